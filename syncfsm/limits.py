@@ -1,0 +1,75 @@
+"""Every bound of the library, in one place: code, tests and documentation read it from here.
+
+A peer decides what it sends; these numbers decide what that can cost us. Sizes are bytes, times are seconds.
+The first group is fixed by the protocol (both ends must agree); ``Limits`` is one node's own choice.
+"""
+
+from typing import Final
+
+import attrs
+from attrs import validators as must
+
+# What the wire format fixes -------------------------------------------------------------------------------------
+
+ID_BYTES: Final = 64
+"""Longest block id. Opaque: 32 for most hashes, 64 leaves room for any chain."""
+SCORE_BYTES: Final = 64
+"""Longest fork-choice score; scores compare as byte strings."""
+PROOF_BYTES: Final = 1024
+"""Longest header proof: a payload hash and a signature, or a small quorum certificate."""
+CHAIN_ID_BYTES: Final = 64
+NODE_ID_BYTES: Final = 64
+MAX_HEIGHT: Final = 2**48 - 1
+"""Highest block height; at a block a millisecond this lasts 8,900 years."""
+FRAME_BYTES: Final = 16 * 1024
+"""Longest frame, and so the longest wait of a small message behind a block (the brief's 16 KiB fragment)."""
+HELLO_POINTS: Final = 32
+"""Points a hello may carry; with 32-byte ids a hello stays below 1.5 KiB."""
+GREETING_BYTES: Final = 512
+"""Longest handshake frame."""
+NOTE_BYTES: Final = 15 * 1024
+"""Longest consensus or routing payload; it must fit one frame."""
+REASON_BYTES: Final = 256
+"""Longest text in a bye or a refusal."""
+EVIDENCE_BYTES: Final = 256
+"""How much of an offending input is kept as evidence."""
+BLOCK_OVERHEAD: Final = 512
+"""What a block counts against a link's room beyond its body: header, framing, book-keeping."""
+
+# What a node chooses --------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """One node's own bounds. The defaults suit the 0.2 s network of the README on a small server."""
+
+    body: int = attrs.field(default=4 * 1024 * 1024, validator=must.ge(0))
+    """Largest block body accepted."""
+    run: int = attrs.field(default=512, validator=must.ge(1))
+    """Most blocks taken from one peer in one step; bounds the work and memory of a step."""
+    unfinal: int = attrs.field(default=1_000_000, validator=must.ge(1))
+    """Most headers held above the final point; beyond it new blocks are refused until something becomes final."""
+    tips: int = attrs.field(default=1024, validator=must.ge(1))
+    """Most competing branches held at once."""
+    retention: int = attrs.field(default=100_000, validator=must.ge(0))
+    """Headers kept below the final point, to serve peers that are behind."""
+    links: int = attrs.field(default=1024, validator=must.ge(1))
+    """Most links at once; a further one is refused with a reason."""
+    notes: int = attrs.field(default=64, validator=must.ge(0))
+    """Payloads a link holds back because the peer lacks the block they refer to."""
+    room: int = attrs.field(default=1024 * 1024, validator=must.ge(1))
+    """Bytes of blocks a link may have handed to the transport and not yet seen leave."""
+    control: int = attrs.field(default=256 * 1024, validator=must.ge(4096))
+    """Bytes of small messages that may wait for a peer that does not read, before the link ends."""
+    hello_burst: int = attrs.field(default=64, validator=must.ge(2))
+    """Hellos a peer may send at once beyond an orderly search; we send at most half of that."""
+    hello_rate: float = attrs.field(default=8.0, validator=must.gt(0))
+    """Hellos a second that refill the burst."""
+    search: float = attrs.field(default=30.0, validator=must.gt(0))
+    """Longest search for the common ancestor without progress, then the link ends."""
+    keepalive: float = attrs.field(default=1.0, validator=must.gt(0))
+    """Silence after which we ask for a sign of life."""
+    silence: float = attrs.field(default=5.0, validator=must.gt(0))
+    """Silence after which the link is given up."""
+    patience: float = attrs.field(default=1.0, validator=must.gt(0))
+    """How long a node that is behind waits for progress on one link before it greets the others."""
