@@ -61,6 +61,8 @@ class Limits:
     """Bytes of blocks a link may have handed to the transport and not yet seen leave."""
     control: int = attrs.field(default=256 * 1024, validator=must.ge(4096))
     """Bytes of small messages that may wait for a peer that does not read, before the link ends."""
+    points: int = attrs.field(default=HELLO_POINTS, validator=[must.ge(2), must.le(HELLO_POINTS)])
+    """Points a locator hello offers."""
     hello_burst: int = attrs.field(default=64, validator=must.ge(2))
     """Hellos a peer may send at once beyond an orderly search; we send at most half of that."""
     hello_rate: float = attrs.field(default=8.0, validator=must.gt(0))

@@ -43,6 +43,12 @@ class Found(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     common: Point
 
 
+class Finality(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=7):
+    """The sender's final point has advanced to this one. A claim: it proves nothing, but two claims can contradict."""
+
+    point: Point
+
+
 class Ping(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=3):
     """A request for a sign of life."""
 
@@ -100,6 +106,6 @@ class Blocks(msgspec.Struct, frozen=True):
     headers: tuple[Header, ...]
 
 
-Control = Hello | Found | Ping | Pong | Note | Bye
+Control = Hello | Found | Finality | Ping | Pong | Note | Bye
 """Messages that fit one frame and overtake blocks."""
 Message = Control | Blocks

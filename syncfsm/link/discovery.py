@@ -1,0 +1,148 @@
+"""Finding the nearest common ancestor of two best chains: what a hello offers, and what it tells.
+
+The peer's points are places on its best chain. Of two chains that share a block, everything below it is shared, so "is
+this point on our best chain?" is true up to the nearest common ancestor and false above: a search by halves, or by
+thirty-seconds. Each hello carries the whole bracket, so neither side remembers the search, and a fork switch on either
+side starts it anew without harm.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from syncfsm.blocks import Header, Point
+from syncfsm.chain import Chain
+from syncfsm.link.types import Assessment, Link, Relation, Strategy, View
+from syncfsm.messages import Hello
+
+
+def opening(view: View, about: Point | None = None) -> Hello:
+    """The hello with which a link starts, or starts anew after a fork switch."""
+    chain = view.chain
+    count = 1 if view.strategy is Strategy.STREAMING else view.limits.points
+    heights = _sparse(chain.base.height, chain.head.height, count)
+    return _hello(chain, chain.head.point, chain.head.score, heights, chain.head.height + 1, about)
+
+
+def narrower(link: Link, hello: Hello, assessment: Assessment, view: View) -> Hello:
+    """An answer that divides the bracket: our points between the common block and the ceiling, evenly spread.
+
+    It names the head of our opening hello, not a newer one: who searches stays settled while the search lasts.
+    """
+    assert link.said is not None
+    chain, top = view.chain, link.said.head.height
+    low = min(assessment.common.height if assessment.common else chain.base.height, top)
+    ceiling = max(low + 1, min(assessment.ceiling, top + 1))
+    heights = _even(low, ceiling - 1, view.limits.points)
+    return _hello(chain, link.said.head, link.said.score, heights, ceiling, hello.head)
+
+
+def step_back(link: Link, view: View) -> Point | None:
+    """The next point of a streaming search, or ``None`` when the lower of the two final points has been offered.
+
+    The first step skips down to the peer's height: above it the chains cannot meet.
+    """
+    assert link.said is not None
+    assert link.heard is not None
+    chain = view.chain
+    last = link.cursor or link.said.head
+    bottom = max(chain.base.height, min(chain.final.height, link.heard.final.height))
+    height = min(last.height - 1, link.heard.head.height)
+    found = chain.best_at(max(height, bottom)) if last.height > bottom else None
+    return found.point if found else None
+
+
+def offer(link: Link, point: Point, view: View) -> Hello:
+    """A streaming hello: one point, and the claim that above it there is nothing to find."""
+    assert link.said is not None
+    assert link.heard is not None
+    chain = view.chain
+    return _hello(chain, link.said.head, link.said.score, (point.height,), point.height + 1, link.heard.head)
+
+
+def assess(hello: Hello, said: Hello | None, chain: Chain) -> Assessment:
+    """What the peer's hello means against our chain. Total: any hello that the codec lets through has an answer."""
+    better = said is None or hello.rank > said.rank
+    if contradicts(hello.final, chain):
+        return Assessment(Relation.CONTRADICTION, better)
+    head = chain.get(hello.head.id)
+    if head is not None and head.height == hello.head.height:
+        common = chain.common(chain.head.id, head.id)
+        return Assessment(Relation.COMMON, better, True, common, head, common.height + 1)
+    if _nothing_shared(hello, chain):
+        return Assessment(Relation.NOTHING, better)
+    return _bracket(hello, better, chain)
+
+
+def contradicts(final: Point, chain: Chain) -> bool:
+    """Two final blocks at one height. Below our base we cannot tell, above our final point it is not ours to say."""
+    if not chain.base.height <= final.height <= chain.final.height:
+        return False
+    ours = chain.best_at(final.height)
+    return ours is not None and ours.id != final.id
+
+
+def _nothing_shared(hello: Hello, chain: Chain) -> bool:
+    """The chains share a held block exactly if the higher of the two bases is held by the other side.
+
+    The side with the lower base can tell; if that is the peer, it will. A head below our base settles it for us too.
+    """
+    if hello.base.height >= chain.base.height:
+        return chain.get(hello.base.id) is None
+    return hello.head.height < chain.base.height
+
+
+def _bracket(hello: Hello, better: bool, chain: Chain) -> Assessment:
+    ceiling = hello.ceiling
+    for point in hello.points:
+        held = chain.get(point.id)
+        if held is not None and held.height == point.height:
+            common = chain.common(chain.head.id, held.id)
+            exact = common.height < held.height or ceiling - held.height <= 1
+            relation = Relation.COMMON if exact else Relation.BRACKET
+            return Assessment(relation, better, False, common, held, ceiling)
+        if point.height > chain.base.height:
+            ceiling = min(ceiling, point.height)
+    return Assessment(Relation.BRACKET, better, False, None, None, ceiling)
+
+
+def _hello(
+    chain: Chain, head: Point, score: bytes, heights: Iterable[int], ceiling: int, about: Point | None
+) -> Hello:
+    points = tuple(found.point for height in heights if (found := chain.best_at(height)) is not None)
+    return Hello(head, score, chain.final.point, chain.base.point, points, ceiling, about)
+
+
+def _sparse(low: int, high: int, count: int) -> Iterator[int]:
+    """Heights from ``high`` down to ``low``, both included, ``count`` at most: dense at the top, then ever sparser.
+
+    The gaps grow by the power that makes the last one end at ``low``, so the whole chain is covered at any length.
+    """
+    span, dense = high - low, max(1, count // 4)
+    if count == 1:
+        yield high
+    elif span < count:
+        yield from range(high, low - 1, -1)
+    else:
+        yield from range(high, high - dense, -1)
+        last, left = dense - 1, count - dense
+        growth = (span / max(1, last)) ** (1 / left)
+        for step in range(1, left):
+            last = max(last + 1, min(span - (left - step), round(max(1, dense - 1) * growth**step)))
+            yield high - last
+        yield low
+
+
+def _even(low: int, high: int, count: int) -> Iterator[int]:
+    """Heights from ``high`` down to ``low``, ``low`` included, ``count`` at most, evenly spread."""
+    span = high - low
+    if span < count:
+        yield from range(high, low - 1, -1)
+    else:
+        yield from (low + (span + 1) * step // count for step in range(count - 1, 0, -1))
+        yield low
+
+
+def higher(a: Header | None, b: Header | None) -> Header | None:
+    """The higher of two blocks of one chain; either may be unknown."""
+    if a is None or b is None:
+        return a or b
+    return a if a.height >= b.height else b

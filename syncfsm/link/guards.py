@@ -1,0 +1,289 @@
+"""When a row of the link table applies: pure questions about the link, what came, and what the node knows.
+
+Each function is named in ``rules.py``; the ones that no row names are private helpers.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from syncfsm.blocks import Header
+from syncfsm.chain import Outcome
+from syncfsm.link.discovery import contradicts, higher, step_back
+from syncfsm.link.types import Assessment, Heard, Link, Moved, Receipt, Relation, Strategy, View
+from syncfsm.machine import Guard
+from syncfsm.messages import Finality, Hello, Note
+
+# Hello ----------------------------------------------------------------------------------------------------------
+
+
+def flooding(link: Link, heard: Heard, view: View) -> bool:
+    return not orderly(link, heard.hello) and hello_credit(link.may_hear, link, view, 1) < 1
+
+
+def orderly(link: Link, hello: Hello) -> bool:
+    """Is this a step of a streaming search, strictly further down for the same head? Those are bounded by the height."""
+    last = link.heard
+    return (
+        last is not None
+        and hello.about is not None
+        and hello.head == last.head
+        and hello.points[0].height < last.points[0].height
+    )
+
+
+def hello_credit(credit: float, link: Link, view: View, share: int) -> float:
+    """How many hellos the rate limit allows now; we send at most half (``share`` 2) of what we accept."""
+    burst, rate = view.limits.hello_burst / share, view.limits.hello_rate / share
+    return min(burst, credit + max(0.0, view.now - link.metered_at) * rate)
+
+
+def ungreeted(link: Link, message: object, view: View) -> bool:
+    return link.said is None
+
+
+def finals_contradict(link: Link, message: Heard | Moved, view: View) -> bool:
+    found = message.assessment
+    return found is not None and found.relation is Relation.CONTRADICTION
+
+
+def nothing_shared(link: Link, message: Heard | Moved, view: View) -> bool:
+    found = message.assessment
+    return found is not None and found.relation is Relation.NOTHING
+
+
+def common(link: Link, heard: Heard, view: View) -> bool:
+    """The nearest common ancestor is certain: we hold their head, or we are better and their points settle it."""
+    found = heard.assessment
+    if found.knows_head:
+        return True
+    return found.relation is Relation.COMMON and not found.better and not _stale(link, heard.hello)
+
+
+def common_and_lacking(link: Link, heard: Heard, view: View) -> bool:
+    return common(link, heard, view) and _below_head(heard.assessment, view)
+
+
+def _stale(link: Link, hello: Hello) -> bool:
+    """It answers a hello that we have corrected since; the correction will be answered too."""
+    return hello.about is not None and (link.said is None or hello.about != link.said.head or link.owes_hello)
+
+
+def worse(link: Link, heard: Heard, view: View) -> bool:
+    return heard.assessment.better
+
+
+def better(link: Link, heard: Heard, view: View) -> bool:
+    return not heard.assessment.better
+
+
+def asked(link: Link, heard: Heard, view: View) -> bool:
+    """Their hello answers our last one, and we offer brackets: it wants an answer."""
+    answers = heard.hello.about is not None and not _stale(link, heard.hello)
+    return answers and view.strategy is Strategy.LOCATOR
+
+
+def worse_and_asked(link: Link, heard: Heard, view: View) -> bool:
+    return heard.assessment.better and asked(link, heard, view)
+
+
+def can_narrow(link: Link, heard: Heard, view: View) -> bool:
+    """They offer a bracket, not a single block we do not know."""
+    offers = len(heard.hello.points) > 1 or heard.assessment.has is not None
+    return offers and not _stale(link, heard.hello) and not link.owes_hello
+
+
+def better_and_can_narrow(link: Link, heard: Heard, view: View) -> bool:
+    return not heard.assessment.better and can_narrow(link, heard, view)
+
+
+def has_all(link: Link, heard: Heard, view: View) -> bool:
+    return not _lacking(raised(link.sent, heard.assessment.has, view), view)
+
+
+def claim_contradicts(link: Link, claim: Finality, view: View) -> bool:
+    return contradicts(claim.point, view.chain)
+
+
+# Found ----------------------------------------------------------------------------------------------------------
+
+
+def not_held(link: Link, found: Header | None, view: View) -> bool:
+    return found is None
+
+
+def found_and_lacking(link: Link, found: Header | None, view: View) -> bool:
+    return _lacking(raised(None, found, view), view)
+
+
+def found_all(link: Link, found: Header | None, view: View) -> bool:
+    return not _lacking(raised(link.sent, found, view), view)
+
+
+# Blocks ---------------------------------------------------------------------------------------------------------
+
+
+def invalid(link: Link, receipt: Receipt, view: View) -> bool:
+    return receipt.outcome is Outcome.INVALID
+
+
+def no_room_in_tree(link: Link, receipt: Receipt, view: View) -> bool:
+    return receipt.outcome is Outcome.FULL
+
+
+def out_of_step(link: Link, receipt: Receipt, view: View) -> bool:
+    """The block fits nowhere, and the peer was not already known to be on a branch that we dropped."""
+    if receipt.outcome is Outcome.BELOW_FINAL:
+        return link.sent is None and receipt.newest.parent not in view.chain
+    on_dropped_branch = link.received is not None and link.received.id not in view.chain
+    return receipt.outcome is Outcome.UNLINKABLE and (link.sent is None or not on_dropped_branch)
+
+
+def taken_and_lacking(link: Link, receipt: Receipt, view: View) -> bool:
+    return _lacking(sent_after(link, receipt, view), view)
+
+
+def sent_after(link: Link, receipt: Receipt, view: View) -> Header | None:
+    """The newest block of our best chain that the peer has, now that it sent ``receipt.newest``."""
+    newest = view.chain.get(receipt.newest.id) or view.chain.get(receipt.newest.parent)
+    return raised(rebased(link, view), newest, view)
+
+
+# Our chain moved ------------------------------------------------------------------------------------------------
+
+
+def extends(link: Link, moved: Moved, view: View) -> bool:
+    return moved.extends and not link.owes_hello
+
+
+def head_learnt(link: Link, moved: Moved, view: View) -> bool:
+    return moved.assessment is not None and moved.assessment.knows_head
+
+
+def head_learnt_and_lacking(link: Link, moved: Moved, view: View) -> bool:
+    return moved.assessment is not None and moved.assessment.knows_head and _below_head(moved.assessment, view)
+
+
+def hellos_spent(link: Link, moved: Moved, view: View) -> bool:
+    return hello_credit(link.may_say, link, view, 2) < 1
+
+
+def worse_than_heard(link: Link, moved: object, view: View) -> bool:
+    return link.heard is not None and link.heard.rank > view.chain.head.rank
+
+
+def pruned_past_peer(link: Link, moved: Moved, view: View) -> bool:
+    sent = rebased(link, view)
+    return sent is None or sent.height < view.floor
+
+
+def lacks_head(link: Link, moved: Moved, view: View) -> bool:
+    return _lacking(rebased(link, view), view)
+
+
+def rebased(link: Link, view: View) -> Header | None:
+    """Back up to the nearest of ``sent`` and ``received`` that is on our best chain."""
+    chain, sent = view.chain, link.sent
+    if sent is None or chain.on_best(sent.point):
+        return raised(sent, link.received, view)
+    return raised(raised(None, sent, view), link.received, view)
+
+
+# The transport --------------------------------------------------------------------------------------------------
+
+
+def can_step_back(link: Link, room: int, view: View) -> bool:
+    streaming = view.strategy is Strategy.STREAMING and not link.owes_hello
+    return streaming and link.room + room > 0 and step_back(link, view) is not None
+
+
+def rest_fits(link: Link, room: int, view: View) -> bool:
+    rest = batch(link, link.room + room, view)
+    return bool(rest) and rest[-1].id == view.chain.head.id
+
+
+def batch(link: Link, room: int, view: View) -> tuple[Header, ...]:
+    """The next blocks for the peer: one for as long as any room is left, so that a large block fits too."""
+    assert link.sent is not None
+    if room <= 0:
+        return ()
+    blocks = view.chain.path(link.sent, min(view.limits.run, view.chain.head.height - link.sent.height))
+    for count, block in enumerate(blocks, 1):
+        room -= block.cost
+        if room <= 0:
+            return blocks[:count]
+    return blocks
+
+
+# Payloads -------------------------------------------------------------------------------------------------------
+
+
+def peer_has_subject(link: Link, note: Note, view: View) -> bool:
+    if note.about is None:
+        return True
+    chain, subject = view.chain, note.about.id
+    return subject in chain and any(
+        known is not None and known.id in chain and chain.is_ancestor(subject, known.id)
+        for known in (link.sent, link.received)
+    )
+
+
+def hold_is_full(link: Link, note: Note, view: View) -> bool:
+    return len(link.held) >= view.limits.notes
+
+
+def subject_held(link: Link, note: Note, view: View) -> bool:
+    return note.about is None or note.about.id in view.chain or note.about.height < view.chain.base.height
+
+
+# Time -----------------------------------------------------------------------------------------------------------
+
+
+def silent(link: Link, message: None, view: View) -> bool:
+    return view.now >= link.heard_at + view.limits.silence
+
+
+def quiet(link: Link, message: None, view: View) -> bool:
+    return view.now >= max(link.heard_at, link.pinged_at) + view.limits.keepalive
+
+
+def search_is_late(link: Link, message: None, view: View) -> bool:
+    return link.said is not None and view.now >= link.since + view.limits.search
+
+
+def owes_hello(link: Link, message: None, view: View) -> bool:
+    return link.owes_hello and hello_credit(link.may_say, link, view, 2) >= 1
+
+
+def owes_worse_hello(link: Link, message: None, view: View) -> bool:
+    return owes_hello(link, message, view) and worse_than_heard(link, message, view)
+
+
+# Shared ---------------------------------------------------------------------------------------------------------
+
+
+def _below_head(found: Assessment, view: View) -> bool:
+    return _lacking(found.common, view)
+
+
+def _lacking(sent: Header | None, view: View) -> bool:
+    return sent is None or sent.id != view.chain.head.id
+
+
+def raised(sent: Header | None, known: Header | None, view: View) -> Header | None:
+    """``sent``, or the part of the peer's chain up to ``known`` that is on our best chain, whichever is higher."""
+    chain = view.chain
+    if known is None or known.id not in chain or (sent is not None and known.height <= sent.height):
+        return sent
+    return higher(sent, chain.common(chain.head.id, known.id))
+
+
+GUARDS: Final[Mapping[str, Guard]] = {
+    guard.__name__: guard
+    for guard in (
+        flooding, ungreeted, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts, worse, better, asked,
+        worse_and_asked, can_narrow, better_and_can_narrow, has_all, not_held, found_and_lacking, found_all, invalid,
+        no_room_in_tree, out_of_step, taken_and_lacking, extends, head_learnt, head_learnt_and_lacking, hellos_spent,
+        worse_than_heard, pruned_past_peer, lacks_head, can_step_back, rest_fits, peer_has_subject, hold_is_full,
+        subject_held, silent, quiet, search_is_late, owes_hello, owes_worse_hello,
+    )
+}  # fmt: skip

@@ -1,0 +1,111 @@
+"""The link protocol: one table, the same at both ends.
+
+Read it like this: in this state, on this event, if this holds, go there and do that, because. Rows of one state and
+event are tried from the top; the first that holds fires. What the names mean is next door, in ``guards.py`` and
+``actions.py``; how a common ancestor is found is in ``discovery.py``.
+
+    [*] --connect--> start --hello--> init | syncing | idle,   init --found or blocks--> syncing | idle,   any --> [*]
+"""
+
+from typing import Final
+
+from syncfsm.link.types import GREETING, IN_STEP, OPEN, Event, State
+from syncfsm.machine import ALWAYS, IGNORE, STAY, VIOLATION, Rule
+
+CLOSED, START, INIT, SYNCING, IDLE = State.CLOSED, State.START, State.INIT, State.SYNCING, State.IDLE
+E = Event
+
+# fmt: off
+RULES: Final = (
+    # ---- A link begins: we greet ----
+    Rule(CLOSED,  E.CONNECT, ALWAYS,                 START,   "open",           "The transport is up; the node decides when to greet.", "seed 003: on connection start"),
+    Rule(OPEN,    E.CONNECT, ALWAYS,                 STAY,    "misuse",         "A connection has one name, and starts once.", "brief 3: LocalError"),
+    Rule(START,   E.GREET,   "ungreeted",            START,   "greet",          "Each node sends its head block info.", "seed 003: on connection start"),
+    Rule(OPEN,    E.GREET,   ALWAYS,                 STAY,    IGNORE,           "Greeted already.", "seed 003: on connection start"),
+
+    # ---- Hello: who knows whose head, who is worse ----
+    Rule(OPEN,    E.HELLO,   "flooding",             CLOSED,  VIOLATION,        "More hellos than any correct search needs.", "failure modes F04, F38"),
+    Rule(START,   E.HELLO,   "ungreeted",            START,   "remember",       "It is considered when we greet.", "decision 0004"),
+    Rule(OPEN,    E.HELLO,   "finals_contradict",    CLOSED,  "part_contradicting", "Two final blocks at one height: no exchange can help, and nothing is proved against either.", "brief 5: NeverBelowFinal"),
+    Rule(GREETING, E.HELLO,  "nothing_shared",       CLOSED,  "part_pruned",    "No block is held by both: say so at once.", "brief 5: PrunedIsSaid"),
+    Rule(GREETING, E.HELLO,  "common_and_lacking",   SYNCING, "conclude",       "We know the common ancestor and have blocks for them.", "seed 003: if a node knows the other's head"),
+    Rule(GREETING, E.HELLO,  "common",               IDLE,    "conclude",       "We know the common ancestor, and it is our head.", "seed 003: (idle, idle) on identical hello"),
+    Rule(START,   E.HELLO,   "worse_and_asked",      INIT,    "narrow",         "They switched forks and overtook us: we search, answering their points.", "seed 003: init iff worse and unknown"),
+    Rule(START,   E.HELLO,   "worse",                INIT,    "search",         "Our hello is worse and their head is unknown: we search.", "seed 003: init iff worse and unknown"),
+    Rule(START,   E.HELLO,   "can_narrow",           START,   "narrow",         "We are better: answer their points with ours, inside the bracket.", "brief 5: locator"),
+    Rule(START,   E.HELLO,   ALWAYS,                 START,   "remember",       "We are better: wait until they offer a block we know.", "seed 003: the better head recognises a block"),
+    Rule(INIT,    E.HELLO,   "better_and_can_narrow", START,  "narrow",         "They fell behind us: the search is theirs now.", "seed 003: init iff worse and unknown"),
+    Rule(INIT,    E.HELLO,   "better",               START,   "remember",       "They fell behind us: the search is theirs now.", "seed 003: init iff worse and unknown"),
+    Rule(INIT,    E.HELLO,   "asked",                INIT,    "narrow",         "They answered our points: divide the bracket again.", "brief 5: locator"),
+    Rule(INIT,    E.HELLO,   ALWAYS,                 INIT,    "search",         "A new head to search for, or an answer to an old hello.", "seed 003: stream hellos"),
+    Rule(SYNCING, E.HELLO,   "has_all",              IDLE,    "note_has",       "A late hello still tells what they have.", "seed 003: what if? a hello while in sync"),
+    Rule(IN_STEP, E.HELLO,   ALWAYS,                 STAY,    "note_has",       "A late hello still tells what they have; no step back to start is needed.", "seed 003: what if? a hello while in sync"),
+
+    # ---- Found: the other side ended the search ----
+    Rule(START,   E.FOUND,   "ungreeted",            CLOSED,  VIOLATION,        "Nothing can be found in a hello that was not sent.", "brief 3: a peer's mistake is an output"),
+    Rule(GREETING, E.FOUND,  "not_held",             CLOSED,  "part_out_of_step", "We dropped that block meanwhile: greet anew.", "seed 003: what if? orphaned blocks"),
+    Rule(GREETING, E.FOUND,  "found_and_lacking",    SYNCING, "take_found",     "They know the common ancestor, so do we.", "seed 003: init_sync"),
+    Rule(GREETING, E.FOUND,  ALWAYS,                 IDLE,    "take_found",     "They know the common ancestor, and it is our head.", "seed 003: init_sync"),
+    Rule(SYNCING, E.FOUND,   "found_all",            IDLE,    "note_found",     "Both sides found it; it may tell us more.", "brief 5: NoEcho"),
+    Rule(IN_STEP, E.FOUND,   ALWAYS,                 STAY,    "note_found",     "Both sides found it; it may tell us more.", "brief 5: NoEcho"),
+
+    # ---- Blocks: after receiving a block, the peer's head is that block ----
+    Rule(START,   E.BLOCKS,  "ungreeted",            CLOSED,  VIOLATION,        "Nobody can know what we lack before we said hello.", "brief 3: a peer's mistake is an output"),
+    Rule(OPEN,    E.BLOCKS,  "invalid",              CLOSED,  VIOLATION,        "Height or score do not follow from the parent.", "seed 003: desired invariant"),
+    Rule(OPEN,    E.BLOCKS,  "no_room_in_tree",      CLOSED,  "part_full",      "As many unfinal blocks or branches are held as the limits allow.", "brief 3: bounded memory"),
+    Rule(OPEN,    E.BLOCKS,  "out_of_step",          CLOSED,  "part_out_of_step", "The parent is not held here: greet anew. A correct peer can do this after we finalised another branch.", "seed 003: what if? orphaned blocks"),
+    Rule(OPEN,    E.BLOCKS,  "taken_and_lacking",    SYNCING, "take_blocks",    "The peer's head is that block now, and our best chain has more.", "seed 003: append_entries"),
+    Rule(OPEN,    E.BLOCKS,  ALWAYS,                 IDLE,    "take_blocks",    "The peer's head is that block now, and ours too.", "seed 003: append_entries"),
+
+    # ---- Our chain moved ----
+    Rule(START,   E.MOVED,   "ungreeted",            STAY,    IGNORE,           "Nothing said, nothing to correct.", "decision 0004"),
+    Rule(GREETING, E.MOVED,  "finals_contradict",    CLOSED,  "part_contradicting", "What became final here contradicts their final block.", "brief 5: NeverBelowFinal"),
+    Rule(GREETING, E.MOVED,  "nothing_shared",       CLOSED,  "part_pruned",    "We dropped the last block we shared.", "brief 5: PrunedIsSaid"),
+    Rule(GREETING, E.MOVED,  "head_learnt_and_lacking", SYNCING, "conclude",    "Somebody else gave us their head.", "seed 003: if a node knows the other's head"),
+    Rule(GREETING, E.MOVED,  "head_learnt",          IDLE,    "conclude",       "Somebody else gave us their head.", "seed 003: if a node knows the other's head"),
+    Rule(GREETING, E.MOVED,  "extends",              STAY,    IGNORE,           "The new head descends from the last hello: do nothing.", "seed 003: the node sending hellos switches forks"),
+    Rule(GREETING, E.MOVED,  "hellos_spent",         STAY,    "owe_hello",      "The rate limit delays a hello and never drops the newest.", "failure mode F12"),
+    Rule(GREETING, E.MOVED,  "worse_than_heard",     INIT,    "hello_again",    "We switched forks and are still worse: search from the new head.", "seed 003: the node sending hellos switches forks"),
+    Rule(GREETING, E.MOVED,  ALWAYS,                 START,   "hello_again",    "We switched forks and are better: a single hello.", "seed 003: the node sending hellos switches forks"),
+    Rule(IN_STEP, E.MOVED,   "pruned_past_peer",     CLOSED,  "part_pruned",    "The next block they need is no longer held.", "brief 5: PrunedIsSaid"),
+    Rule(IN_STEP, E.MOVED,   "lacks_head",           SYNCING, "rebase",         "Back up to the nearest of sent and received on the new best chain; stream from there.", "seed 003: each connection tracks 2 blocks"),
+    Rule(IN_STEP, E.MOVED,   ALWAYS,                 IDLE,    "rebase",         "Back up to the nearest of sent and received on the new best chain; nothing to send.", "seed 003: each connection tracks 2 blocks"),
+
+    # ---- Final points ----
+    Rule(START,   E.FINALISED, "ungreeted",          STAY,    IGNORE,           "Our hello will say it.", "decision 0004"),
+    Rule(OPEN,    E.FINALISED, ALWAYS,               STAY,    "tell_final",     "A contradiction must come to light even if no block moves.", "brief 5: NeverBelowFinal"),
+    Rule(OPEN,    E.FINAL,   "claim_contradicts",    CLOSED,  "part_contradicting", "Two final blocks at one height: no exchange can help, and nothing is proved against either.", "brief 5: NeverBelowFinal"),
+    Rule(OPEN,    E.FINAL,   ALWAYS,                 STAY,    "note_final",     "A search need not go below the lower of the two final points.", "seed 003: GOAL, synchronous liveness"),
+
+    # ---- The transport takes more ----
+    Rule(INIT,    E.ROOM,    "can_step_back",        INIT,    "step_back",      "One hello per step back, not waiting for answers.", "seed 003: stream hellos"),
+    Rule(SYNCING, E.ROOM,    "rest_fits",            IDLE,    "stream",         "Child after child; with the last one the peer's head is ours.", "seed 003: only an immediate child is sent"),
+    Rule(SYNCING, E.ROOM,    ALWAYS,                 SYNCING, "stream",         "Child after child, as many as the transport takes; no answer is waited for.", "seed 003: performance goals"),
+    Rule((START, INIT, IDLE), E.ROOM, ALWAYS,        STAY,    "gain_room",      "Nothing to send now.", "seed 003: performance goals"),
+
+    # ---- Payloads travel with blocks, and never before their own ----
+    Rule(OPEN,    E.SAY,     "peer_has_subject",     STAY,    "say",            "The peer has the block, or it is already on its way before this.", "brief 5: R08"),
+    Rule(OPEN,    E.SAY,     "hold_is_full",         STAY,    "displace_note",  "Too many wait: the oldest goes back to the integrator.", "brief 3: bounded memory"),
+    Rule(OPEN,    E.SAY,     ALWAYS,                 STAY,    "hold_note",      "Wait until the peer has the block.", "brief 5: R08"),
+    Rule(OPEN,    E.NOTE,    "subject_held",         STAY,    "deliver",        "A payload is delivered where its block is held.", "brief 5: R08"),
+    Rule(OPEN,    E.NOTE,    ALWAYS,                 STAY,    IGNORE,           "Its block was refused or dropped here; late is not wrong.", "failure mode F16"),
+
+    # ---- Signs of life ----
+    Rule(OPEN,    E.PING,    ALWAYS,                 STAY,    "pong",           "A sign of life.", "brief 5: liveness of a link"),
+    Rule(OPEN,    E.PONG,    ALWAYS,                 STAY,    IGNORE,           "Its arrival was the sign.", "brief 5: liveness of a link"),
+    Rule(OPEN,    E.TICK,    "silent",               CLOSED,  "part_silent",    "No sign of life within the limit.", "failure mode F47"),
+    Rule(GREETING, E.TICK,   "search_is_late",       CLOSED,  "part_late",      "The search made no progress within the limit.", "failure mode F45"),
+    Rule(GREETING, E.TICK,   "owes_worse_hello",     INIT,    "hello_again",    "The rate limit allows the hello that was put off.", "failure mode F12"),
+    Rule(GREETING, E.TICK,   "owes_hello",           START,   "hello_again",    "The rate limit allows the hello that was put off.", "failure mode F12"),
+    Rule(OPEN,    E.TICK,    "quiet",                STAY,    "ping",           "Ask for a sign of life.", "brief 5: liveness of a link"),
+    Rule(OPEN,    E.TICK,    ALWAYS,                 STAY,    IGNORE,           "Nothing is due.", "brief 5: liveness of a link"),
+
+    # ---- A link ends, once ----
+    Rule(OPEN,    E.BYE,     ALWAYS,                 CLOSED,  "take_leave",     "The peer said why.", "brief 5: OneDisconnect"),
+    Rule(OPEN,    E.LEAVE,   ALWAYS,                 CLOSED,  "leave",          "We say why.", "brief 5: OneDisconnect"),
+    Rule(OPEN,    E.LOST,    ALWAYS,                 CLOSED,  "lose",           "Nothing can be said any more.", "failure mode F11"),
+    Rule(OPEN,    E.FAULT,   ALWAYS,                 CLOSED,  VIOLATION,        "What came is no message, or no valid block.", "brief 3: a peer's mistake is an output"),
+    Rule(CLOSED,  tuple(event for event in E if event is not E.CONNECT),
+                             ALWAYS,                 STAY,    IGNORE,           "The link is over; what comes late changes nothing.", "failure mode F11"),
+)
+# fmt: on

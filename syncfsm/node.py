@@ -1,0 +1,356 @@
+"""A node: many links and one chain. Events in, a new node and outputs out; nothing else.
+
+    node, outputs = node.step(event)
+
+The node owns what no single link can decide: the chain, which peer to greet next, and when something is due. It keeps
+the order that makes links safe: a block enters the tree, the links look at the new chain, and only then is anything
+pruned. A mistake of the caller raises ``LocalError`` and the old node is still good; a mistake of a peer is an output.
+
+A node that is behind greets one better peer at a time (the leader) and lets the others wait, so that one peer sends
+what is missing and not all of them. It waits no longer than ``Limits.patience`` without progress.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+import attrs
+from immutables import Map
+from msgspec.structs import replace
+
+from syncfsm import limits as bounds
+from syncfsm.blocks import Header, HeaderCheck
+from syncfsm.chain import Chain, Outcome
+from syncfsm.errors import Fault, LocalError
+from syncfsm.events import (
+    Connected,
+    Event,
+    Finalised,
+    Garbled,
+    Leave,
+    Lost,
+    Produced,
+    Received,
+    Room,
+    Say,
+    Tick,
+    Verdict,
+)
+from syncfsm.limits import Limits
+from syncfsm.link import TABLE, Heard, Link, Moved, Receipt, State, Strategy, View, assess
+from syncfsm.link import Event as LinkEvent
+from syncfsm.link.types import GREETING
+from syncfsm.link.timers import deadline
+from syncfsm.messages import Blocks, Bye, Finality, Found, Hello, Note, Parting, Ping, Pong
+from syncfsm.outputs import Accepted, Disconnect, Dropped, FinalMoved, HeadMoved, Output, Send
+
+HELD = (Outcome.NEW, Outcome.KNOWN, Outcome.BANNED)
+"""Outcomes after which a block is in the tree."""
+
+
+@attrs.frozen
+class Config:
+    """A node's choices, the same for its whole life."""
+
+    check: HeaderCheck
+    strategy: Strategy = Strategy.LOCATOR
+    limits: Limits = attrs.field(factory=Limits)
+
+
+@attrs.frozen
+class Leader:
+    """The peer a node that is behind has turned to. ``goal`` is its hello, ``None`` until it came."""
+
+    peer: str
+    goal: Hello | None
+    since: float
+    """When it last helped."""
+
+
+@attrs.frozen
+class Node:
+    """One node, as a value. Make one with ``Node.start``, move it with ``step``."""
+
+    config: Config
+    chain: Chain
+    links: Map[str, Link] = Map()
+    waiting: tuple[str, ...] = ()
+    """Connections that are not greeted yet, oldest first."""
+    leader: Leader | None = None
+
+    @classmethod
+    def start(cls, config: Config, chain: Chain) -> "Node":
+        """A node without links. ``chain`` is ``Chain.start(genesis)``, or what a store loaded."""
+        return cls(config, chain)
+
+    def step(self, event: Event) -> "tuple[Node, tuple[Output, ...]]":
+        """Apply one event. Raises ``LocalError`` for a caller's mistake; the old value stays valid."""
+        return _Step(self, event.now).run(event)
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When ``Tick`` is due, on the clock of ``now``; ``None`` while nothing waits for time."""
+        due = [deadline(link, self.config.limits) for link in self.links.values()]
+        if self.leader is not None and self.waiting:
+            due.append(self.leader.since + self.config.limits.patience)
+        return min(due, default=None)
+
+
+class _Step:
+    """One step under way: the only mutable thing in the core, and it lives for one call."""
+
+    __slots__ = ("chain", "leader", "links", "node", "now", "out", "view", "waiting")
+
+    def __init__(self, node: Node, now: float) -> None:
+        self.node, self.now = node, now
+        self.chain, self.links, self.waiting, self.leader = node.chain, node.links, node.waiting, node.leader
+        self.out: list[Output] = []
+        self.view = self._look(node.chain)
+
+    def run(self, event: Event) -> tuple[Node, tuple[Output, ...]]:
+        self.HANDLERS[type(event)](self, event)
+        if self.waiting:
+            self._greet()
+        node = self.node
+        return Node(node.config, self.chain, self.links, self.waiting, self.leader), tuple(self.out)
+
+    def _look(self, chain: Chain, floor: int | None = None) -> View:
+        config = self.node.config
+        floor = chain.base.height if floor is None else floor
+        return View(chain, floor, self.now, config.limits, config.strategy)
+
+    # Links --------------------------------------------------------------------------------------------------------
+
+    def _link(self, peer: str, event: LinkEvent, message: object = None) -> None:
+        """Move one link, and let it use what room it has. Events for links that have ended are late, and ignored."""
+        link = self.links.get(peer)
+        if link is None:
+            return
+        link = self._move(link, event, message)
+        while link.room > 0 and link.state in (State.INIT, State.SYNCING):
+            before = link
+            link = self._move(link, LinkEvent.ROOM, 0)
+            if link is before or link == before:
+                break
+        if link.state is State.CLOSED:
+            self._forget(peer)
+        else:
+            self.links = self.links.set(peer, link)
+
+    def _move(self, link: Link, event: LinkEvent, message: object) -> Link:
+        step = TABLE.step(link, event, message, self.view)
+        self.out += step.outputs
+        return step.value
+
+    def _forget(self, peer: str) -> None:
+        self.links = self.links.delete(peer)
+        self.waiting = tuple(name for name in self.waiting if name != peer)
+        if self.leader is not None and self.leader.peer == peer:
+            self.leader = None
+
+    def connected(self, event: Connected) -> None:
+        if len(self.links) >= self.node.config.limits.links and event.peer not in self.links:
+            detail = f"{len(self.links)} links are open; raise Limits.links or try another node"
+            self.out += (Send(event.peer, Bye(Parting.FULL)), Disconnect(event.peer, Parting.FULL, detail))
+            return
+        link = self._move(self.links.get(event.peer) or Link(event.peer), LinkEvent.CONNECT, None)
+        self.links = self.links.set(event.peer, link)
+        self.waiting = (*self.waiting, event.peer)
+
+    def lost(self, event: Lost) -> None:
+        self._link(event.peer, LinkEvent.LOST)
+
+    def leave(self, event: Leave) -> None:
+        self._link(event.peer, LinkEvent.LEAVE, Bye(event.reason))
+
+    def garbled(self, event: Garbled) -> None:
+        self._link(event.peer, LinkEvent.FAULT, event.fault)
+
+    def room(self, event: Room) -> None:
+        self._link(event.peer, LinkEvent.ROOM, event.freed)
+
+    def say(self, event: Say) -> None:
+        for peer in sorted(self.links) if event.peers is None else event.peers:
+            self._link(peer, LinkEvent.SAY, event.note)
+
+    def tick(self, event: Tick) -> None:
+        for peer in sorted(self.links):
+            self._link(peer, LinkEvent.TICK)
+
+    # Messages -----------------------------------------------------------------------------------------------------
+
+    def received(self, event: Received) -> None:
+        link = self.links.get(event.peer)
+        if link is None:
+            return
+        self.links = self.links.set(event.peer, replace(link, heard_at=self.now))
+        self.MESSAGES[type(event.message)](self, event.peer, event.message)
+
+    def _hello(self, peer: str, hello: Hello) -> None:
+        link = self.links[peer]
+        if self.leader is not None and self.leader.peer == peer:
+            self.leader = attrs.evolve(self.leader, goal=hello)
+        self._link(peer, LinkEvent.HELLO, Heard(hello, assess(hello, link.said, self.chain)))
+
+    def _found(self, peer: str, found: Found) -> None:
+        self._link(peer, LinkEvent.FOUND, self.chain.get(found.common.id))
+
+    def _blocks(self, peer: str, blocks: Blocks) -> None:
+        """Judge a run as a whole, then take it as a whole: nothing of it is adopted unless all of it may be."""
+        headers = blocks.headers
+        fault = _broken(headers) or self._judge(headers)
+        if fault is not None:
+            self._link(peer, LinkEvent.FAULT, fault)
+            return
+        if self.leader is not None and self.leader.peer == peer:
+            self.leader = attrs.evolve(self.leader, since=self.now)
+        chain, outcomes = self.chain.extend(headers)
+        refused = next((outcome for outcome in outcomes if outcome not in HELD), None)
+        receipt = Receipt(headers[-1], refused or outcomes[-1])
+        fresh = tuple(header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH)
+        self._adopt(chain, fresh, peer, receipt)
+
+    def _judge(self, headers: Sequence[Header]) -> Fault | None:
+        """The integrator's check, for what could be adopted: blocks not held yet whose parent is."""
+        first = next((at for at, header in enumerate(headers) if header.id not in self.chain), len(headers))
+        fresh = headers[first:]
+        if not fresh or fresh[0].parent not in self.chain:
+            return None
+        return self.node.config.check.run(fresh)
+
+    def _finality(self, peer: str, final: Finality) -> None:
+        self._link(peer, LinkEvent.FINAL, final)
+
+    def _note(self, peer: str, note: Note) -> None:
+        self._link(peer, LinkEvent.NOTE, note)
+
+    def _ping(self, peer: str, ping: Ping) -> None:
+        self._link(peer, LinkEvent.PING)
+
+    def _pong(self, peer: str, pong: Pong) -> None:
+        self._link(peer, LinkEvent.PONG)
+
+    def _bye(self, peer: str, bye: Bye) -> None:
+        self._link(peer, LinkEvent.BYE, bye)
+
+    # The chain ----------------------------------------------------------------------------------------------------
+
+    def produced(self, event: Produced) -> None:
+        headers = event.headers
+        fault = _broken(headers) or self._judge(headers)
+        if fault is not None:
+            raise LocalError(f"these blocks are not accepted ({fault.rule}): {fault.detail}")
+        chain, outcomes = self.chain.extend(headers)
+        for header, outcome in zip(headers, outcomes, strict=True):
+            if outcome not in HELD:
+                raise LocalError(
+                    f"block {header.point} cannot be added: {outcome.value}; the chain ends at {self.chain.head.point}, "
+                    f"final is {self.chain.final.point}"
+                )
+        fresh = tuple(header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH)
+        self._adopt(chain, fresh)
+
+    def finalised(self, event: Finalised) -> None:
+        self._adopt(self.chain.finalise(event.point))
+
+    def verdict(self, event: Verdict) -> None:
+        self._adopt(self.chain.unban(event.id) if event.valid else self.chain.ban(event.id))
+
+    def _adopt(
+        self, chain: Chain, fresh: tuple[Header, ...] = (), source: str | None = None, receipt: Receipt | None = None
+    ) -> None:
+        """The chain changed: say so, let every link look at it, and only then prune."""
+        old, head = self.chain, chain.head
+        pruned, dropped = chain.pruned()
+        extends = head.id == old.head.id or chain.is_ancestor(old.head.id, head.id)
+        if fresh:
+            self.out.append(Accepted(fresh))
+        if head.id != old.head.id:
+            common = old.head if extends else chain.common(old.head.id, head.id)
+            self.out.append(HeadMoved(old.head.point, head.point, common.point))
+        if chain.final.id != old.final.id:
+            self.out.append(FinalMoved(old.final.point, chain.final.point))
+        self.chain, self.view = chain, self._look(chain, pruned.base.height)
+        if source is not None:
+            self._link(source, LinkEvent.BLOCKS, receipt)
+        if chain is not old:
+            final = chain.final.id != old.final.id
+            if final:
+                for peer in sorted(self.links):
+                    self._link(peer, LinkEvent.FINALISED)
+            self._tell_links(final or head.id != old.head.id, extends, source)
+        self.chain, self.view = pruned, self._look(pruned)
+        if dropped:
+            self.out.append(Dropped(dropped, pruned.base.point))
+
+    def _tell_links(self, moved: bool, extends: bool, source: str | None) -> None:
+        """A link in step cares for the best chain only; one that still searches may know a new block by name."""
+        for peer, link in sorted(self.links.items()):
+            searching = link.state in GREETING
+            if peer != source and (moved or searching):
+                heard = assess(link.heard, link.said, self.chain) if searching and link.heard is not None else None
+                self._link(peer, LinkEvent.MOVED, Moved(extends, heard))
+
+    # Whom to greet ------------------------------------------------------------------------------------------------
+
+    def _greet(self) -> None:
+        """Greet whoever cannot flood us with what another peer is sending already; see the module's docstring."""
+        leader = self.leader
+        if leader is not None and leader.goal is not None and self._harmless(leader.goal):
+            self.leader = None
+        tired = leader is not None and self.now >= leader.since + self.node.config.limits.patience
+        for peer in self.waiting:
+            heard = self.links[peer].heard if peer in self.links else None
+            harmless = heard is not None and self._harmless(heard)
+            if peer not in self.links or not (harmless or tired or self.leader is None):
+                continue
+            self.waiting = tuple(name for name in self.waiting if name != peer)
+            if not harmless:
+                self.leader = Leader(peer, heard, self.now)
+            self._link(peer, LinkEvent.GREET)
+            if heard is not None and peer in self.links:
+                self._link(peer, LinkEvent.HELLO, Heard(heard, assess(heard, self.links[peer].said, self.chain)))
+
+    def _harmless(self, hello: Hello) -> bool:
+        """Will this peer send us nothing, because we hold its head or have a better one?"""
+        return hello.head.id in self.chain or hello.rank < self.chain.head.rank
+
+    HANDLERS: ClassVar[dict[type, Callable[["_Step", Any], None]]] = {
+        Connected: connected,
+        Received: received,
+        Garbled: garbled,
+        Room: room,
+        Lost: lost,
+        Leave: leave,
+        Produced: produced,
+        Finalised: finalised,
+        Verdict: verdict,
+        Say: say,
+        Tick: tick,
+    }
+    MESSAGES: ClassVar[dict[type, Callable[["_Step", str, Any], None]]] = {
+        Hello: _hello,
+        Found: _found,
+        Finality: _finality,
+        Blocks: _blocks,
+        Note: _note,
+        Ping: _ping,
+        Pong: _pong,
+        Bye: _bye,
+    }
+
+
+FRESH = (Outcome.NEW, Outcome.BANNED)
+"""Outcomes that add a block to the tree."""
+
+
+def _broken(headers: Sequence[Header]) -> Fault | None:
+    """A run must be a run: each the child of the one before, one higher, with a greater score."""
+    if not headers:
+        return Fault("empty-run", "a run has at least one block")
+    for before, header in zip(headers, headers[1:], strict=False):
+        follows = header.parent == before.id and header.height == before.height + 1 and header.score > before.score
+        if not follows:
+            evidence = header.id[: bounds.EVIDENCE_BYTES]
+            return Fault("broken-run", f"block {header.point} does not follow {before.point}", evidence)
+    return None

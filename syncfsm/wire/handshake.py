@@ -1,0 +1,159 @@
+"""The first frame of each side, and what two nodes conclude from it.
+
+Both sides greet at once, without waiting. Whoever finds that the two do not fit together answers with a refusal that
+says what to do, and closes. The layout of a greeting and of a refusal never changes: a later version of the protocol
+may change all that comes after, and can still be refused politely by this one.
+"""
+
+import enum
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from syncfsm import limits
+from syncfsm.blocks import Point
+from syncfsm.errors import Fault, LocalError
+from syncfsm.wire import codec
+from syncfsm.wire.frames import HEADER_BYTES, KINDS, PAYLOAD_BYTES, WORD, FrameKind, bad_word, fault, frame
+
+VERSION: Final = 1
+"""The protocol version that this release speaks."""
+
+
+class Greeting(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="syncfsm"):
+    """Who is calling. On the wire it starts with the word ``syncfsm``, so a stranger is recognised at once.
+
+    ``node_id`` is a name of the node's own choice that no other node has; the handshake does not prove it.
+    """
+
+    version: Annotated[int, Meta(ge=0, le=2**16 - 1)]
+    chain_id: Annotated[bytes, Meta(max_length=limits.CHAIN_ID_BYTES)]
+    node_id: Annotated[bytes, Meta(min_length=1, max_length=limits.NODE_ID_BYTES)]
+    genesis: Point
+
+
+class RefusalReason(enum.StrEnum):
+    """Why a connection is refused. The text goes over the wire and into logs, so it is stable."""
+
+    VERSION = "version"
+    """The nodes speak different versions of the protocol."""
+    CHAIN_ID = "chain-id"
+    """The nodes follow different chains."""
+    GENESIS = "genesis"
+    """The chains have one name but do not start from the same block."""
+    SELF = "self-connection"
+    """The peer has our own node id."""
+    FULL = "full"
+    """The node has as many links as its limits allow."""
+    DUPLICATE = "duplicate"
+    """The two nodes are connected already, and that connection stays."""
+    BANNED = "banned"
+    """The node does not want to talk to this peer."""
+
+
+class Refusal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Why there will be no link. ``text`` says what to do: printable, at most ``limits.REASON_BYTES`` of UTF-8."""
+
+    reason: RefusalReason
+    text: Annotated[str, Meta(max_length=limits.REASON_BYTES)]
+
+
+First: TypeAlias = Greeting | Refusal
+
+_GREETING: Final = msgspec.msgpack.Decoder(Greeting)
+_REFUSAL: Final = msgspec.msgpack.Decoder(Refusal)
+
+
+def first_frame(message: First) -> bytes:
+    """The frame to send. ``LocalError`` if a peer would take ``message`` for a fault, as when a field is too long."""
+    kind = FrameKind.GREETING if isinstance(message, Greeting) else FrameKind.REFUSAL
+    encoded = frame(kind, msgspec.msgpack.encode(message))
+    outcome = read_first(encoded)
+    if isinstance(outcome, Fault):
+        raise LocalError(f"a peer would refuse this {kind.name.lower()} as {outcome.rule}: {outcome.detail}")
+    return encoded
+
+
+def read_first(received: bytes) -> tuple[First, bytes] | Fault | None:
+    """The peer's first message and the bytes after it, or ``None`` until ``received``, all so far, holds it whole.
+
+    The bytes after it are the start of what the ``Inbox`` reads. A caller that asks whenever bytes arrive, until the
+    answer is not ``None``, holds at most ``limits.GREETING_BYTES`` and what arrived last.
+    """
+    if len(received) < HEADER_BYTES:
+        return None
+    (word,) = WORD.unpack_from(received)
+    kind, length = KINDS.get(word >> 24), word & 0xFFFFFF
+    if kind is None or length > PAYLOAD_BYTES:
+        return bad_word(word)
+    stop = HEADER_BYTES + length
+    if kind not in (FrameKind.GREETING, FrameKind.REFUSAL):
+        return fault("no-greeting", f"the first frame must be a greeting, not {kind.name}", received[:HEADER_BYTES])
+    if stop > limits.GREETING_BYTES:
+        return fault("greeting-too-long", f"{stop} bytes announced, {limits.GREETING_BYTES} allowed", received[:stop])
+    if len(received) < stop:
+        return None
+    message = _decode(kind, received[HEADER_BYTES:stop])
+    return message if isinstance(message, Fault) else (message, received[stop:])
+
+
+def _decode(kind: FrameKind, payload: bytes) -> First | Fault:
+    if kind is FrameKind.GREETING:
+        return codec.decode(_GREETING, payload, "greeting")
+    refusal = codec.decode(_REFUSAL, payload, "refusal")
+    if isinstance(refusal, Fault):
+        return refusal
+    if len(refusal.text.encode()) > limits.REASON_BYTES:
+        return fault("malformed-refusal", f"the text exceeds {limits.REASON_BYTES} bytes", payload)
+    if not refusal.text.isprintable():  # it goes into logs as it is
+        return fault("malformed-refusal", "the text is not printable", payload)
+    return refusal
+
+
+def judge(mine: Greeting, theirs: Greeting) -> Refusal | None:
+    """Why the two nodes cannot have a link, as far as greetings show; both ends come to the same reason."""
+    if mine.version != theirs.version:
+        return Refusal(
+            RefusalReason.VERSION,
+            f"this node speaks protocol version {mine.version}, yours {theirs.version}: run releases that share one",
+        )
+    if mine.chain_id != theirs.chain_id:
+        return Refusal(
+            RefusalReason.CHAIN_ID,
+            f"this node follows chain {_short(mine.chain_id)}, yours {_short(theirs.chain_id)}: "
+            "correct the chain id, or the address dialled",
+        )
+    if mine.genesis != theirs.genesis:
+        return Refusal(
+            RefusalReason.GENESIS,
+            f"this node's chain starts from {mine.genesis}, yours from {theirs.genesis}: "
+            "start both from the same genesis file",
+        )
+    if mine.node_id == theirs.node_id:
+        return Refusal(
+            RefusalReason.SELF,
+            f"both ends have node id {_short(mine.node_id)}: a node dialled itself, or two nodes share an id; "
+            "give each its own",
+        )
+    return None
+
+
+def _short(name: bytes) -> str:
+    return repr(name[:16])[1:]
+
+
+def survives(mine: bytes, theirs: bytes, old_dialled_by_me: bool, new_dialled_by_me: bool) -> bool:
+    """Whether the new connection between two nodes replaces the old one; otherwise the new one is closed.
+
+    ``mine`` and ``theirs`` are the node ids, which differ (``judge`` has seen to it).
+
+    Exactly one connection survives. If the two dialled each other at the same time, it is the one that the node with
+    the smaller id dialled. Both ends know the ids and who dialled which, so both pick the same connection, whichever of
+    the two each saw first. If one node dialled both, the newer survives: a node does not dial a peer that it is
+    connected to, so it has lost the older one and only its peer does not know yet. As it gave up the one before it
+    dialled the other, both ends agree on which is newer.
+    """
+    if old_dialled_by_me == new_dialled_by_me:
+        return True
+    return new_dialled_by_me == (mine < theirs)

@@ -1,0 +1,311 @@
+"""What goes into an outbox comes out of the inbox at the other end: in order, whole, once, and small messages first."""
+
+import random
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncfsm import limits
+from syncfsm.blocks import Header, Point, Unchecked
+from syncfsm.errors import Fault, LocalError
+from syncfsm.limits import Limits
+from syncfsm.messages import Bye, Control, Note, Parting, Ping, Pong
+from syncfsm.wire.codec import encode_prefix
+from syncfsm.wire.connection import Inbox, Outbox, Received, Run
+from syncfsm.wire.frames import PAYLOAD_BYTES, FrameKind, FrameReader, frame
+
+Flat = Control | Fault | tuple[Header, bytes]
+
+
+class OnlyGoodBodies(Unchecked):
+    """A check that refuses one body."""
+
+    def body(self, header: Header, body: bytes) -> Fault | None:
+        return Fault("wrong-body", "this body is bad") if body == b"bad" else None
+
+
+def chain(*bodies: bytes) -> list[tuple[Header, bytes]]:
+    """Blocks that follow one another, one for each body."""
+    return [
+        (Header(height, b"block %d" % height, b"block %d" % (height - 1), b"", len(body), b"p" * 96), body)
+        for height, body in enumerate(bodies, 1)
+    ]
+
+
+def inbox(**chosen: int) -> Inbox:
+    return Inbox(OnlyGoodBodies(), Limits(**chosen))
+
+
+def flat(received: list[Received]) -> list[Flat]:
+    """Every block by itself, so that results compare however the stream was cut."""
+    items: list[Flat] = []
+    for item in received:
+        if isinstance(item, Run):
+            items += zip(item.headers, item.bodies, strict=True)
+        else:
+            items.append(item)
+    return items
+
+
+def drain(outbox: Outbox) -> bytes:
+    return b"".join(iter(lambda: outbox.take(100_000), b""))
+
+
+def stream(*blocks: tuple[Header, bytes]) -> bytes:
+    outbox = Outbox(Limits())
+    for header, body in blocks:
+        outbox.block(header, body)
+    return drain(outbox)
+
+
+# The sizes at which a block starts to need another frame, and their neighbours.
+EDGES = [0, 1, PAYLOAD_BYTES - 140, PAYLOAD_BYTES, 2 * PAYLOAD_BYTES, 3 * PAYLOAD_BYTES - 150, 65536]
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_a_block_of_any_size_arrives_whole(edge: int) -> None:
+    for size in {max(0, edge + nudge) for nudge in range(-12, 13)}:
+        (block,) = chain(random.Random(size).randbytes(size))
+        sent = stream(block)
+        receiver = inbox()
+        assert flat(receiver.feed(sent[:-1])) == []
+        assert flat(receiver.feed(sent[-1:])) == [block]
+        assert receiver.buffered == 0
+
+
+def test_the_first_size_that_needs_fragments_is_the_first_that_does_not_fit_a_frame() -> None:
+    largest = PAYLOAD_BYTES - len(encode_prefix(*chain(b"b" * 16000)[0]))
+    fits, exceeds = b"b" * largest, b"b" * (largest + 1)
+    assert stream(*chain(fits))[0] == FrameKind.BLOCK
+    assert len(stream(*chain(fits))) == limits.FRAME_BYTES
+    assert stream(*chain(exceeds))[0] == FrameKind.BLOCK_START
+
+
+actions = st.lists(
+    st.one_of(
+        st.integers(0, 70_000).map(lambda size: ("block", size)),
+        st.integers(0, 50).map(lambda size: ("note", size)),
+        st.integers(1, 90_000).map(lambda size: ("take", size)),
+    ),
+    max_size=25,
+)
+
+
+@given(actions, st.randoms(use_true_random=False))
+def test_everything_arrives_once_and_in_order_however_it_is_taken_and_cut(
+    script: list[tuple[str, int]], chance: random.Random
+) -> None:
+    outbox, wire = Outbox(Limits()), b""
+    sizes = [size for what, size in script if what == "block"]
+    blocks = chain(*(bytes((size % 251,)) * size for size in sizes))
+    unsent, notes, cost = list(blocks), list[Control](), 0
+    for what, size in script:
+        if what == "block":
+            outbox.block(*unsent.pop(0))
+        elif what == "note":
+            notes.append(Note(b"%d" % len(notes) + b"n" * size))
+            assert outbox.control(notes[-1])
+        else:
+            taken = outbox.take(size)
+            assert len(taken) <= max(size, limits.FRAME_BYTES)
+            wire, cost = wire + taken, cost + outbox.sent_cost()
+    wire += drain(outbox)
+    assert cost + outbox.sent_cost() == sum(header.cost for header, _ in blocks)
+    assert outbox.pending_control == 0
+
+    receiver, received = inbox(), []
+    while wire:
+        cut = chance.randint(1, 40_000)
+        received += flat(receiver.feed(wire[:cut]))
+        wire = wire[cut:]
+    assert [item for item in received if isinstance(item, tuple)] == blocks
+    assert [item for item in received if not isinstance(item, tuple)] == notes
+    assert receiver.buffered == 0
+
+
+def test_a_small_message_waits_for_one_fragment_and_no_more() -> None:
+    (block,) = chain(b"b" * 65536)
+    outbox, wire = Outbox(Limits()), b""
+    outbox.block(*block)
+    while fragment := outbox.take(limits.FRAME_BYTES):
+        outbox.control(Ping())
+        wire += fragment + outbox.take(0)
+    kinds = [kind.name for kind, _ in FrameReader().feed(wire)]
+    assert " ".join(kinds[:4]) == "BLOCK_START CONTROL BLOCK_MORE CONTROL"
+    assert " ".join(kinds[4:]) == "BLOCK_MORE CONTROL BLOCK_MORE CONTROL BLOCK_END"
+    assert flat(inbox().feed(wire)) == [Ping()] * 4 + [block]
+
+
+def test_a_note_overtakes_all_blocks_but_its_own() -> None:
+    first, own, last = chain(b"first" * 5000, b"own" * 9000, b"last")
+    outbox = Outbox(Limits())
+    for block in (first, own, last):
+        outbox.block(*block)
+    early = outbox.take(limits.FRAME_BYTES)
+    about_own, about_first = Note(b"about own", own[0].point), Note(b"about first", first[0].point)
+    free, about_other = Note(b"about nothing"), Note(b"about a block sent long ago", Point(0, b"block 0"))
+    for message in (about_own, about_first, free, about_other, Ping()):
+        assert outbox.control(message)
+    received = flat(inbox().feed(early + drain(outbox)))
+    assert received == [free, about_other, Ping(), first, about_first, own, about_own, last]
+
+
+def test_a_note_about_a_block_that_was_taken_does_not_wait() -> None:
+    first, second = chain(b"first", b"second" * 9000)
+    outbox = Outbox(Limits())
+    outbox.block(*first)
+    outbox.block(*second)
+    early = outbox.take(limits.FRAME_BYTES)
+    note = Note(b"about first", first[0].point)
+    outbox.control(note)
+    assert flat(inbox().feed(early + drain(outbox))) == [first, note, second]
+
+
+def test_cost_is_reported_once_and_only_when_the_last_byte_is_taken() -> None:
+    (block,) = chain(b"b" * 30_000)
+    outbox = Outbox(Limits())
+    outbox.block(*block)
+    outbox.take(limits.FRAME_BYTES)
+    assert outbox.sent_cost() == 0
+    outbox.take(limits.FRAME_BYTES)
+    assert outbox.sent_cost() == block[0].cost
+    assert outbox.sent_cost() == 0
+
+
+def test_small_messages_that_nobody_reads_are_bounded_also_while_they_wait_for_a_block() -> None:
+    (block,) = chain(b"b")
+    chosen = Limits(control=4096)
+    outbox = Outbox(chosen)
+    outbox.block(*block)
+    queued = 0
+    while outbox.control(Note(b"n" * 100, block[0].point if queued % 2 else Point(0, b"block 0"))):
+        queued += 1
+        assert outbox.pending_control <= chosen.control
+    assert queued > 30
+    before = outbox.pending_control
+    assert not outbox.control(Note(b"n" * 100, block[0].point))
+    assert outbox.pending_control == before
+    assert len(flat(inbox().feed(drain(outbox)))) == queued + 1
+    assert outbox.control(Note(b"n" * 100))
+
+
+def test_a_bye_is_the_last_message_and_does_not_wait_for_blocks() -> None:
+    first, second = chain(b"first" * 9000, b"second")
+    outbox = Outbox(Limits())
+    outbox.block(*first)
+    outbox.block(*second)
+    early = outbox.take(limits.FRAME_BYTES)
+    outbox.control(Note(b"never sent", second[0].point))
+    outbox.control(Pong())
+    outbox.control(Bye(Parting.SHUTDOWN))
+    assert flat(inbox().feed(early + drain(outbox))) == [Pong(), Bye(Parting.SHUTDOWN)]
+    assert outbox.pending_control == 0
+    with pytest.raises(LocalError, match="bye is the last"):
+        outbox.control(Ping())
+    with pytest.raises(LocalError, match="bye is the last"):
+        outbox.block(*second)
+
+
+def test_a_caller_s_mistake_changes_nothing() -> None:
+    (block,) = chain(b"body")
+    outbox = Outbox(Limits())
+    with pytest.raises(LocalError, match="header says 4"):
+        outbox.block(block[0], b"other")
+    with pytest.raises(LocalError, match="a peer would refuse"):
+        outbox.control(Note(b"n" * (limits.NOTE_BYTES + 1)))
+    assert drain(outbox) == b""
+    assert outbox.pending_control == 0
+
+
+def test_blocks_that_follow_one_another_arrive_as_runs() -> None:
+    blocks = chain(*(b"body %d" % n for n in range(7)))
+    ping = frame(FrameKind.CONTROL, b"\x91\x03")
+    wire = stream(*blocks[:4]) + ping + stream(*blocks[4:6]) + stream(blocks[2])
+    received = inbox(run=3).feed(wire)
+    assert [item.headers[0].height if isinstance(item, Run) else item for item in received] == [1, 4, Ping(), 5, 3]
+    assert [len(item.headers) for item in received if isinstance(item, Run)] == [3, 1, 2, 1]
+
+
+def test_a_block_of_another_branch_starts_a_run() -> None:
+    first, second = chain(b"1", b"2")
+    sibling = (Header(2, b"sibling", b"other", b"", 1, b""), b"s")
+    skipped = (Header(9, b"skipped", b"block 1", b"", 1, b""), b"s")
+    for other in (sibling, skipped):
+        received = inbox().feed(stream(first, other))
+        assert received == [Run((first[0],), (first[1],)), Run((other[0],), (other[1],))]
+    assert inbox().feed(stream(first, second)) == [Run((first[0], second[0]), (b"1", b"2"))]
+
+
+BIG = stream(*chain(b"b" * 40_000))
+START, MORE = BIG[: limits.FRAME_BYTES], BIG[limits.FRAME_BYTES : 2 * limits.FRAME_BYTES]
+END = BIG[2 * limits.FRAME_BYTES :]
+SMALL = stream(*chain(b"small"))
+SHORT_START = frame(FrameKind.BLOCK_START, START[4:-1])
+ONE_FRAME = frame(FrameKind.BLOCK_START, PAYLOAD_BYTES.to_bytes(4) + START[8:])
+FOUR_GIB = frame(FrameKind.BLOCK_START, b"\xff\xff\xff\xff" + START[8:])
+
+REJECTED = [
+    ("a greeting after the handshake", frame(FrameKind.GREETING, b"hi"), "unexpected-frame"),
+    ("a refusal after the handshake", frame(FrameKind.REFUSAL, b"no"), "unexpected-frame"),
+    ("an unknown frame", b"\x08\x00\x00\x00", "unknown-frame"),
+    ("a frame too long", b"\x03\x00\x40\x00", "frame-too-long"),
+    ("more of no block", MORE, "no-transfer"),
+    ("the end of no block", END, "no-transfer"),
+    ("an end after the end", BIG + END, "no-transfer"),
+    ("a block inside a block", START + SMALL, "two-transfers"),
+    ("a start inside a block", START + START, "two-transfers"),
+    ("an empty first fragment", frame(FrameKind.BLOCK_START, b""), "bad-fragment"),
+    ("a short first fragment", SHORT_START, "bad-fragment"),
+    ("fragments of a block that fits a frame", ONE_FRAME, "bad-fragment"),
+    ("a short fragment", START + frame(FrameKind.BLOCK_MORE, MORE[4:-1]), "bad-fragment"),
+    ("an empty fragment", START + frame(FrameKind.BLOCK_MORE, b""), "bad-fragment"),
+    ("an end too early", START + frame(FrameKind.BLOCK_END, MORE[4:]), "bad-fragment"),
+    ("a short end", START + MORE + frame(FrameKind.BLOCK_END, END[4:-1]), "bad-fragment"),
+    ("a long end", START + MORE + frame(FrameKind.BLOCK_END, END[4:] + b"b"), "bad-fragment"),
+    ("more instead of the end", START + MORE + frame(FrameKind.BLOCK_MORE, END[4:]), "bad-fragment"),
+    ("a total of 4 GiB", FOUR_GIB, "wrong-size"),
+    ("a body above the limit", stream(*chain(b"b" * 40_001)), "block-too-large"),
+    ("a bad body", stream(*chain(b"bad")), "wrong-body"),
+    ("a message that is none", frame(FrameKind.CONTROL, b"\x90"), "malformed-control"),
+]
+
+
+@pytest.mark.parametrize(("wire", "rule"), [case[1:] for case in REJECTED], ids=[case[0] for case in REJECTED])
+def test_rejected(wire: bytes, rule: str) -> None:
+    receiver = inbox(body=40_000)
+    good = stream(*chain(b"before"))
+    *before, refused = flat(receiver.feed(good + wire + good))
+    assert before[:1] == flat(inbox().feed(good))
+    assert isinstance(refused, Fault)
+    assert refused.rule == rule
+    assert receiver.buffered == 0
+    assert receiver.feed(good) == []
+
+
+def test_a_block_too_large_is_refused_at_its_first_fragment() -> None:
+    receiver = inbox(body=100_000)
+    wire = stream(*chain(b"b" * 100_001))
+    assert receiver.feed(wire[: limits.FRAME_BYTES - 1]) == []
+    (refused,) = receiver.feed(wire[limits.FRAME_BYTES - 1 : limits.FRAME_BYTES])
+    assert isinstance(refused, Fault)
+    assert refused.rule == "block-too-large"
+
+
+def test_an_unfinished_block_holds_its_own_bytes_and_not_those_it_came_with() -> None:
+    ahead, wire = stream(*chain(b"a" * 900_000)), stream(*chain(b"b" * 1_000_000))[:-1]
+    receiver = inbox(body=1_000_000)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        assert receiver.feed(wire[:100]) == []
+        receiver.feed(wire[100:])
+        receiver_of_both = inbox(body=1_000_000)
+        receiver_of_both.feed(ahead + wire[: limits.FRAME_BYTES])
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    held = receiver.buffered + receiver_of_both.buffered
+    assert 1_000_000 < held <= 2 * limits.FRAME_BYTES + 1_000_000
+    assert after - before < 1.05 * held
