@@ -233,7 +233,11 @@ class CheckedStore(BlockStore):
         old = self._standing
         gone = {header.point for header in removed}
         head, final, base = change.head or old.head, change.final or old.final, change.base or old.base
-        for name, point, before in (("head", head, old.head), ("final block", final, old.final), ("base", base, old.base)):
+        for name, point, before in (
+            ("head", head, old.head),
+            ("final block", final, old.final),
+            ("base", base, old.base),
+        ):
             held = point is before or added.get(point.id) == point.height or self.header(point)
             if point in gone or not held:
                 raise LocalError(f"{point} can not be the {name}: that block is not held then; store it, or keep it")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from syncfsm import limits
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import Fault, LocalError, Penalty
-from syncfsm.messages import Bye, Control, Found, Hello, Note, Parting, Ping, Pong
+from syncfsm.messages import Bye, Control, Finality, Found, Hello, Note, Parting, Ping, Pong
 from syncfsm.wire.codec import decode_control, decode_prefix, encode_control, encode_prefix
 
 heights = st.integers(min_value=0, max_value=limits.MAX_HEIGHT)
@@ -37,6 +37,7 @@ def hellos(draw: st.DrawFn) -> Hello:
 controls: st.SearchStrategy[Control] = st.one_of(
     hellos(),
     st.builds(Found, points),
+    st.builds(Finality, points),
     st.just(Ping()),
     st.just(Pong()),
     st.builds(Note, st.binary(max_size=300), st.none() | points),
