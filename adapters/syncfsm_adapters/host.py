@@ -16,7 +16,7 @@ import attrs
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
 from syncfsm.events import Event, Received, Verdict
-from syncfsm.messages import Blocks, Control, Parting
+from syncfsm.messages import Blocks, Control, Hello, Parting
 from syncfsm.node import Node
 from syncfsm.outputs import Accepted, Disconnect, Dropped, FinalMoved, HeadMoved, Output, Send, SendBlocks
 from syncfsm_adapters.store import BlockStore, Change
@@ -24,6 +24,9 @@ from syncfsm_adapters.store import BlockStore, Change
 NO_BODIES: Final[Mapping[bytes, bytes]] = {}
 Watcher = Callable[[Output, float], None]
 """Told of every output, and of when; for logs, metrics, and the integrator's own execution."""
+
+Observer = Callable[[Node, Node, float], None]
+"""Shown the node before and after every step, and when it was."""
 
 
 class Carrier(Protocol):
@@ -44,7 +47,7 @@ class Carrier(Protocol):
 
 @attrs.define
 class Tally:
-    """What a host counts. ``received`` blocks are those peers sent; ``repeated`` those of them held already."""
+    """What a host counts: hellos and blocks that peers sent, and how many of those blocks were held already."""
 
     received: int = 0
     repeated: int = 0
@@ -60,10 +63,15 @@ class Host:
         self.tally = Tally()
         self._carrier = carrier
         self._watchers: list[Watcher] = []
+        self._observers: list[Observer] = []
 
     def watch(self, watcher: Watcher) -> None:
         """Have ``watcher`` told of all outputs from now on, after they are carried out."""
         self._watchers.append(watcher)
+
+    def observe(self, observer: Observer) -> None:
+        """Have ``observer`` shown every step from now on, after its outputs are carried out."""
+        self._observers.append(observer)
 
     @property
     def head(self) -> Point:
@@ -77,13 +85,15 @@ class Host:
         """
         node, outputs = self.node.step(event)
         self._keep(event, node, outputs, bodies)
-        self.node = node
+        before, self.node = self.node, node
         self._count(event, outputs)
         for output in outputs:
             self._carry(output, bodies)
         for watcher in self._watchers:
             for output in outputs:
                 watcher(output, event.now)
+        for observer in self._observers:
+            observer(before, node, event.now)
 
     def _keep(self, event: Event, node: Node, outputs: Sequence[Output], bodies: Mapping[bytes, bytes]) -> None:
         """One change in the store for all that one event changes, before anything is sent."""
@@ -111,6 +121,8 @@ class Host:
         self.store.commit(change)
 
     def _count(self, event: Event, outputs: Sequence[Output]) -> None:
+        if isinstance(event, Received) and isinstance(event.message, Hello):
+            self.tally.hellos += 1
         if isinstance(event, Received) and isinstance(event.message, Blocks):
             new = sum(len(output.headers) for output in outputs if isinstance(output, Accepted))
             self.tally.received += len(event.message.headers)

@@ -134,12 +134,16 @@ class SqliteStore(CheckedStore):
             ):
                 point = self._header(key, sum, header).point
                 if point in wanted:
-                    if crc32(body, sum) != body_sum:
+                    if not _sound(body, body_sum, sum):
                         raise damaged(self, f"the body of block {point} does not match its checksum")
                     wanted[point] = body
         return [wanted[point] for point in points]
 
     def _scan(self, low: int, high: int, descending: bool = False) -> Iterator[Header]:
+        return (header for _, header in self._rows(low, high, descending))
+
+    def _rows(self, low: int, high: int, descending: bool = False) -> Iterator[tuple[int, Header]]:
+        """Keys and headers of these heights. No query stays open meanwhile, as that would keep the log growing."""
         first, last = _keys(low, high)
         order = "DESC" if descending else "ASC"
         query = f"SELECT key, sum, header FROM headers WHERE key BETWEEN ? AND ? ORDER BY key {order} LIMIT {ROWS}"
@@ -147,7 +151,7 @@ class SqliteStore(CheckedStore):
             with _translated(self._path):
                 rows = self._connection.execute(query, (first, last)).fetchall()
             for row in rows:
-                yield self._header(*row)
+                yield row[0], self._header(*row)
             if len(rows) < ROWS:
                 return
             first, last = (first, rows[-1][0] - 1) if descending else (rows[-1][0] + 1, last)
@@ -155,7 +159,7 @@ class SqliteStore(CheckedStore):
     def _header(self, key: int, sum: int, value: bytes) -> Header:
         """Decode a row of the headers."""
         place = f"the header at height {key >> ORDINAL_BITS}"
-        if crc32(value) != sum:
+        if not _sound(value, sum):
             raise damaged(self, f"{place} does not match its checksum")
         try:
             header = self._decoder.decode(value)
@@ -167,7 +171,7 @@ class SqliteStore(CheckedStore):
 
     def _read_standing(self) -> Standing:
         row = self._connection.execute("SELECT sum, value FROM standing").fetchone()
-        if row is None or crc32(row[1]) != row[0]:
+        if row is None or not _sound(row[1], row[0]):
             raise damaged(self, "its record of head, final point and base is missing or does not match its checksum")
         try:
             return msgspec.msgpack.decode(row[1], type=Standing)
@@ -211,34 +215,34 @@ class SqliteStore(CheckedStore):
 
     def _write(self, blocks: Sequence[tuple[Header, bytes]], removed: Sequence[Header], standing: Standing) -> None:
         encode = self._encoder.encode
-        keys = self._new_keys([header for header, _ in blocks])
         values = [encode(header) for header, _ in blocks]
         sums = [crc32(value) for value in values]
-        # A body's checksum goes on from its header's, and so tells a body at the wrong place too.
-        bodies = [(key, crc32(body, sum), body) for key, sum, (_, body) in zip(keys, sums, blocks, strict=True)]
-        value = encode(standing)
+        standing_value = encode(standing)
         with self._transaction() as connection:
+            keys = self._new_keys([header for header, _ in blocks])
             connection.executemany("INSERT INTO headers VALUES (?, ?, ?)", zip(keys, sums, values, strict=True))
+            # A body's checksum goes on from its header's, and so tells a body at the wrong place too.
+            bodies = ((key, crc32(body, sum), body) for key, sum, (_, body) in zip(keys, sums, blocks, strict=True))
             connection.executemany("INSERT INTO bodies VALUES (?, ?, ?)", bodies)
-            for key in [self._key(header.point) for header in removed]:
+            for header in removed:
+                rows = self._rows(header.height, header.height)
+                key = next(key for key, held in rows if held.id == header.id)
                 connection.execute("DELETE FROM headers WHERE key = ?", (key,))
                 connection.execute("DELETE FROM bodies WHERE key = ?", (key,))
-            connection.execute("UPDATE standing SET sum = ?, value = ?", (crc32(value), value))
+            connection.execute("UPDATE standing SET sum = ?, value = ?", (crc32(standing_value), standing_value))
             top = self._read_top()
         self._top = top
 
     def _new_keys(self, headers: Sequence[Header]) -> list[int]:
         """A free key for each header: the one after the last of its height."""
-        last: dict[int, int] = {}
+        last: dict[int, int | None] = {}
         keys = []
         for header in headers:
             height = header.height
-            key = last.get(height)
-            if key is None and height <= self._top:
-                (key,) = self._connection.execute(
-                    "SELECT max(key) FROM headers WHERE key BETWEEN ? AND ?", _keys(height, height)
-                ).fetchone()
-            key = height << ORDINAL_BITS if key is None else key + 1
+            if height not in last:
+                last[height] = self._last_key(height) if height <= self._top else None
+            before = last[height]
+            key = height << ORDINAL_BITS if before is None else before + 1
             if key >> ORDINAL_BITS != height:
                 raise LocalError(
                     f"can not store block {header.point}: {1 << ORDINAL_BITS} blocks of that height are held already; "
@@ -248,12 +252,10 @@ class SqliteStore(CheckedStore):
             keys.append(key)
         return keys
 
-    def _key(self, point: Point) -> int:
-        """The key of a held block."""
-        rows = self._connection.execute(
-            "SELECT key, sum, header FROM headers WHERE key BETWEEN ? AND ?", _keys(point.height, point.height)
-        )
-        return next(row[0] for row in rows.fetchall() if self._header(*row).id == point.id)
+    def _last_key(self, height: int) -> int | None:
+        query = "SELECT max(key) FROM headers WHERE key BETWEEN ? AND ?"
+        key: int | None = self._connection.execute(query, _keys(height, height)).fetchone()[0]
+        return key
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -268,6 +270,11 @@ class SqliteStore(CheckedStore):
                 raise
 
 
+def _sound(value: object, sum: int, start: int = 0) -> bool:
+    """Whether a stored value is what its checksum was made of."""
+    return isinstance(value, bytes) and crc32(value, start) == sum
+
+
 def _keys(low: int, high: int) -> tuple[int, int]:
     """The first and the last key that blocks of these heights can have."""
     return low << ORDINAL_BITS, (high + 1 << ORDINAL_BITS) - 1
@@ -276,7 +283,9 @@ def _keys(low: int, high: int) -> tuple[int, int]:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     """A connection that waits for no lock, and leaves transactions to us."""
     uri = f"{path.resolve().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
+    connection.text_factory = bytes  # we store no text; damage must not be decoded
+    return connection
 
 
 def _create(path: Path, genesis: Header, chain_id: bytes) -> None:

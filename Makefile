@@ -1,0 +1,50 @@
+# Every target makes what it needs: only Python 3.11+, git and make are presumed.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+
+.PHONY: demo test lint types docs docs-check pytest nightly bench clean
+
+demo: $(VENV)/runtime
+	$(BIN)/syncfsm outage --json out/outage.json
+
+test: lint types docs-check pytest
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+types: $(VENV)/dev
+	$(BIN)/mypy
+
+docs: $(VENV)/dev
+	$(BIN)/python -m docs.generate
+
+docs-check: $(VENV)/dev
+	$(BIN)/python -m docs.generate --check
+
+pytest: $(VENV)/dev
+	$(BIN)/pytest -n 2
+
+nightly: $(VENV)/dev
+	$(BIN)/pytest -n 2 --nightly
+
+bench: $(VENV)/dev
+	$(BIN)/python -m benchmarks --json out/bench.json
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "syncfsm needs Python 3.11 or newer; try make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e '.[adapters]'
+	touch $@
+
+$(VENV)/dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e '.[dev]'
+	touch $@ $(VENV)/runtime
+
+clean:
+	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,73 @@
+"""One line for every change of state: JSON for programs, words for people.
+
+Times are ``time.monotonic`` seconds, which all processes of one machine share; so lines of several nodes can be merged.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final, TextIO
+
+from syncfsm.blocks import Point
+from syncfsm.node import Node
+from syncfsm.outputs import Accepted, Disconnect, FinalMoved, HeadMoved, Misbehaviour, Output, Undelivered
+from syncfsm_adapters.host import Host
+
+FORMATS: Final = ("json", "text")
+Write = Callable[..., None]
+"""(event, **fields): one thing that happened."""
+
+
+class Journal:
+    """Writes lines to ``stream``. ``json`` lines have the fields ``t``, ``event``, ``node``, and what the event brings."""
+
+    def __init__(self, node: str, form: str, stream: TextIO = sys.stdout) -> None:
+        self._node, self._form, self._stream = node, form, stream
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        now = time.monotonic()
+        if self._form == "json":
+            line = json.dumps({"t": round(now, 6), "event": event, "node": self._node, **fields}, default=_plain)
+        else:
+            words = " ".join(f"{name}={_plain(value)}" for name, value in fields.items() if value not in ("", None))
+            line = f"{time.strftime('%H:%M:%S')} {self._node} {event} {words}".rstrip()
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Point) else value.hex() if isinstance(value, bytes) else value
+
+
+def follow(host: Host, write: Write, counters: Callable[[], dict[str, int]]) -> None:
+    """Write what happens to ``host`` from now on. ``counters`` gives figures that every head line carries."""
+
+    def told(output: Output, now: float) -> None:
+        match output:
+            case HeadMoved(old, new, common):
+                undone = old.height - common.height
+                tally = host.tally
+                figures = {"received": tally.received, "repeated": tally.repeated, "hellos": tally.hellos, **counters()}
+                write("head", height=new.height, id=new.id, undone=undone, **figures)
+            case FinalMoved(_, new):
+                write("final", height=new.height, id=new.id)
+            case Misbehaviour(peer, fault):
+                write("misbehaviour", peer=peer, rule=fault.rule, detail=fault.detail, penalty=fault.penalty.name.lower())
+            case Disconnect(peer, reason, detail):
+                write("parted", peer=peer, reason=reason.value, detail=detail)
+            case Undelivered(peer, note):
+                write("undelivered", peer=peer, about=note.about)
+            case Accepted() | _:
+                pass
+
+    def stepped(before: Node, after: Node, now: float) -> None:
+        if before.links is after.links:
+            return
+        for peer, link in after.links.items():
+            old = before.links.get(peer)
+            if old is None or old.state is not link.state:
+                write("link", peer=peer, state=link.state.value, was=old.state.value if old else "closed")
+
+    host.watch(told)
+    host.observe(stepped)
