@@ -222,7 +222,8 @@ class Chain:
 
         The dropped headers come oldest first. Bans of dropped blocks are forgotten with them.
         """
-        base = self.ancestor(self.final.id, max(self.base.height, self.final.height - self.limits.retention))
+        oldest = self.final.height - self.limits.retention
+        base = self.ancestor(self.final.id, oldest) if oldest > self.base.height else self.base
         conflicting = [tip for tip in self.tips if not _descends(self.blocks, self.blocks[tip], self.final)]
         if base == self.base and not conflicting:
             return self, ()
@@ -265,7 +266,7 @@ class Chain:
         if changed not in self:
             return attrs.evolve(self, banned=banned)
         blocks = self.blocks.mutate()
-        done = {self.blocks[changed].header.parent}
+        done = {self.blocks[changed].header.parent}  # branches share a trunk, which is walked once
         for tip in self.tips:
             if self.is_ancestor(changed, tip):
                 branch, id = [], tip
@@ -345,13 +346,12 @@ def _drop(blocks: MapMutation[bytes, Entry], id: bytes, bottom: int) -> list[Hea
 def _forget_jumps(blocks: MapMutation[bytes, Entry], tips: Map[bytes, None], base: Header) -> None:
     """Empty the jumps that lead below the base, so that equal content stays equal whenever it was pruned.
 
-    Jumps nest: what lies between a block and its jump's end does not jump below that end, and can be skipped.
+    Jumps nest: what lies between a block and its jump's end does not jump below that end, and can be skipped. So
+    each tip costs O(log n).
     """
     blocks[base.id] = msgspec.structs.replace(blocks[base.id], jump=b"")
-    seen = {base.id}
     for id in tips:
-        while id not in seen:
-            seen.add(id)
+        while id != base.id:
             entry = blocks[id]
             if entry.low >= base.height:
                 id = entry.jump

@@ -110,6 +110,4 @@ class Tick:
     now: float
 
 
-Event = (
-    Connected | Received | Garbled | Room | Lost | Leave | Produced | Finalised | Verdict | Say | Tick
-)
+Event = Connected | Received | Garbled | Room | Lost | Leave | Produced | Finalised | Verdict | Say | Tick

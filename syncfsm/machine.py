@@ -162,11 +162,11 @@ class Table(Generic[V]):
         guard, action = self._guard(rule.guard), self._action(rule.action)
 
         def holds(data: EventData) -> bool:
-            cell = data.model
+            cell: _Cell = data.model  # type: ignore[assignment]  # transitions types a model as object
             return bool(guard(cell.value, cell.message, cell.view))
 
         def act(data: EventData) -> None:
-            cell = data.model
+            cell: _Cell = data.model  # type: ignore[assignment]  # transitions types a model as object
             cell.value, cell.outputs = action(cell.value, cell.message, cell.view)
             cell.rule = rule
 
@@ -238,7 +238,9 @@ class Table(Generic[V]):
             found = {rule.target or source for rule, source, _ in self.cases() if source in reached}
             grew = not found <= reached
             reached |= found
-        yield from (f"state {state} cannot be reached from {self.initial}" for state in self.states if state not in reached)
+        yield from (
+            f"state {state} cannot be reached from {self.initial}" for state in self.states if state not in reached
+        )
         if self.end not in reached:
             yield f"the end {self.end} cannot be reached"
 
@@ -280,4 +282,3 @@ def _moved(value: V, target: StrEnum) -> V:
     if value.state is target:
         return value
     return cast(V, msgspec.structs.replace(cast(msgspec.Struct, value), state=target))
-

@@ -11,7 +11,7 @@ what is missing and not all of them. It waits no longer than ``Limits.patience``
 """
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import attrs
@@ -39,8 +39,8 @@ from syncfsm.events import (
 from syncfsm.limits import Limits
 from syncfsm.link import TABLE, Heard, Link, Moved, Receipt, State, Strategy, View, assess
 from syncfsm.link import Event as LinkEvent
-from syncfsm.link.types import GREETING
 from syncfsm.link.timers import deadline
+from syncfsm.link.types import GREETING
 from syncfsm.messages import Blocks, Bye, Finality, Found, Hello, Note, Parting, Ping, Pong
 from syncfsm.outputs import Accepted, Disconnect, Dropped, FinalMoved, HeadMoved, Output, Send
 
@@ -348,7 +348,7 @@ def _broken(headers: Sequence[Header]) -> Fault | None:
     """A run must be a run: each the child of the one before, one higher, with a greater score."""
     if not headers:
         return Fault("empty-run", "a run has at least one block")
-    for before, header in zip(headers, headers[1:], strict=False):
+    for before, header in pairwise(headers):
         follows = header.parent == before.id and header.height == before.height + 1 and header.score > before.score
         if not follows:
             evidence = header.id[: bounds.EVIDENCE_BYTES]

@@ -98,4 +98,6 @@ class Disconnect:
     detail: str = ""
 
 
-Output = Accepted | HeadMoved | FinalMoved | Dropped | Send | SendBlocks | Deliver | Undelivered | Misbehaviour | Disconnect
+Output = (
+    Accepted | HeadMoved | FinalMoved | Dropped | Send | SendBlocks | Deliver | Undelivered | Misbehaviour | Disconnect
+)

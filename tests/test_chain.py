@@ -153,6 +153,11 @@ class Comparison(RuleBasedStateMachine):
     def pick(self, index: int) -> Header:
         return self.pool[-1 - index % len(self.pool)]
 
+    def pick_held(self, index: int) -> Header:
+        """A held block; the low indices are the blocks at and above the final one, from the bottom up."""
+        held = sorted(self.model.held.values(), key=lambda h: (h.height < self.model.final.height, h.height, h.id))
+        return held[index % len(held)]
+
     def feed(self, headers: Sequence[Header]) -> None:
         self.chain, outcomes = self.chain.extend(headers)
         assert outcomes == tuple(self.model.insert(header) for header in headers)
@@ -195,9 +200,9 @@ class Comparison(RuleBasedStateMachine):
         above = self.pick(parent)
         self.feed([block(above, "odd", gain, max(rise, -above.height))])
 
-    @rule(index=INDEX)
-    def ban(self, index: int) -> None:
-        id = self.pick(index).id
+    @rule(index=INDEX, held=st.booleans())
+    def ban(self, index: int, held: bool) -> None:
+        id = (self.pick_held(index) if held else self.pick(index)).id
         self.both(lambda: self.chain.ban(id), lambda: self.model.ban(id))
 
     @precondition(lambda self: self.model.banned)
@@ -213,9 +218,9 @@ class Comparison(RuleBasedStateMachine):
         point = Point(header.height + off, header.id)
         self.both(lambda: self.chain.finalise(point), lambda: self.model.finalise(point))
 
-    @rule(back=st.integers(0, 4))
-    def finalise_best(self, back: int) -> None:
-        point = self.model.best()[-1 - back :][0].point
+    @rule(index=st.integers(0, 12))
+    def finalise_held(self, index: int) -> None:
+        point = self.pick_held(index).point
         self.both(lambda: self.chain.finalise(point), lambda: self.model.finalise(point))
 
     @rule()
@@ -267,7 +272,7 @@ class Comparison(RuleBasedStateMachine):
 
 
 TestComparison = Comparison.TestCase
-TestComparison.settings = settings(max_examples=120, stateful_step_count=20, deadline=None)
+TestComparison.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
 
 
 # What it costs ----------------------------------------------------------------------------------------------------
@@ -376,6 +381,15 @@ def test_pruning_costs_what_it_removes() -> None:
     _, dropped = chain.pruned()
     assert set(dropped) == {*side, *headers[4000:4010]}
     assert blocks.used + blocks.child.used <= len(dropped) + 10 * bound(6000)
+
+
+def test_a_ban_costs_the_blocks_it_bars() -> None:
+    headers = branch(root(), 6000)
+    branches = [header for name in "abcd" for header in branch(headers[5899], 10, name)]
+    chain, blocks = counted(grown([*headers, *branches]))
+    banned = chain.ban(headers[5800].id)
+    assert banned.head == headers[5799]
+    assert blocks.used + blocks.child.used <= 5 * (200 + 40) + 5 * 4 * bound(6000)
 
 
 # Each outcome -----------------------------------------------------------------------------------------------------
@@ -545,7 +559,7 @@ def test_pruning_keeps_the_retention_and_says_what_it_dropped() -> None:
     pruned, dropped = chain.pruned()
     assert dropped == (root(), *headers[:4])
     assert (pruned.base, pruned.final, pruned.head) == (headers[4], headers[6], headers[9])
-    assert pruned.pruned() == (pruned, ())
+    assert pruned.pruned()[0] is pruned
     assert root().id in chain
 
 

@@ -53,7 +53,9 @@ def follow(host: Host, write: Write, counters: Callable[[], dict[str, int]]) -> 
             case FinalMoved(_, new):
                 write("final", height=new.height, id=new.id)
             case Misbehaviour(peer, fault):
-                write("misbehaviour", peer=peer, rule=fault.rule, detail=fault.detail, penalty=fault.penalty.name.lower())
+                write(
+                    "misbehaviour", peer=peer, rule=fault.rule, detail=fault.detail, penalty=fault.penalty.name.lower()
+                )
             case Disconnect(peer, reason, detail):
                 write("parted", peer=peer, reason=reason.value, detail=detail)
             case Undelivered(peer, note):

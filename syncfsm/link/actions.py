@@ -13,7 +13,8 @@ from syncfsm import limits
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Outcome
 from syncfsm.errors import Fault, LocalError, Penalty
-from syncfsm.link.discovery import narrower, offer, opening, step_back as next_point
+from syncfsm.link.discovery import narrower, offer, opening
+from syncfsm.link.discovery import step_back as next_point
 from syncfsm.link.guards import (
     batch,
     hello_credit,

@@ -104,9 +104,7 @@ def _bracket(hello: Hello, better: bool, chain: Chain) -> Assessment:
     return Assessment(Relation.BRACKET, better, False, None, None, ceiling)
 
 
-def _hello(
-    chain: Chain, head: Point, score: bytes, heights: Iterable[int], ceiling: int, about: Point | None
-) -> Hello:
+def _hello(chain: Chain, head: Point, score: bytes, heights: Iterable[int], ceiling: int, about: Point | None) -> Hello:
     points = tuple(found.point for height in heights if (found := chain.best_at(height)) is not None)
     return Hello(head, score, chain.final.point, chain.base.point, points, ceiling, about)
 

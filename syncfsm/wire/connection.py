@@ -15,7 +15,7 @@ from syncfsm import limits
 from syncfsm.blocks import Header, HeaderCheck
 from syncfsm.errors import Fault, LocalError
 from syncfsm.limits import Limits
-from syncfsm.messages import Bye, Control, Note
+from syncfsm.messages import Bye, Control, Hello, Note
 from syncfsm.wire.codec import Block, decode_control, decode_prefix, encode_control, encode_prefix
 from syncfsm.wire.frames import BLOCK, CONTROL, PAYLOAD_BYTES, WORD, FrameKind, FrameReader, fault, frame, frame_word
 
@@ -190,7 +190,7 @@ class Outbox:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._control: deque[bytes] = deque()
+        self._control: deque[tuple[bytes, int]] = deque()  # frame, what it counts against the link's room
         self._blocks: deque[tuple[Header, bytes, bytes]] = deque()  # header, lead, body
         self._position = 0  # bytes of the first block's body that are taken already
         self._queued: set[bytes] = set()  # ids in _blocks
@@ -220,7 +220,7 @@ class Outbox:
         if isinstance(message, Note) and message.about is not None and message.about.id in self._queued:
             self._after.setdefault(message.about.id, []).append(encoded)
         else:
-            self._control.append(encoded)
+            self._control.append((encoded, limits.BLOCK_OVERHEAD if isinstance(message, Hello) else 0))
         return True
 
     def block(self, header: Header, body: bytes) -> None:
@@ -250,11 +250,14 @@ class Outbox:
         parts: list[bytes | memoryview] = []
         while True:
             if self._control:
-                size = len(self._control[0])
+                small, cost = self._control[0]
+                size = len(small)
                 if size > room:
                     break
                 self._pending -= size
-                parts.append(self._control.popleft())
+                self._sent_cost += cost
+                parts.append(small)
+                self._control.popleft()
             elif self._blocks:
                 size = self._take_block(parts, room)
                 if not size:
@@ -292,9 +295,11 @@ class Outbox:
         self._sent_cost += header.cost
         self._queued.discard(header.id)
         if self._after:
-            self._control.extend(self._after.pop(header.id, ()))
+            self._control.extend((note, 0) for note in self._after.pop(header.id, ()))
 
     def sent_cost(self) -> int:
-        """The sum of ``Header.cost`` over blocks whose last byte was taken since the last call."""
+        """Room that came free since the last call: ``Header.cost`` of each block whose last byte was taken, and
+        ``limits.BLOCK_OVERHEAD`` of each hello, which counts too, so that a streaming search is paced by the transport.
+        """
         cost, self._sent_cost = self._sent_cost, 0
         return cost

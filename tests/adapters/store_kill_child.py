@@ -1,12 +1,14 @@
 """A process that appends blocks and says so, until it is killed. Started by ``test_store_kill.py``: PATH SEED.
 
-Before each commit it prints ``try``, the head that will result and the new blocks; after it ``ack`` and that head.
+Before each commit it prints ``try``, the head that will result, the new blocks, and with a minus what is dropped;
+after the commit ``ack`` and the head.
 """
 
 import random
 import sys
+from collections.abc import Iterable
 
-from syncfsm.blocks import Header
+from syncfsm.blocks import Header, Point
 from syncfsm.chain import Chain
 from syncfsm.limits import Limits
 from syncfsm_adapters import sqlite_store
@@ -16,51 +18,41 @@ GENESIS = Header(0, b"genesis", b"", b"", 0, b"")
 CHAIN_ID = b"kill-test"
 
 
-def say(*words: object) -> None:
-    print(*words, flush=True)
-
-
-def grow(chain: Chain, chance: random.Random) -> Change:
+def grow(chain: Chain, chance: random.Random) -> tuple[Chain, Change]:
     """Some blocks, now and then beside the head; sometimes finality advances with them, and what lost is dropped."""
     back = chance.choice((0, 0, 0, 1, 3))
     parent = chain.ancestor(chain.head.id, max(chain.final.height, chain.head.height - back))
+    rank = int.from_bytes(chain.head.score, "big")
     blocks = []
-    for _ in range(chance.randint(1, 12)):
-        size = chance.choice((0, 1000, 60_000))
-        id = chance.randbytes(16)
-        score = (int.from_bytes(chain.head.score, "big") + len(blocks) + 1).to_bytes(8, "big")
-        parent = Header(parent.height + 1, id, parent.id, score, size, b"")
+    for nth in range(1, chance.randint(1, 12) + 1):
+        id, size = chance.randbytes(16), chance.choice((0, 1000, 60_000))
+        parent = Header(parent.height + 1, id, parent.id, (rank + nth).to_bytes(8, "big"), size, b"")
         blocks.append((parent, (id * (size // 16 + 1))[:size]))
-    after = chain.extend([header for header, _ in blocks])[0]
+    chain = chain.extend([header for header, _ in blocks])[0]
     if chance.random() < 0.7:
-        return Change(blocks=blocks, head=after.head.point)
-    final = after.ancestor(after.head.id, max(after.final.height, after.head.height - 5)).point
-    after, dropped = after.finalise(final).pruned()
-    kept = [block for block in blocks if block[0].id in after]
-    dropped = tuple(header for header in dropped if header.id in chain)
-    return Change(blocks=kept, dropped=dropped, head=after.head.point, final=final, base=after.base.point)
+        return chain, Change(blocks=blocks, head=chain.head.point)
+    final = chain.ancestor(chain.head.id, max(chain.final.height, chain.head.height - 5)).point
+    chain, dropped = chain.finalise(final).pruned()
+    return chain, Change(blocks=blocks, dropped=dropped, head=chain.head.point, final=final, base=chain.base.point)
 
 
-def apply(chain: Chain, change: Change) -> Chain:
-    chain = chain.extend([header for header, _ in change.blocks])[0]
-    return chain.finalise(change.final).pruned()[0] if change.final else chain
+def say(word: str, head: Point, blocks: Iterable[Header] = (), dropped: Iterable[Header] = ()) -> None:
+    come = [f"{point.height}:{point.id.hex()}" for point in (head, *(header.point for header in blocks))]
+    gone = [f"-{header.height}:{header.id.hex()}" for header in dropped]
+    print(word, *come, *gone, flush=True)
 
 
-def main() -> None:
-    path, seed = sys.argv[1:]
+def main(path: str, seed: str) -> None:
     sqlite_store.LOG_BYTES = 512 * 1024  # so that kills hit the copying of the log too
     chance = random.Random(seed)
-    say("opening")
+    print("opening", flush=True)
     store = sqlite_store.SqliteStore.open(path, GENESIS, CHAIN_ID)
     chain = load_chain(store, Limits(retention=50))
     while True:
-        change = grow(chain, chance)
-        assert change.head
-        gone = [f"-{header.id.hex()}" for header in change.dropped]
-        say("try", change.head.id.hex(), *(header.id.hex() for header, _ in change.blocks), *gone)
+        chain, change = grow(chain, chance)
+        say("try", chain.head.point, (header for header, _ in change.blocks), change.dropped)
         store.commit(change)
-        say("ack", change.head.id.hex())
-        chain = apply(chain, change)
+        say("ack", chain.head.point)
 
 
-main()
+main(*sys.argv[1:])

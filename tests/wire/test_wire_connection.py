@@ -138,6 +138,19 @@ def test_a_small_message_waits_for_one_fragment_and_no_more() -> None:
     assert flat(inbox().feed(wire)) == [Ping()] * 4 + [block]
 
 
+def test_no_more_is_taken_than_asked_for_but_a_frame_in_any_case() -> None:
+    outbox = Outbox(Limits())
+    blocks = chain(*[b"b" * 5000] * 9)
+    notes = [Note(b"n" * 5000)] * 9
+    for note, block in zip(notes, blocks, strict=True):
+        outbox.control(note)
+        outbox.block(*block)
+    taken = list(iter(lambda: outbox.take(0), b""))
+    assert max(map(len, taken)) <= limits.FRAME_BYTES
+    assert min(map(len, taken[:-1])) > limits.FRAME_BYTES - 5300, "a frame that fits is not put off"
+    assert flat(inbox().feed(b"".join(taken))) == [*notes, *blocks]
+
+
 def test_a_note_overtakes_all_blocks_but_its_own() -> None:
     first, own, last = chain(b"first" * 5000, b"own" * 9000, b"last")
     outbox = Outbox(Limits())
