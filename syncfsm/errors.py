@@ -1,6 +1,6 @@
 """Two kinds of mistakes, kept apart.
 
-``LocalError`` is raised: the caller of the library made the mistake, nothing has changed, and the message says what to do.
+``LocalError`` is raised: the caller of the library made the mistake, nothing has changed, the message says what to do.
 ``Fault`` is never raised: a peer made the mistake, so it travels as data, inside an output, with the evidence.
 Any other exception that leaves the core is a bug of the core.
 """

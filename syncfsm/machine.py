@@ -6,8 +6,8 @@ Two rules hold for every table in this package:
 2. Nothing is written twice. The dispatch that a node runs, the ``transitions`` machine it is compared with, the tables
    and diagrams of the documentation and the lint all come from the same tuple of ``Rule`` values.
 
-How a step works: the rows for (state, event) are tried in the order of the table, the first whose guard holds fires, its
-action makes the new value and the outputs, and the value moves to the row's target. A sound table has a row for every
+How a step works: the rows for (state, event) are tried in the order of the table, the first whose guard holds fires,
+its action makes the new value and the outputs, and the value moves to the row's target. A sound table has a row for every
 state and event, ending with an unguarded one, so that a step always finds exactly one row; ``Table.lint`` proves it.
 """
 

@@ -73,7 +73,7 @@ class Node:
 
     config: Config
     chain: Chain
-    links: Map[str, Link] = Map()
+    links: Map[str, Link] = attrs.field(factory=Map)
     waiting: tuple[str, ...] = ()
     """Connections that are not greeted yet, oldest first."""
     leader: Leader | None = None
@@ -243,10 +243,8 @@ class _Step:
         chain, outcomes = self.chain.extend(headers)
         for header, outcome in zip(headers, outcomes, strict=True):
             if outcome not in HELD:
-                raise LocalError(
-                    f"block {header.point} cannot be added: {outcome.value}; the chain ends at {self.chain.head.point}, "
-                    f"final is {self.chain.final.point}"
-                )
+                stand = f"the chain ends at {self.chain.head.point}, final is {self.chain.final.point}"
+                raise LocalError(f"block {header.point} cannot be added: {outcome.value}; {stand}")
         fresh = tuple(header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH)
         self._adopt(chain, fresh)
 

@@ -9,11 +9,11 @@ real bytes. A way that is cut holds back what is on it and takes no more, as a T
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from math import ceil, inf
 from random import Random
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 import attrs
 import msgspec
@@ -23,6 +23,7 @@ from syncfsm.blocks import Header, HeaderCheck
 from syncfsm.errors import Fault
 from syncfsm.limits import Limits
 from syncfsm.messages import Blocks, Bye, Control, Hello, Note
+from syncfsm.wire.codec import Block
 from syncfsm.wire.connection import Inbox, Outbox, Run
 from syncfsm.wire.frames import HEADER_BYTES, PAYLOAD_BYTES, WORD
 
@@ -30,13 +31,12 @@ _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _ALL: Final = 2**30
 """More than a lane holds: where bandwidth has no bound, all that waits leaves at once."""
 
-Body: TypeAlias = tuple[Header, bytes]
 Arrival: TypeAlias = tuple[Control | Blocks | Fault, Mapping[bytes, bytes]]
 """What an end receives, and by id the bodies of the blocks in it."""
 
 
 class Clock:
-    """Virtual time, in seconds, and what is to happen. Things of one instant happen in the order they were asked for."""
+    """Virtual time in seconds, and what is to happen. What is due at one instant happens in the order of asking."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -59,7 +59,7 @@ class Clock:
 
 @attrs.frozen(kw_only=True)
 class Path:
-    """How a link carries: ``latency`` and the most ``jitter`` adds to it in seconds, ``bandwidth`` in bytes a second."""
+    """How a way carries: ``latency`` in seconds, at most ``jitter`` more, ``bandwidth`` in bytes a second."""
 
     latency: float = 0.001
     jitter: float = 0.0
@@ -84,39 +84,45 @@ class Traffic:
     hellos: int = 0
 
 
-@attrs.frozen
-class Parcel:
-    """What is transmitted in one go. ``freed`` is the room it gives back, ``content`` what arrives, if complete."""
-
-    size: int
-    freed: int
-    content: object | None
-
-
 @lru_cache(maxsize=4096)
 def block_bytes(header: Header) -> int:
     """Bytes a block takes on the wire, frames included."""
     payload = 2 + len(_ENCODE(header)) + header.size
     if payload <= PAYLOAD_BYTES:
         return HEADER_BYTES + payload
-    fragments = ceil((payload + WORD.size) / PAYLOAD_BYTES)
-    return payload + WORD.size + fragments * HEADER_BYTES
+    payload += WORD.size
+    return payload + ceil(payload / PAYLOAD_BYTES) * HEADER_BYTES
 
 
-class Lane(Protocol):
+C = TypeVar("C")
+"""What a lane carries: what one message, block or piece of bytes is while it is under way."""
+
+
+@attrs.frozen
+class Parcel(Generic[C]):
+    """What is transmitted in one go. ``freed`` is the room it gives back. No content: it completes nothing yet."""
+
+    size: int
+    freed: int
+    content: C | None
+
+
+class Lane(Protocol[C]):
     """The sender's queue and the receiver's unpacking of one direction."""
 
     def control(self, message: Control) -> bool:
         """Queue a small message. ``False`` if ``Limits.control`` is reached: the peer does not read."""
         ...
 
-    def block(self, header: Header, body: bytes) -> None: ...
+    def block(self, header: Header, body: bytes) -> None:
+        """Queue a block."""
+        ...
 
-    def take(self, most: int) -> Parcel | None:
+    def take(self, most: int) -> Parcel[C] | None:
         """What to transmit next, in about ``most`` bytes."""
         ...
 
-    def unpack(self, contents: Sequence[object]) -> Iterator[Arrival]:
+    def unpack(self, contents: Sequence[C]) -> Iterator[Arrival]:
         """What arrives together, blocks that follow one another as one run."""
         ...
 
@@ -126,10 +132,10 @@ class ValueLane:
 
     def __init__(self, bounds: Limits) -> None:
         self._bounds = bounds
-        self._control: deque[tuple[int, Control]] = deque()
-        self._blocks: deque[Body] = deque()
-        self._after: dict[bytes, list[tuple[int, Control]]] = {}
-        self._pending = 0
+        self._control: deque[tuple[Control, int]] = deque()  # with its size
+        self._blocks: deque[Block] = deque()
+        self._after: dict[bytes, list[tuple[Control, int]]] = {}  # by id of a queued block: the notes that wait for it
+        self._pending = 0  # bytes in _control and _after
         self._taken = 0  # bytes of the first block that are transmitted already
 
     def control(self, message: Control) -> bool:
@@ -141,23 +147,23 @@ class ValueLane:
             self._blocks.clear()
             self._after.clear()
         about = message.about.id if isinstance(message, Note) and message.about else None
-        if about is not None and any(header.id == about for header, _ in self._blocks):
-            self._after.setdefault(about, []).append((size, message))
+        if about is not None and any(block.header.id == about for block in self._blocks):
+            self._after.setdefault(about, []).append((message, size))
         else:
-            self._control.append((size, message))
+            self._control.append((message, size))
         return True
 
     def block(self, header: Header, body: bytes) -> None:
-        self._blocks.append((header, body))
+        self._blocks.append(Block(header, body))
 
-    def take(self, most: int) -> Parcel | None:
+    def take(self, most: int) -> Parcel[Control | Block] | None:
         if self._control:
-            size, message = self._control.popleft()
+            message, size = self._control.popleft()
             self._pending -= size
             return Parcel(size, limits.BLOCK_OVERHEAD if isinstance(message, Hello) else 0, message)
         if not self._blocks:
             return None
-        header, _ = self._blocks[0]
+        header = self._blocks[0].header
         left = block_bytes(header) - self._taken
         if left > most:
             self._taken += most
@@ -166,25 +172,23 @@ class ValueLane:
         self._control.extend(self._after.pop(header.id, ()))
         return Parcel(left, header.cost, self._blocks.popleft())
 
-    def unpack(self, contents: Sequence[object]) -> Iterator[Arrival]:
-        run: list[Body] = []
+    def unpack(self, contents: Sequence[Control | Block]) -> Iterator[Arrival]:
+        run: list[Block] = []
         for content in contents:
-            if isinstance(content, tuple):
-                if run and (content[0].parent != run[-1][0].id or len(run) == self._bounds.run):
-                    yield _as_run(run)
-                    run.clear()
+            child = isinstance(content, Block) and bool(run) and content.header.parent == run[-1].header.id
+            if run and not (child and len(run) < self._bounds.run):
+                yield _as_run(run)
+                run.clear()
+            if isinstance(content, Block):
                 run.append(content)
             else:
-                if run:
-                    yield _as_run(run)
-                    run.clear()
-                yield content, {}  # type: ignore[misc]
+                yield content, {}
         if run:
             yield _as_run(run)
 
 
-def _as_run(run: Sequence[Body]) -> Arrival:
-    return Blocks(tuple([header for header, _ in run])), {header.id: body for header, body in run}
+def _as_run(run: Sequence[Block]) -> Arrival:
+    return Blocks(tuple([block.header for block in run])), {block.header.id: block.body for block in run}
 
 
 class ByteLane:
@@ -193,27 +197,19 @@ class ByteLane:
     def __init__(self, bounds: Limits, check: HeaderCheck) -> None:
         self._outbox = Outbox(bounds)
         self._inbox = Inbox(check, bounds)
-        self._hellos = 0
 
     def control(self, message: Control) -> bool:
-        self._hellos += isinstance(message, Hello)
         return self._outbox.control(message)
 
     def block(self, header: Header, body: bytes) -> None:
         self._outbox.block(header, body)
 
-    def take(self, most: int) -> Parcel | None:
+    def take(self, most: int) -> Parcel[bytes] | None:
         data = self._outbox.take(most)
-        if not data:
-            return None
-        freed = self._outbox.sent_cost()
-        if not self._outbox.pending_control:
-            freed += self._hellos * limits.BLOCK_OVERHEAD
-            self._hellos = 0
-        return Parcel(len(data), freed, data)
+        return Parcel(len(data), self._outbox.sent_cost(), data) if data else None
 
-    def unpack(self, contents: Sequence[object]) -> Iterator[Arrival]:
-        for found in self._inbox.feed(b"".join(contents)):  # type: ignore[arg-type]
+    def unpack(self, contents: Sequence[bytes]) -> Iterator[Arrival]:
+        for found in self._inbox.feed(b"".join(contents)):
             if isinstance(found, Run):
                 bodies = {header.id: body for header, body in zip(found.headers, found.bodies, strict=True)}
                 yield Blocks(found.headers), bodies
@@ -221,19 +217,115 @@ class ByteLane:
                 yield found, {}
 
 
-END: Final = object()
-"""On a pipe: the sender has closed; nothing follows."""
+class Pipe(Generic[C]):
+    """Carries what one end of a connection says to the other, in order.
 
+    ``on_freed`` tells the sender how much room came free, in portions of at least ``report`` bytes; ``on_arrival`` and
+    ``on_end`` tell the receiver. All three are called from the clock, never from within a call to the pipe.
+    """
 
-class Receiver(Protocol):
-    """Both ends of a pipe, as it sees them."""
+    def __init__(
+        self,
+        clock: Clock,
+        random: Random,
+        way: Way,
+        lane: Lane[C],
+        traffic: Traffic,
+        report: int,
+        on_freed: Callable[[int], None],
+        on_arrival: Callable[[Arrival], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._clock, self._random, self._way, self._lane, self._traffic = clock, random, way, lane, traffic
+        self._report, self._on_freed, self._on_arrival, self._on_end = report, on_freed, on_arrival, on_end
+        self._flight: deque[tuple[float, C | None]] = deque()  # when due, and what; None: nothing follows
+        self._last = 0.0  # when the last of _flight is due
+        self._freed = 0
+        self._busy = False
+        self._closing = False
+        self._ended = False  # nothing more is transmitted
 
-    def freed(self, cost: int) -> None:
-        """At the sender: blocks and hellos of this cost have left."""
-        ...
+    def control(self, message: Control) -> bool:
+        """Queue a small message; ``False`` if too many wait."""
+        kept = self._lane.control(message)
+        self._pump()
+        return kept
 
-    def arrived(self, message: Control | Blocks | Fault, bodies: Mapping[bytes, bytes]) -> None: ...
+    def blocks(self, blocks: Sequence[tuple[Header, bytes]]) -> None:
+        """Queue blocks."""
+        for header, body in blocks:
+            self._lane.block(header, body)
+        self._pump()
 
-    def ended(self) -> None:
-        """At the receiver: the sender has closed."""
-        ...
+    def close(self) -> None:
+        """End the pipe after what is queued."""
+        self._closing = True
+        self._pump()
+
+    def abort(self) -> None:
+        """End the pipe after what is under way already, as if the sender had died."""
+        if not self._ended:
+            self._ended = True
+            self._depart(None)
+
+    def mended(self) -> None:
+        """The way carries again: what was held back arrives one latency from now, in order; then the rest follows."""
+        held, self._flight, self._last = self._flight, deque(), 0.0
+        for _, content in held:
+            self._depart(content)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Transmit what waits, as far as the bandwidth allows."""
+        if self._busy or self._ended or self._way.cut:
+            return
+        bandwidth = self._way.path.bandwidth
+        while parcel := self._lane.take(_ALL if bandwidth == inf else limits.FRAME_BYTES):
+            if bandwidth < inf:
+                self._busy = True
+                self._clock.at(self._clock.now + parcel.size / bandwidth, partial(self._finish, parcel))
+                return
+            self._transmitted(parcel)
+        if self._closing:
+            self._ended = True
+            self._depart(None)
+
+    def _finish(self, parcel: Parcel[C]) -> None:
+        if not self._ended:
+            self._busy = False
+            self._transmitted(parcel)
+            self._pump()
+
+    def _transmitted(self, parcel: Parcel[C]) -> None:
+        self._traffic.bytes += parcel.size
+        self._freed += parcel.freed
+        if self._freed >= self._report:
+            self._clock.at(self._clock.now, partial(self._on_freed, self._freed))
+            self._freed = 0
+        if parcel.content is not None:
+            self._depart(parcel.content)
+
+    def _depart(self, content: C | None) -> None:
+        path = self._way.path
+        due = self._clock.now + path.latency + (self._random.random() * path.jitter if path.jitter else 0.0)
+        if not self._flight or due > self._last:
+            self._last = max(due, self._last)
+            self._clock.at(self._last, self._arrive)
+        self._flight.append((self._last, content))
+
+    def _arrive(self) -> None:
+        """Hand over what is due. What is due while the way is cut stays until it is mended."""
+        if self._way.cut:
+            return
+        contents: list[C] = []
+        ended = False
+        while self._flight and self._flight[0][0] <= self._clock.now:
+            content = self._flight.popleft()[1]
+            if content is None:
+                ended = True
+            else:
+                contents.append(content)
+        for arrival in self._lane.unpack(contents):
+            self._on_arrival(arrival)
+        if ended:
+            self._on_end()

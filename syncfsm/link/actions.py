@@ -318,9 +318,10 @@ ACTIONS: Final[Mapping[str, Action]] = {
     **{
         action.__name__: action
         for action in (
-            misuse, greet, remember, search, narrow, conclude, note_has, tell_final, note_final, hello_again, owe_hello, take_found, note_found,
-            take_blocks, rebase, gain_room, step_back, stream, say, hold_note, displace_note, deliver, ping, pong,
-            part_contradicting, part_pruned, part_out_of_step, part_full, part_silent, part_late, take_leave, leave, lose,
+            misuse, greet, remember, search, narrow, conclude, note_has, tell_final, note_final, hello_again, owe_hello,
+            take_found, note_found, take_blocks, rebase, gain_room, step_back, stream, say, hold_note, displace_note,
+            deliver, ping, pong, part_contradicting, part_pruned, part_out_of_step, part_full, part_silent, part_late,
+            take_leave, leave, lose,
         )
     },
 }  # fmt: skip

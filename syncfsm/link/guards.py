@@ -21,14 +21,21 @@ def flooding(link: Link, heard: Heard, view: View) -> bool:
 
 
 def orderly(link: Link, hello: Hello) -> bool:
-    """Is this a step of a streaming search, strictly further down for the same head? Those are bounded by the height."""
+    """Is this a step of a search under way: the same head, and strictly further down or strictly narrower?
+
+    A correct peer sends as many of these as its search needs, and they are bounded by the height, so none is counted.
+    """
     last = link.heard
     return (
         last is not None
         and hello.about is not None
         and hello.head == last.head
-        and hello.points[0].height < last.points[0].height
+        and (hello.points[0].height < last.points[0].height or _width(hello) < _width(last))
     )
+
+
+def _width(hello: Hello) -> int:
+    return hello.ceiling - hello.points[-1].height
 
 
 def hello_credit(credit: float, link: Link, view: View, share: int) -> float:
@@ -280,8 +287,8 @@ def raised(sent: Header | None, known: Header | None, view: View) -> Header | No
 GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
-        flooding, ungreeted, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts, worse, better, asked,
-        worse_and_asked, can_narrow, better_and_can_narrow, has_all, not_held, found_and_lacking, found_all, invalid,
+        flooding, ungreeted, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts, worse,
+        better, asked, worse_and_asked, can_narrow, better_and_can_narrow, has_all, not_held, found_and_lacking, found_all, invalid,
         no_room_in_tree, out_of_step, taken_and_lacking, extends, head_learnt, head_learnt_and_lacking, hellos_spent,
         worse_than_heard, pruned_past_peer, lacks_head, can_step_back, rest_fits, peer_has_subject, hold_is_full,
         subject_held, silent, quiet, search_is_late, owes_hello, owes_worse_hello,

@@ -1,0 +1,400 @@
+"""A network in memory: real nodes, real stores, virtual time. The same seed gives the same run, event for event.
+
+    network = MemoryNetwork(seed=1)
+    for name in ("a", "b", "c"):
+        network.add(name, config, MemoryStore(genesis, b"demo"))
+    network.join(line(("a", "b", "c")), Path(latency=0.05))
+    Producer(network, "a", 0.2, PlainBlocks()).start()
+    network.run(60.0)
+
+Links behave as TCP connections do. They keep order; a cut path holds messages back and loses none; a link that ended
+is dialled again after a back-off, and a dial over a cut path completes as soon as the path carries again.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from random import Random
+from typing import Any, Final
+
+import attrs
+
+from syncfsm.blocks import Header
+from syncfsm.chain import Chain
+from syncfsm.errors import LocalError
+from syncfsm.events import Connected, Event, Finalised, Garbled, Leave, Lost, Received, Room, Tick
+from syncfsm.errors import Fault
+from syncfsm.messages import Control, Hello, Parting
+from syncfsm.node import Config, Node
+from syncfsm.outputs import HeadMoved, Output
+from syncfsm_adapters.host import NO_BODIES, Host, Tally
+from syncfsm_adapters.memory_pipes import Arrival, ByteLane, Clock, Path, Pipe, Traffic, ValueLane, Way
+from syncfsm_adapters.store import BlockStore, load_chain
+
+BACK_OFF: Final = 0.05
+"""Seconds until a link that ended is dialled again, more or less by half; doubled each time it ends soon again."""
+LONGEST_BACK_OFF: Final = 5.0
+ROOM_REPORTS: Final = 4
+"""A link hears of freed room in portions of a fourth of ``Limits.room``: fewer events, and it never runs dry."""
+TICK_APART: Final = 1e-6
+"""Least time between two ticks of a node: rounding may leave a deadline just not reached when it is due."""
+
+Probe = Callable[[str, Event], None]
+"""Shown every event, and the node it goes to, before the node has it."""
+
+
+@attrs.define(eq=False)
+class _End:
+    """One end of a connection: what ``owner`` knows as ``peer``."""
+
+    owner: str
+    peer: str
+    out: Pipe[Any] = attrs.field(init=False)
+    open: bool = True
+
+
+@attrs.define(eq=False)
+class _Edge:
+    """Two nodes that want to be linked, ``ways`` by sender, and the connection between them if there is one."""
+
+    nodes: tuple[str, str]
+    ways: dict[str, Way]
+    ends: tuple[_End, ...] = ()
+    opening: bool = False
+    connections: int = 0
+    failures: int = 0
+    opened_at: float = 0.0
+    retry_at: float = 0.0
+
+    @property
+    def carries(self) -> bool:
+        return not any(way.cut for way in self.ways.values())
+
+    @property
+    def whole(self) -> bool:
+        """Is there a connection, open at both ends, over ways that carry?"""
+        return bool(self.ends) and all(end.open for end in self.ends) and self.carries
+
+
+@attrs.define(eq=False)
+class _Member:
+    """A node's place in the network; it outlives the node."""
+
+    config: Config
+    store: BlockStore
+    host: Host | None = None
+    edges: list[_Edge] = attrs.Factory(list)
+    ends: dict[str, _End] = attrs.Factory(dict)
+    traffic: Traffic = attrs.Factory(Traffic)
+    past: Tally = attrs.Factory(Tally)
+    """What was counted before the last crash."""
+    tick_at: float | None = None
+
+
+@attrs.frozen
+class _Carrier:
+    """What one host hands its messages to."""
+
+    network: "MemoryNetwork"
+    member: _Member
+
+    def send(self, peer: str, message: Control) -> None:
+        traffic = self.member.traffic
+        traffic.messages += 1
+        traffic.hellos += isinstance(message, Hello)
+        end = self.member.ends[peer]
+        if not end.out.control(message):
+            self.network.later(partial(self.network.feed_end, end, Leave(peer, Parting.SLOW, self.network.now)))
+
+    def send_blocks(self, peer: str, blocks: Sequence[tuple[Header, bytes]]) -> None:
+        self.member.traffic.messages += len(blocks)
+        self.member.traffic.blocks += len(blocks)
+        self.member.ends[peer].out.blocks(blocks)
+
+    def disconnect(self, peer: str, reason: Parting, detail: str) -> None:
+        self.network.close_end(self.member.ends[peer])
+
+
+class MemoryNetwork:
+    """Nodes and the links between them, driven by one clock. All randomness comes from ``seed``.
+
+    With ``codec`` every message travels as real bytes. With ``final_after`` each node makes final what lies that many
+    blocks below its head, in batches of as many.
+    """
+
+    def __init__(self, seed: int, *, codec: bool = False, final_after: int | None = None) -> None:
+        self.clock = Clock()
+        self.meter = Meter(self)
+        self._random = Random(seed)
+        self._codec = codec
+        self._final_after = final_after
+        self._members: dict[str, _Member] = {}
+        self._edges: dict[frozenset[str], _Edge] = {}
+        self._probes: list[Probe] = []
+        self._watchers: list[Callable[[str, Output], None]] = []
+
+    # Building -----------------------------------------------------------------------------------------------------
+
+    def add(self, name: str, config: Config, store: BlockStore) -> None:
+        """Start a node from what ``store`` holds."""
+        if name in self._members:
+            raise LocalError(f"node {name!r} is in the network already; give every node a name of its own")
+        self._members[name] = _Member(config, store)
+        self._start(name)
+
+    def join(self, pairs: Iterable[tuple[str, str]], path: Path = Path()) -> None:  # noqa: B008  a frozen value
+        """Link these pairs of nodes, with ``path`` in both directions, for as long as the network runs."""
+        for a, b in pairs:
+            edge = _Edge((a, b), {a: Way(path), b: Way(path)})
+            self._edges[frozenset((a, b))] = edge
+            self._members[a].edges.append(edge)
+            self._members[b].edges.append(edge)
+            self._dial(edge)
+
+    def probe(self, probe: Probe) -> None:
+        """Show ``probe`` every event from now on, before the node has it."""
+        self._probes.append(probe)
+
+    def watch(self, watcher: Callable[[str, Output], None]) -> None:
+        """Tell ``watcher`` of every output from now on, after it is carried out, with the node's name."""
+        self._watchers.append(watcher)
+
+    # Asking -------------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """Virtual time in seconds since the network was made."""
+        return self.clock.now
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._members)
+
+    def up(self, name: str) -> bool:
+        return self._members[name].host is not None
+
+    def host(self, name: str) -> Host:
+        """The running node. ``LocalError`` while it is down."""
+        host = self._members[name].host
+        if host is None:
+            raise LocalError(f"node {name!r} is down; restart it first")
+        return host
+
+    def store(self, name: str) -> BlockStore:
+        return self._members[name].store
+
+    def traffic(self, name: str) -> Traffic:
+        """What the node has sent, over all its lives."""
+        return self._members[name].traffic
+
+    def tally(self, name: str) -> Tally:
+        """What the node has received, over all its lives."""
+        member = self._members[name]
+        return member.past if member.host is None else _sum(member.past, member.host.tally)
+
+    def neighbours(self, name: str) -> list[str]:
+        """The nodes to which there is an open connection that carries both ways."""
+        return [_other(edge, name) for edge in self._members[name].edges if edge.whole]
+
+    def agreed(self) -> bool:
+        """Whether all stores hold the same best chain, from genesis, id for id."""
+        chains = [list(member.store.best_chain()) for member in self._members.values()]
+        return chains[0][0].height == 0 and all(chain == chains[0] for chain in chains)
+
+    # Running ------------------------------------------------------------------------------------------------------
+
+    def run(self, until: float) -> None:
+        """Let everything happen that is due by ``until``."""
+        while self.clock.advance(until):
+            pass
+
+    def run_until(self, done: Callable[[], bool], within: float) -> bool:
+        """Let things happen until ``done()``, for at most ``within`` seconds. Says whether it came to that."""
+        until = self.now + within
+        while not done():
+            if not self.clock.advance(until):
+                return done()
+        return True
+
+    def later(self, action: Callable[[], None]) -> None:
+        """Have ``action`` called at this instant, after what is under way."""
+        self.clock.at(self.now, action)
+
+    def feed(self, name: str, event: Event, bodies: Mapping[bytes, bytes] = NO_BODIES) -> None:
+        """Give a node an event, as its host would have it from elsewhere: a block produced, a verdict, a payload."""
+        for probe in self._probes:
+            probe(name, event)
+        self.host(name).feed(event, bodies)
+
+    # Mishaps ------------------------------------------------------------------------------------------------------
+
+    def cut(self, sender: str, receiver: str) -> None:
+        """From now on nothing ``sender`` says reaches ``receiver``, and neither is told. One direction only."""
+        self._edge(sender, receiver).ways[sender].cut = True
+
+    def mend(self, sender: str, receiver: str) -> None:
+        """The direction carries again: first what was held back, and a dial that waits completes."""
+        edge = self._edge(sender, receiver)
+        edge.ways[sender].cut = False
+        for end in edge.ends:
+            if end.owner == sender:
+                end.out.mended()
+        self._dial(edge)
+
+    def partition(self, group: Collection[str]) -> None:
+        """Cut all links between ``group`` and the rest, in both directions."""
+        for sender, receiver in self._between(group):
+            self.cut(sender, receiver)
+
+    def heal(self) -> None:
+        """Mend all that is cut."""
+        for edge in self._edges.values():
+            for sender in edge.nodes:
+                if edge.ways[sender].cut:
+                    self.mend(sender, _other(edge, sender))
+
+    def disconnect(self, a: str, b: str) -> None:
+        """End the connection between two nodes as if the transport had failed. It is dialled again."""
+        for end in self._edge(a, b).ends:
+            self.feed_end(end, Lost(end.peer, self.now))
+
+    def crash(self, name: str) -> None:
+        """The node's process dies: all that is not in its store is gone, and its peers lose the connection."""
+        member = self._members[name]
+        member.past = _sum(member.past, self.host(name).tally)
+        member.host = member.tick_at = None
+        for end in list(member.ends.values()):
+            end.out.abort()
+            self.close_end(end)
+
+    def restart(self, name: str) -> None:
+        """Start the node again from its store; it dials all its peers at once."""
+        if self.up(name):
+            raise LocalError(f"node {name!r} is up; crash it first")
+        self._start(name)
+        for edge in self._members[name].edges:
+            edge.retry_at = self.now
+            self._dial(edge)
+
+    # Nodes --------------------------------------------------------------------------------------------------------
+
+    def _start(self, name: str) -> None:
+        member = self._members[name]
+        node = Node.start(member.config, load_chain(member.store, member.config.limits))
+        member.host = Host(node, member.store, _Carrier(self, member))
+        member.host.watch(partial(self._observe, name))
+
+    def _observe(self, name: str, output: Output, now: float) -> None:
+        if isinstance(output, HeadMoved):
+            chain = self.host(name).node.chain
+            self.meter.adopted(name, chain, output)
+            depth = self._final_after
+            if depth is not None and chain.head.height - chain.final.height >= 2 * depth:
+                self.later(partial(self._finalise, name, depth))
+        for watcher in self._watchers:
+            watcher(name, output)
+
+    def _finalise(self, name: str, depth: int) -> None:
+        if self.up(name):
+            chain = self.host(name).node.chain
+            header = chain.best_at(chain.head.height - depth)
+            if header is not None and header.height > chain.final.height:
+                self.feed(name, Finalised(header.point, self.now))
+
+    def _arm(self, name: str) -> None:
+        """Ask for a tick. Deadlines mostly move later, so this is asked when a link opens and when a tick has come."""
+        member = self._members[name]
+        deadline = self.host(name).node.next_deadline
+        if deadline is not None and (member.tick_at is None or deadline < member.tick_at):
+            member.tick_at = deadline
+            self.clock.at(deadline, partial(self._tick, name, deadline))
+
+    def _tick(self, name: str, deadline: float) -> None:
+        member = self._members[name]
+        if member.tick_at != deadline:
+            return
+        self.feed(name, Tick(self.now))
+        member.tick_at = None
+        upcoming = self.host(name).node.next_deadline
+        if upcoming is not None:
+            member.tick_at = max(upcoming, self.now + TICK_APART)
+            self.clock.at(member.tick_at, partial(self._tick, name, member.tick_at))
+
+    # Links --------------------------------------------------------------------------------------------------------
+
+    def _edge(self, a: str, b: str) -> _Edge:
+        edge = self._edges.get(frozenset((a, b)))
+        if edge is None:
+            raise LocalError(f"there is no link between {a!r} and {b!r}; join them first")
+        return edge
+
+    def _between(self, group: Collection[str]) -> list[tuple[str, str]]:
+        crossing = (edge for edge in self._edges.values() if (edge.nodes[0] in group) != (edge.nodes[1] in group))
+        return [pair for edge in crossing for pair in (edge.nodes, (edge.nodes[1], edge.nodes[0]))]
+
+    def _dial(self, edge: _Edge) -> None:
+        """Start to connect if that is due and possible; what hinders it now asks again when it is over."""
+        ready = self.now >= edge.retry_at and all(self.up(name) for name in edge.nodes) and edge.carries
+        if ready and not edge.ends and not edge.opening:
+            edge.opening = True
+            round_trip = sum(way.path.latency for way in edge.ways.values())
+            self.clock.at(self.now + round_trip, partial(self._open, edge))
+
+    def _open(self, edge: _Edge) -> None:
+        edge.opening = False
+        if not (edge.carries and all(self.up(name) for name in edge.nodes)):
+            return
+        edge.connections += 1
+        edge.opened_at = self.now
+        edge.ends = tuple(_End(name, f"{_other(edge, name)}#{edge.connections}") for name in edge.nodes)
+        for near, far in (edge.ends, edge.ends[::-1]):
+            near.out = self._pipe(edge, near, far)
+            self._members[near.owner].ends[near.peer] = near
+        for end in edge.ends:
+            if end.open:
+                self.feed(end.owner, Connected(end.peer, self.now))
+                self._arm(end.owner)
+
+    def _pipe(self, edge: _Edge, near: _End, far: _End) -> Pipe[Any]:
+        sender, receiver = self._members[near.owner], self._members[far.owner]
+        limits = sender.config.limits
+        lane = ByteLane(limits, receiver.config.check) if self._codec else ValueLane(limits)
+        return Pipe[Any](
+            self.clock,
+            self._random,
+            edge.ways[near.owner],
+            lane,
+            sender.traffic,
+            max(1, limits.room // ROOM_REPORTS),
+            lambda freed: self.feed_end(near, Room(near.peer, freed, self.now)),
+            partial(self._arrived, far),
+            lambda: self.feed_end(far, Lost(far.peer, self.now)),
+        )
+
+    def feed_end(self, end: _End, event: Event, bodies: Mapping[bytes, bytes] = NO_BODIES) -> None:
+        """Give an event to the node at this end, unless the end is closed: then it is late."""
+        if end.open:
+            self.feed(end.owner, event, bodies)
+
+    def _arrived(self, end: _End, arrival: Arrival) -> None:
+        message, bodies = arrival
+        if isinstance(message, Fault):
+            self.feed_end(end, Garbled(end.peer, message, self.now))
+        else:
+            self.feed_end(end, Received(end.peer, message, self.now), bodies)
+
+    def close_end(self, end: _End) -> None:
+        """This end is over. When the other is too, the link is dialled again."""
+        end.open = False
+        end.out.close()
+        del self._members[end.owner].ends[end.peer]
+        edge = next(edge for edge in self._members[end.owner].edges if end in edge.ends)
+        if all(not end.open for end in edge.ends):
+            edge.ends = ()
+            self._redial(edge)
+
+    def _redial(self, edge: _Edge) -> None:
+        stable = self.now - edge.opened_at > LONGEST_BACK_OFF
+        edge.failures = 0 if stable else edge.failures + 1
+        wait = min(LONGEST_BACK_OFF, BACK_OFF * 2**edge.failures) * (0.5 + self._random.random())
+        edge.retry_at = self.now + wait
+        self.clock.at(edge.retry_at, partial(self._dial, edge))
