@@ -7,8 +7,8 @@ Two rules hold for every table in this package:
    and diagrams of the documentation and the lint all come from the same tuple of ``Rule`` values.
 
 How a step works: the rows for (state, event) are tried in the order of the table, the first whose guard holds fires,
-its action makes the new value and the outputs, and the value moves to the row's target. A sound table has a row for every
-state and event, ending with an unguarded one, so that a step always finds exactly one row; ``Table.lint`` proves it.
+its action makes the new value and the outputs, and the value moves to the row's target. A sound table has a row for
+every state and event, ending with an unguarded one, so that a step always finds exactly one; ``Table.lint`` proves it.
 """
 
 from collections import defaultdict
