@@ -125,7 +125,7 @@ class Chain:
             return Outcome.UNLINKABLE
         if header.parent != sound and not _descends(blocks, parent, self.final):
             return Outcome.BELOW_FINAL
-        unfinal = len(blocks) - (self.final.height - self.base.height + 1)
+        unfinal = len(blocks) - (self.final.height - self.base.height + 1)  # all that is not on the final chain
         if unfinal >= self.limits.unfinal or (len(tips) >= self.limits.tips and header.parent not in tips):
             return Outcome.FULL
         return _child(blocks, parent, header, parent.barred or header.id in self.banned)

@@ -18,7 +18,9 @@ SCORE_BYTES: Final = 64
 PROOF_BYTES: Final = 1024
 """Longest header proof: a payload hash and a signature, or a small quorum certificate."""
 CHAIN_ID_BYTES: Final = 64
+"""Longest name of a chain; peers of another chain are refused at the handshake."""
 NODE_ID_BYTES: Final = 64
+"""Longest name of a node."""
 MAX_HEIGHT: Final = 2**48 - 1
 """Highest block height; at a block a millisecond this lasts 8,900 years."""
 FRAME_BYTES: Final = 16 * 1024

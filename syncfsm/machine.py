@@ -252,30 +252,35 @@ class Table(Generic[V]):
         for state in self.states:
             lines += [f"### `{state}`", "", self.meanings[state], ""]
             lines += ["| on | if | do | then | why | from |", "|---|---|---|---|---|---|"]
-            for rule, source, event in self.cases():
-                if source is state:
+            for rule in self.rules:
+                if state in rule.source:
+                    events = ", ".join(f"`{event}`" for event in rule.event)
                     target = f"`{rule.target}`" if rule.target and rule.target is not state else "stay"
                     guard = "" if rule.guard == ALWAYS else rule.guard.replace("_", " ")
                     action = rule.action.replace("_", " ")
-                    lines.append(f"| `{event}` | {guard} | {action} | {target} | {rule.doc} | {rule.ref} |")
+                    lines.append(f"| {events} | {guard} | {action} | {target} | {rule.doc} | {rule.ref} |")
             lines.append("")
         return "\n".join(lines).rstrip() + "\n"
 
-    def mermaid(self) -> str:
-        """The changes of state as a Mermaid state diagram; rows that stay are left to the tables."""
+    def mermaid(self, guards: bool = True) -> str:
+        """The changes of state as a Mermaid diagram; rows that stay are left to the tables, ends are drawn once."""
         edges: dict[tuple[str, str], list[str]] = {}
+        ends: list[str] = []
         for rule, source, event in self.cases():
-            if rule.target and rule.target is not source:
-                guard = "" if rule.guard == ALWAYS else f" [{rule.guard.replace('_', ' ')}]"
-                labels = edges.setdefault((self._node(source, "from"), self._node(rule.target, "to")), [])
-                if (label := f"{event}{guard}") not in labels:
-                    labels.append(label)
-        arrows = [f"    {a} --> {b} : {', '.join(labels)}" for (a, b), labels in edges.items()]
-        return "\n".join(["stateDiagram-v2", *arrows]) + "\n"
+            guard = f" [{rule.guard.replace('_', ' ')}]" if guards and rule.guard != ALWAYS else ""
+            if rule.target is self.end and source is not self.end:
+                _add(ends, f"{event}{guard}")
+            elif rule.target and rule.target is not source:
+                start = "[*]" if source is self.initial else str(source)
+                _add(edges.setdefault((start, str(rule.target)), []), f"{event}{guard}")
+        inner = [f"        {a} --> {b} : {', '.join(labels)}" for (a, b), labels in edges.items()]
+        end = f"    {self.name} --> [*] : {', '.join(ends)}"
+        return "\n".join(["stateDiagram-v2", f"    state {self.name} {{", *inner, "    }", end]) + "\n"
 
-    def _node(self, state: StrEnum, end: str) -> str:
-        outside = state is self.initial if end == "from" else state is self.end
-        return "[*]" if outside else str(state)
+
+def _add(labels: list[str], label: str) -> None:
+    if label not in labels:
+        labels.append(label)
 
 
 def _moved(value: V, target: StrEnum) -> V:

@@ -4,7 +4,7 @@
     for name in ("a", "b", "c"):
         network.add(name, config, MemoryStore(genesis, b"demo"))
     network.join(line(("a", "b", "c")), Path(latency=0.05))
-    Producer(network, "a", 0.2, PlainBlocks()).start()
+    Producer(network, "a", 0.2, PlainBlocks())
     network.run(60.0)
 
 Links behave as TCP connections do. They keep order; a cut path holds messages back and loses none; a link that ended
@@ -19,10 +19,8 @@ from typing import Any, Final
 import attrs
 
 from syncfsm.blocks import Header
-from syncfsm.chain import Chain
-from syncfsm.errors import LocalError
+from syncfsm.errors import Fault, LocalError
 from syncfsm.events import Connected, Event, Finalised, Garbled, Leave, Lost, Received, Room, Tick
-from syncfsm.errors import Fault
 from syncfsm.messages import Control, Hello, Parting
 from syncfsm.node import Config, Node
 from syncfsm.outputs import HeadMoved, Output
@@ -46,6 +44,7 @@ Probe = Callable[[str, Event], None]
 class _End:
     """One end of a connection: what ``owner`` knows as ``peer``."""
 
+    edge: "_Edge"
     owner: str
     peer: str
     out: Pipe[Any] = attrs.field(init=False)
@@ -123,7 +122,6 @@ class MemoryNetwork:
 
     def __init__(self, seed: int, *, codec: bool = False, final_after: int | None = None) -> None:
         self.clock = Clock()
-        self.meter = Meter(self)
         self._random = Random(seed)
         self._codec = codec
         self._final_after = final_after
@@ -286,7 +284,6 @@ class MemoryNetwork:
     def _observe(self, name: str, output: Output, now: float) -> None:
         if isinstance(output, HeadMoved):
             chain = self.host(name).node.chain
-            self.meter.adopted(name, chain, output)
             depth = self._final_after
             if depth is not None and chain.head.height - chain.final.height >= 2 * depth:
                 self.later(partial(self._finalise, name, depth))
@@ -345,7 +342,7 @@ class MemoryNetwork:
             return
         edge.connections += 1
         edge.opened_at = self.now
-        edge.ends = tuple(_End(name, f"{_other(edge, name)}#{edge.connections}") for name in edge.nodes)
+        edge.ends = tuple(_End(edge, name, f"{_other(edge, name)}#{edge.connections}") for name in edge.nodes)
         for near, far in (edge.ends, edge.ends[::-1]):
             near.out = self._pipe(edge, near, far)
             self._members[near.owner].ends[near.peer] = near
@@ -355,9 +352,9 @@ class MemoryNetwork:
                 self._arm(end.owner)
 
     def _pipe(self, edge: _Edge, near: _End, far: _End) -> Pipe[Any]:
-        sender, receiver = self._members[near.owner], self._members[far.owner]
+        sender, receiver = self._members[near.owner], self._members[far.owner].config
         limits = sender.config.limits
-        lane = ByteLane(limits, receiver.config.check) if self._codec else ValueLane(limits)
+        lane = ByteLane(limits, receiver) if self._codec else ValueLane(limits, receiver.limits.run)
         return Pipe[Any](
             self.clock,
             self._random,
@@ -387,14 +384,24 @@ class MemoryNetwork:
         end.open = False
         end.out.close()
         del self._members[end.owner].ends[end.peer]
-        edge = next(edge for edge in self._members[end.owner].edges if end in edge.ends)
-        if all(not end.open for end in edge.ends):
+        edge = end.edge
+        if any(other.open for other in edge.ends):
+            self._back_off(edge)
+        else:
             edge.ends = ()
-            self._redial(edge)
+            self.clock.at(edge.retry_at, partial(self._dial, edge))
 
-    def _redial(self, edge: _Edge) -> None:
+    def _back_off(self, edge: _Edge) -> None:
         stable = self.now - edge.opened_at > LONGEST_BACK_OFF
         edge.failures = 0 if stable else edge.failures + 1
-        wait = min(LONGEST_BACK_OFF, BACK_OFF * 2**edge.failures) * (0.5 + self._random.random())
-        edge.retry_at = self.now + wait
-        self.clock.at(edge.retry_at, partial(self._dial, edge))
+        wait = min(LONGEST_BACK_OFF, BACK_OFF * 2**edge.failures)
+        edge.retry_at = self.now + wait * (0.5 + self._random.random())
+
+
+def _other(edge: _Edge, name: str) -> str:
+    a, b = edge.nodes
+    return b if name == a else a
+
+
+def _sum(a: Tally, b: Tally) -> Tally:
+    return Tally(a.received + b.received, a.repeated + b.repeated, a.hellos + b.hellos)

@@ -19,10 +19,11 @@ import attrs
 import msgspec
 
 from syncfsm import limits
-from syncfsm.blocks import Header, HeaderCheck
+from syncfsm.blocks import Header
 from syncfsm.errors import Fault
 from syncfsm.limits import Limits
 from syncfsm.messages import Blocks, Bye, Control, Hello, Note
+from syncfsm.node import Config
 from syncfsm.wire.codec import Block
 from syncfsm.wire.connection import Inbox, Outbox, Run
 from syncfsm.wire.frames import HEADER_BYTES, PAYLOAD_BYTES, WORD
@@ -130,8 +131,9 @@ class Lane(Protocol[C]):
 class ValueLane:
     """Carries the values themselves; sizes are those of their encoding."""
 
-    def __init__(self, bounds: Limits) -> None:
+    def __init__(self, bounds: Limits, longest_run: int) -> None:
         self._bounds = bounds
+        self._longest_run = longest_run
         self._control: deque[tuple[Control, int]] = deque()  # with its size
         self._blocks: deque[Block] = deque()
         self._after: dict[bytes, list[tuple[Control, int]]] = {}  # by id of a queued block: the notes that wait for it
@@ -176,7 +178,7 @@ class ValueLane:
         run: list[Block] = []
         for content in contents:
             child = isinstance(content, Block) and bool(run) and content.header.parent == run[-1].header.id
-            if run and not (child and len(run) < self._bounds.run):
+            if run and not (child and len(run) < self._longest_run):
                 yield _as_run(run)
                 run.clear()
             if isinstance(content, Block):
@@ -194,9 +196,9 @@ def _as_run(run: Sequence[Block]) -> Arrival:
 class ByteLane:
     """Carries real bytes, through the ``Outbox`` and ``Inbox`` that every transport uses."""
 
-    def __init__(self, bounds: Limits, check: HeaderCheck) -> None:
+    def __init__(self, bounds: Limits, receiver: Config) -> None:
         self._outbox = Outbox(bounds)
-        self._inbox = Inbox(check, bounds)
+        self._inbox = Inbox(receiver.check, receiver.limits)
 
     def control(self, message: Control) -> bool:
         return self._outbox.control(message)

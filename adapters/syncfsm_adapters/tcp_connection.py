@@ -16,12 +16,12 @@ import trio
 from syncfsm import limits
 from syncfsm.blocks import Header
 from syncfsm.errors import Fault
-from syncfsm.events import Event, Garbled, Leave, Lost, Received, Room
-from syncfsm.messages import Blocks, Control, Parting
+from syncfsm.events import Event, Garbled, Lost, Received, Room
+from syncfsm.messages import Blocks, Control
 from syncfsm.wire.connection import Inbox, Outbox, Run
 from syncfsm.wire.connection import Received as Arrived
 from syncfsm_adapters.host import NO_BODIES, Host
-from syncfsm_adapters.tcp_handshake import FAREWELL, say_no_more
+from syncfsm_adapters.tcp_handshake import FAREWELL
 
 READ_BYTES: Final = 256 * 1024
 WRITE_BYTES: Final = limits.FRAME_BYTES
@@ -32,7 +32,7 @@ cost more than the fragment."""
 
 
 class Connection:
-    """The end of one connection. ``name`` is the core's name for it; ``dialled`` tells whether this node made it."""
+    """One end of a connection. ``name`` is the core's name for it; ``dialled`` tells whether this node made it."""
 
     def __init__(
         self, name: str, node_id: bytes, dialled: bool, stream: trio.SocketStream, host: Host, early: bytes
@@ -48,22 +48,89 @@ class Connection:
         self._stream = stream
         self._host = host
         self._early = early
+        self._full = False
         self._wake = trio.Event()
         self._scope = trio.CancelScope()
 
     def send(self, message: Control) -> bool:
-        """Queue a small message; ``False`` if too many wait already."""
+        """Queue a small message; ``False`` once too many wait, and then nothing is queued any more."""
+        self._full = self._full or not self.outbox.control(message)
         self._wake.set()
-        return self.outbox.control(message)
+        return not self._full
 
     def send_blocks(self, blocks: Sequence[tuple[Header, bytes]]) -> None:
         """Queue blocks."""
-        self._wake.set()
+        if self._full:
+            return
         for header, body in blocks:
             self.outbox.block(header, body)
+        self._wake.set()
 
     def end(self) -> None:
         """Close when all that is queued is written and the peer has closed too, or after ``FAREWELL`` seconds."""
         self.over.set()
         self._wake.set()
         self._scope.deadline = trio.current_time() + FAREWELL
+
+    async def run(self) -> None:
+        """Carry messages until the connection is closed."""
+        try:
+            with self._scope:
+                self._stream.setsockopt(trio.socket.IPPROTO_TCP, trio.socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._read)
+                    nursery.start_soon(self._write)
+        finally:
+            await trio.aclose_forcefully(self._stream)
+
+    async def _read(self) -> None:
+        data = self._early
+        while True:
+            for item in () if self.over.is_set() else self._inbox.feed(data):
+                if self.over.is_set():
+                    break
+                event, bodies = self._event(item)
+                self._host.feed(event, bodies)
+                await trio.lowlevel.checkpoint()  # a peer that sends much must not keep the others waiting
+            try:
+                data = await self._stream.receive_some(READ_BYTES)
+            except trio.BrokenResourceError:
+                break
+            if not data:
+                break
+        if not self.over.is_set():
+            self._host.feed(Lost(self.name, trio.current_time()))
+
+    def _event(self, item: Arrived) -> tuple[Event, Mapping[bytes, bytes]]:
+        now = trio.current_time()
+        match item:
+            case Run(headers, bodies):
+                by_id = {header.id: body for header, body in zip(headers, bodies, strict=True)}
+                return Received(self.name, Blocks(headers), now), by_id
+            case Fault():
+                return Garbled(self.name, item, now), NO_BODIES
+            case _:
+                return Received(self.name, item, now), NO_BODIES
+
+    async def _write(self) -> None:
+        try:
+            await self._write_all()
+            await self._stream.send_eof()
+        except trio.BrokenResourceError:
+            pass  # the reader finds out too, once it has read what the peer said before
+
+    async def _write_all(self) -> None:
+        freed = 0
+        while True:
+            data = self.outbox.take(WRITE_BYTES)
+            if data:
+                await self._stream.send_all(data)
+                freed += self.outbox.sent_cost()
+            if freed >= ROOM_BYTES or (freed and not data):
+                self._host.feed(Room(self.name, freed, trio.current_time()))
+                freed = 0
+            elif not data:
+                if self.over.is_set():
+                    return
+                await self._wake.wait()
+                self._wake = trio.Event()

@@ -48,7 +48,9 @@ async def shake_hands(stream: trio.SocketStream, mine: Greeting) -> Met | NoLink
             return outcome
         with trio.move_on_after(FAREWELL):
             await stream.send_all(first_frame(refusal))
-            await say_no_more(stream)
+            await stream.send_eof()
+            while await stream.receive_some(SINK_BYTES):
+                pass  # to close with bytes unread resets the connection, and the peer may lose our last words
         return NoLink(refusal.reason, refusal.text)
     except trio.BrokenResourceError as error:
         return NoLink("broken", str(error))
@@ -68,13 +70,3 @@ async def _read(stream: trio.SocketStream) -> Met | NoLink:
             return NoLink(reason, text, peer_says=True)
         case (Greeting() as theirs, early):
             return Met(theirs, early)
-
-
-async def say_no_more(stream: trio.SocketStream) -> None:
-    """Announce the end of what we write, and wait for the peer's.
-
-    To close with bytes unread resets the connection, and the peer may lose our last words. The caller bounds the time.
-    """
-    await stream.send_eof()
-    while await stream.receive_some(SINK_BYTES):
-        pass

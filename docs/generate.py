@@ -1,0 +1,108 @@
+"""Writes the generated parts of the documentation, or checks that they are up to date.
+
+python -m docs.generate            writes them
+python -m docs.generate --check    exits with 1 if one differs, and says which
+"""
+
+import argparse
+import ast
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from syncfsm import limits
+from syncfsm.link import TABLE
+
+ROOT: Final = Path(__file__).parent.parent
+BEGIN, END = "<!-- generated: {} -->", "<!-- end -->"
+
+
+def protocol() -> str:
+    """docs/protocol.md: the tables, the diagram and the numbers."""
+    return f"""# The link protocol
+
+*Generated from `syncfsm/link/rules.py` and `syncfsm/limits.py` by `make docs`; edit those.*
+
+Both ends of a connection run this one machine. Rows of a state and event are tried from the top; the first whose
+condition holds fires.
+
+```mermaid
+{TABLE.mermaid()}```
+
+## The table
+
+{TABLE.markdown()}
+## The numbers
+
+Fixed by the wire format:
+
+| name | value | meaning |
+|---|---|---|
+{"".join(_row(name, value, text) for name, value, text in _constants())}
+One node's own choice (`syncfsm.limits.Limits`):
+
+| name | default | meaning |
+|---|---|---|
+{"".join(_row(name, value, text) for name, value, text in _choices())}"""
+
+
+def _row(name: str, value: object, text: str) -> str:
+    return f"| `{name}` | {value:,} | {text} |\n" if isinstance(value, int) else f"| `{name}` | {value} | {text} |\n"
+
+
+def _constants() -> Iterator[tuple[str, object, str]]:
+    texts = _texts(_tree().body)
+    return ((name, getattr(limits, name), texts.get(name, "")) for name in vars(limits) if name.isupper())
+
+
+def _choices() -> Iterator[tuple[str, object, str]]:
+    kind = next(node for node in _tree().body if isinstance(node, ast.ClassDef) and node.name == "Limits")
+    texts, chosen = _texts(kind.body), limits.Limits()
+    return ((field.name, getattr(chosen, field.name), texts[field.name]) for field in attrs.fields(limits.Limits))
+
+
+def _tree() -> ast.Module:
+    return ast.parse(Path(limits.__file__).read_text(encoding="utf-8"))
+
+
+def _texts(body: list[ast.stmt]) -> dict[str, str]:
+    """The sentences that stand below assignments."""
+    found = {}
+    for line, below in pairwise(body):
+        if isinstance(line, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            found[ast.unparse(line.target)] = " ".join(str(below.value.value).split())
+    return found
+
+
+def readme(text: str) -> str:
+    """README.md with its picture of the protocol drawn anew."""
+    begin = BEGIN.format("link diagram")
+    head, rest = text.split(begin)
+    _, tail = rest.split(END, 1)
+    return f"{head}{begin}\n```mermaid\n{TABLE.mermaid(guards=False)}```\n{END}{tail}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Write the generated documentation, or check it.")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something is out of date")
+    check = parser.parse_args().check
+    wanted = {
+        ROOT / "docs/protocol.md": protocol(),
+        ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
+    }
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path in stale:
+        if check:
+            print(f"{path.relative_to(ROOT)} is out of date: run 'make docs' and commit the result", file=sys.stderr)
+        else:
+            path.write_text(wanted[path], encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
