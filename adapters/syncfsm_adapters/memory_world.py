@@ -8,7 +8,6 @@ from math import inf
 from random import Random
 from typing import Final, Protocol
 
-import attrs
 from nacl.signing import SigningKey
 
 from syncfsm import signed
@@ -162,8 +161,7 @@ class Meter:
         if not isinstance(output, HeadMoved):
             return
         chain, now = self._network.host(name).node.chain, self._network.now
-        common = chain.get(output.common.id)
-        assert common is not None  # links look at a fork switch before anything is pruned, and so does a watcher
+        common = chain.get(output.common.id) or chain.base  # a switch to the final branch may have pruned it
         for header in chain.path(common, output.new.height - common.height):
             maker, made_at = self._made.get(header.id, (name, now))
             if maker != name and self._since[maker].get(name, inf) <= made_at:

@@ -10,9 +10,9 @@ What to do about blocks and messages is the core's to decide (``tcp.host``), who
 """
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from random import Random
-from typing import Final, TypeVar
+from typing import Any, Final
 
 import trio
 
@@ -85,11 +85,12 @@ class TcpNode:
         store fails. The store is closed in any case, and what it holds is consistent also after a cancellation.
         """
         try:
+            targets = [parse_address(peer) for peer in peers]
             listeners = await _open(listen) if listen is not None else []
             async with trio.open_nursery() as self._nursery:
                 async with trio.open_nursery() as services:
-                    for peer in peers:
-                        services.start_soon(self._keep_dialling, *parse_address(peer))
+                    for host, port in targets:
+                        services.start_soon(self._keep_dialling, host, port)
                     for listener in listeners:
                         services.start_soon(self._accept, listener, services)
                     services.start_soon(self._keep_time)
@@ -105,7 +106,7 @@ class TcpNode:
             mistakes, bugs = group.split(LocalError)
             if mistakes is None or bugs is not None:
                 raise
-            raise _first(mistakes) from group
+            raise _first(mistakes) from None
         finally:
             self.host.store.close()
 
@@ -157,16 +158,114 @@ class TcpNode:
     async def _welcome(self, stream: trio.SocketStream) -> None:
         self._strangers += 1
         try:
-            await self._meet(stream, dialled=False)
+            await self._in_time(_remote(stream), self._meet(stream, dialled=False))
         finally:
             self._strangers -= 1
 
     async def _keep_dialling(self, host: str, port: int) -> None:
-        """Have a link to the node at this address, whoever dials, until it turns out to be this node."""
+        """Have a link to the node at this address, whoever dialled, unless that is this node itself."""
+        address = _shown_address((host, port))
         backoff = Backoff(self._chance)
-        link: Connection | NoLink
-        node_id = None
+        met: Connection | None = None
         while True:
-            while (link := self._link_to(node_id)) is not None:
+            while (link := self._link_to(met.node_id) if met else None) is not None:
                 await link.over.wait()
-            ...
+            backoff.begin(trio.current_time())
+            outcome = await self._in_time(address, self._dial(host, port))
+            if isinstance(outcome, Connection):
+                met = outcome
+                await met.over.wait()
+            elif outcome.reason == RefusalReason.SELF:
+                return
+            elif outcome.refused:
+                backoff.slow_down()
+            await trio.sleep_until(backoff.next(trio.current_time()))
+
+    async def _in_time(self, address: str, attempt: Coroutine[Any, Any, Connection | NoLink]) -> Connection | NoLink:
+        outcome: Connection | NoLink = NoLink("timeout", f"the two had not greeted within {self._handshake:g} s")
+        with trio.move_on_after(self._handshake):
+            outcome = await attempt
+        if isinstance(outcome, NoLink):
+            said_by = "peer" if outcome.peer_says else "us"
+            self._journal("no-link", address=address, reason=outcome.reason, detail=outcome.detail, said_by=said_by)
+        else:
+            self._journal("connected", peer=outcome.name, address=address, dialled=outcome.dialled)
+        return outcome
+
+    async def _dial(self, host: str, port: int) -> Connection | NoLink:
+        try:
+            stream = await trio.open_tcp_stream(host, port)
+        except OSError as error:
+            return NoLink("unreachable", str(error))
+        return await self._meet(stream, dialled=True)
+
+    async def _meet(self, stream: trio.SocketStream, dialled: bool) -> Connection | NoLink:
+        """The link that comes of this connection, or the one that stays in its place."""
+        try:
+            outcome = await shake_hands(stream, self._greeting)
+        except BaseException:  # the time is up, or the node stops
+            await trio.aclose_forcefully(stream)
+            raise
+        if isinstance(outcome, Met):
+            return self._join(stream, outcome, dialled)
+        await trio.aclose_forcefully(stream)
+        return outcome
+
+    def _join(self, stream: trio.SocketStream, met: Met, dialled: bool) -> Connection:
+        """From here on both sides take the connection for good, so whichever is too many gets a bye."""
+        self._named += 1
+        node_id = met.greeting.node_id
+        name = f"{_shown_id(node_id)}#{self._named}"
+        new = Connection(name, node_id, dialled, stream, self.host, met.early)
+        self._nursery.start_soon(new.run)
+        old = self._link_to(node_id)
+        if old is not None and not survives(self._greeting.node_id, node_id, old.dialled, dialled):
+            new.send(Bye(Parting.DUPLICATE))
+            new.end()
+            return old
+        now = trio.current_time()
+        if old is not None:
+            self.host.feed(Leave(old.name, Parting.DUPLICATE, now))
+        self.connections[name] = new
+        self.host.feed(Connected(name, now))
+        return new
+
+    def _link_to(self, node_id: bytes) -> Connection | None:
+        return next((link for link in self.connections.values() if link.node_id == node_id), None)
+
+
+async def _open(listen: str) -> list[trio.SocketListener]:
+    host, port = parse_address(listen)
+    try:
+        return await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            advice = "stop the program that listens there, or take another port; 0 leaves the choice to the system"
+        else:
+            advice = "give an address of this machine, and a port that this user may listen on"
+        raise LocalError(f"can not listen on {listen}: {error}; {advice}") from error
+
+
+def _first(group: ExceptionGroup[LocalError]) -> LocalError:
+    error: LocalError | ExceptionGroup[LocalError] = group
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _shown_address(name: tuple[Any, ...]) -> str:
+    host, port = name[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _remote(stream: trio.SocketStream) -> str:
+    try:
+        return _shown_address(stream.socket.getpeername())
+    except OSError:  # it is gone already
+        return "unknown"
+
+
+def _shown_id(node_id: bytes) -> str:
+    """A peer chooses its id, so what is no plain word is written in hexadecimal digits."""
+    word = node_id.decode("ascii", "replace")
+    return word if word.replace("-", "").replace(".", "").isalnum() and word.isascii() else node_id.hex()

@@ -115,7 +115,7 @@ def _hear(link: Link, heard: Heard, view: View) -> Link:
     may_say = hello_credit(link.may_say, link, view, 2)
     may_hear = hello_credit(link.may_hear, link, view, 1) - (0 if orderly(link, heard.hello) else 1)
     return replace(
-        link, heard=heard.hello, may_say=may_say, may_hear=may_hear, metered_at=view.now, since=view.now
+        link, heard=heard.hello, final=heard.hello.final, may_say=may_say, may_hear=may_hear, metered_at=view.now, since=view.now
     )  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def tell_final(link: Link, message: None, view: View) -> Result:
 
 
 def note_final(link: Link, claim: Finality, view: View) -> Result:
-    return replace(link, heard=replace(link.heard, final=claim.point) if link.heard is not None else None), ()
+    return replace(link, final=claim.point), ()
 
 
 # Found ----------------------------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ def pong(link: Link, message: None, view: View) -> Result:
 # A link ends ----------------------------------------------------------------------------------------------------
 
 
-def part_contradicting(link: Link, message: Heard | Moved | Finality, view: View) -> Result:
+def part_contradicting(link: Link, message: Heard | Finality | None, view: View) -> Result:
     ours = view.chain.final.point
     detail = f"our final block is {ours}; one side followed a chain that the source of truth does not confirm"
     return _part(link, Parting.CONTRADICTION, ours, detail)

@@ -44,7 +44,8 @@ def step_back(link: Link, view: View) -> Point | None:
     assert link.heard is not None
     chain = view.chain
     last = link.cursor or link.said.head
-    bottom = max(chain.base.height, min(chain.final.height, link.heard.final.height))
+    theirs = link.final.height if link.final is not None else 0
+    bottom = max(chain.base.height, min(chain.final.height, theirs))
     height = min(last.height - 1, link.heard.head.height)
     found = chain.best_at(max(height, bottom)) if last.height > bottom else None
     return found.point if found else None

@@ -48,9 +48,8 @@ def ungreeted(link: Link, message: object, view: View) -> bool:
     return link.said is None
 
 
-def finals_contradict(link: Link, message: Heard | Moved, view: View) -> bool:
-    found = message.assessment
-    return found is not None and found.relation is Relation.CONTRADICTION
+def finals_contradict(link: Link, heard: Heard, view: View) -> bool:
+    return heard.assessment.relation is Relation.CONTRADICTION
 
 
 def nothing_shared(link: Link, message: Heard | Moved, view: View) -> bool:
@@ -105,6 +104,10 @@ def better_and_can_narrow(link: Link, heard: Heard, view: View) -> bool:
 
 def has_all(link: Link, heard: Heard, view: View) -> bool:
     return not _lacking(raised(link.sent, heard.assessment.has, view), view)
+
+
+def their_final_contradicts(link: Link, message: None, view: View) -> bool:
+    return link.final is not None and contradicts(link.final, view.chain)
 
 
 def claim_contradicts(link: Link, claim: Finality, view: View) -> bool:
@@ -287,7 +290,7 @@ def raised(sent: Header | None, known: Header | None, view: View) -> Header | No
 GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
-        flooding, ungreeted, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts,
+        flooding, ungreeted, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts, their_final_contradicts,
         worse, better, asked, worse_and_asked, can_narrow, better_and_can_narrow, has_all, not_held,
         found_and_lacking, found_all, invalid, no_room_in_tree, out_of_step, taken_and_lacking, extends,
         head_learnt, head_learnt_and_lacking, hellos_spent, worse_than_heard, pruned_past_peer, lacks_head,

@@ -59,7 +59,6 @@ RULES: Final = (
 
     # ---- Our chain moved ----
     Rule(START,   E.MOVED,   "ungreeted",            STAY,    IGNORE,           "Nothing said, nothing to correct.", "decision 0004"),
-    Rule(GREETING, E.MOVED,  "finals_contradict",    CLOSED,  "part_contradicting", "What became final here contradicts their final block.", "brief 5: NeverBelowFinal"),
     Rule(GREETING, E.MOVED,  "nothing_shared",       CLOSED,  "part_pruned",    "We dropped the last block we shared.", "brief 5: PrunedIsSaid"),
     Rule(GREETING, E.MOVED,  "head_learnt_and_lacking", SYNCING, "conclude",    "Somebody else gave us their head.", "seed 003: if a node knows the other's head"),
     Rule(GREETING, E.MOVED,  "head_learnt",          IDLE,    "conclude",       "Somebody else gave us their head.", "seed 003: if a node knows the other's head"),
@@ -73,6 +72,7 @@ RULES: Final = (
 
     # ---- Final points ----
     Rule(START,   E.FINALISED, "ungreeted",          STAY,    IGNORE,           "Our hello will say it.", "decision 0004"),
+    Rule(OPEN,    E.FINALISED, "their_final_contradicts", CLOSED, "part_contradicting", "What became final here contradicts what they call final.", "brief 5: NeverBelowFinal"),
     Rule(OPEN,    E.FINALISED, ALWAYS,               STAY,    "tell_final",     "A contradiction must come to light even if no block moves.", "brief 5: NeverBelowFinal"),
     Rule(OPEN,    E.FINAL,   "claim_contradicts",    CLOSED,  "part_contradicting", "Two final blocks at one height: no exchange can help, and nothing is proved against either.", "brief 5: NeverBelowFinal"),
     Rule(OPEN,    E.FINAL,   ALWAYS,                 STAY,    "note_final",     "A search need not go below the lower of the two final points.", "seed 003: GOAL, synchronous liveness"),

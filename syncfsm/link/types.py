@@ -99,6 +99,8 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The last opening hello we sent; forgotten once the common ancestor is known."""
     heard: Hello | None = None
     """The last hello the peer sent; forgotten once the common ancestor is known."""
+    final: Point | None = None
+    """The peer's final point, as it last said."""
     cursor: Point | None = None
     """The point last offered by a streaming search."""
     sent: Header | None = None

@@ -1,0 +1,103 @@
+"""Chains, nodes and pairs for the tests of the link and the node: small, quick to write, easy to read in a failure."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from syncfsm.blocks import Header, HeaderCheck, Unchecked
+from syncfsm.chain import Chain
+from syncfsm.events import Connected, Finalised, Produced, Received
+from syncfsm.limits import Limits
+from syncfsm.link import Link, Strategy
+from syncfsm.messages import Blocks, Control, Hello
+from syncfsm.node import Config, Node
+from syncfsm.outputs import Disconnect, Output, Send, SendBlocks
+from syncfsm.testing import Pair
+
+GENESIS = Header(0, hashlib.sha256(b"genesis").digest(), b"", (0).to_bytes(8), 0, b"")
+
+
+def child(parent: Header, name: str = "", gain: int = 1, size: int = 0) -> Header:
+    """A block on ``parent``; the name tells siblings apart, ``gain`` is what it adds to the score."""
+    score = (int.from_bytes(parent.score) + gain).to_bytes(8)
+    id = hashlib.sha256(parent.id + name.encode() + score).digest()
+    return Header(parent.height + 1, id, parent.id, score, size, b"")
+
+
+def branch(parent: Header, length: int, name: str = "", gain: int = 1, size: int = 0) -> list[Header]:
+    """``length`` blocks, each the child of the one before, the first on ``parent``."""
+    found = [parent]
+    for _ in range(length):
+        found.append(child(found[-1], name, gain, size))
+    return found[1:]
+
+
+def node(
+    *runs: Sequence[Header],
+    final: Header | None = None,
+    strategy: Strategy = Strategy.LOCATOR,
+    limits: Limits | None = None,
+    check: HeaderCheck | None = None,
+    root: Header = GENESIS,
+) -> Node:
+    """A node that holds ``runs`` on ``root``, and for which ``final`` is final."""
+    limits = limits or Limits()
+    made = Node.start(Config(check or Unchecked(), strategy, limits), Chain.start(root, limits))
+    for run in runs:
+        if run:
+            made, _ = made.step(Produced(tuple(run), 0.0))
+    if final is not None:
+        made, _ = made.step(Finalised(final.point, 0.0))
+    return made
+
+
+def joined(a: Node, b: Node) -> Pair:
+    """A pair, connected and settled."""
+    pair = Pair(a, b)
+    pair.connect()
+    pair.settle()
+    return pair
+
+
+def link_of(pair: Pair, side: int) -> Link:
+    """The present link, as one side sees it."""
+    return pair.nodes[side].links[pair.name]
+
+
+def sent_blocks(outputs: Iterable[Output]) -> list[Header]:
+    return [header for output in outputs if isinstance(output, SendBlocks) for header in output.headers]
+
+
+def messages(outputs: Iterable[Output]) -> list[Control]:
+    return [output.message for output in outputs if isinstance(output, Send)]
+
+
+def hellos(outputs: Iterable[Output]) -> list[Hello]:
+    return [message for message in messages(outputs) if isinstance(message, Hello)]
+
+
+def partings(outputs: Iterable[Output]) -> list[Disconnect]:
+    return [output for output in outputs if isinstance(output, Disconnect)]
+
+
+def hello_of(head: Header, *points: Header, final: Header = GENESIS, base: Header = GENESIS) -> Hello:
+    """The hello of a peer whose head is ``head``; it offers the head alone unless told otherwise."""
+    offered = tuple(point.point for point in points) or (head.point,)
+    return Hello(head.point, head.score, final.point, base.point, offered, head.height + 1)
+
+
+def connected(made: Node, *peers: str, now: float = 0.0) -> tuple[Node, list[Output]]:
+    """The node with these peers connected, and what it said."""
+    said: list[Output] = []
+    for peer in peers:
+        made, outputs = made.step(Connected(peer, now))
+        said += outputs
+    return made, said
+
+
+def hear(made: Node, peer: str, *received: Control | Blocks, now: float = 0.0) -> tuple[Node, list[Output]]:
+    """The node after ``peer`` sent these messages, and what it said."""
+    said: list[Output] = []
+    for message in received:
+        made, outputs = made.step(Received(peer, message, now))
+        said += outputs
+    return made, said
