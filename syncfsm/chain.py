@@ -246,15 +246,15 @@ class Chain:
     def ban(self, id: bytes) -> Self:
         """Bar a block and its descendants from being the head, now and when they arrive.
 
-        As many bans may wait for a block that is not held as ``limits.tips`` allows. What is final can not be banned.
+        As many bans may wait for a block that is not held as ``limits.bans`` allows. What is final can not be banned.
         """
         if id in self.banned:
             return self
         if id in self:
             if self.is_ancestor(id, self.final.id):
                 raise LocalError(f"can not ban {id.hex()}: it is final, at or below {self.final.point}")
-        elif sum(other not in self for other in self.banned) >= self.limits.tips:
-            raise LocalError(f"can not ban {id.hex()}: {self.limits.tips} bans wait for their block; unban one first")
+        elif sum(other not in self for other in self.banned) >= self.limits.bans:
+            raise LocalError(f"can not ban {id.hex()}: {self.limits.bans} bans wait for their block; unban one first")
         return self._with_bans(self.banned.set(id, None), id)
 
     def unban(self, id: bytes) -> Self:

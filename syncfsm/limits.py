@@ -53,6 +53,8 @@ class Limits:
     """Most headers held above the final point; beyond it new blocks are refused until something becomes final."""
     tips: int = attrs.field(default=1024, validator=must.ge(1))
     """Most competing branches held at once."""
+    bans: int = attrs.field(default=1024, validator=must.ge(1))
+    """Most bans remembered for blocks that have not come yet."""
     retention: int = attrs.field(default=100_000, validator=must.ge(0))
     """Headers kept below the final point, to serve peers that are behind."""
     links: int = attrs.field(default=1024, validator=must.ge(1))

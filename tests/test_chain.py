@@ -510,7 +510,7 @@ def test_what_is_final_can_not_be_banned() -> None:
 
 def test_bans_that_wait_for_their_block_are_bounded() -> None:
     header = block(root())
-    chain = grown([header], limits=Limits(tips=2)).ban(b"one").ban(b"two")
+    chain = grown([header], limits=Limits(bans=2)).ban(b"one").ban(b"two")
     with pytest.raises(LocalError, match="unban one first"):
         chain.ban(b"three")
     assert set(chain.ban(header.id).unban(b"one").ban(b"three").banned) == {header.id, b"two", b"three"}

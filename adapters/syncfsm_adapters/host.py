@@ -47,11 +47,13 @@ class Carrier(Protocol):
 
 @attrs.define
 class Tally:
-    """What a host counts: hellos and blocks that peers sent, and how many of those blocks were held already."""
+    """What a host counts: hellos and blocks that peers sent, how many of those blocks were held already, and the bytes
+    that its carrier has written."""
 
     received: int = 0
     repeated: int = 0
     hellos: int = 0
+    sent_bytes: int = 0
 
 
 class Host:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TextIO
 
+import attrs
+
 from syncfsm.blocks import Point
 from syncfsm.node import Node
 from syncfsm.outputs import Accepted, Disconnect, FinalMoved, HeadMoved, Misbehaviour, Output, Undelivered
@@ -20,7 +22,7 @@ Write = Callable[..., None]
 
 
 class Journal:
-    """Writes lines to ``stream``. ``json`` lines have the fields ``t``, ``event``, ``node``, and what the event brings."""
+    """Writes lines to ``stream``; ``json`` ones have ``t``, ``event``, ``node``, and what the event brings."""
 
     def __init__(self, node: str, form: str, stream: TextIO = sys.stdout) -> None:
         self._node, self._form, self._stream = node, form, stream
@@ -40,16 +42,14 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Point) else value.hex() if isinstance(value, bytes) else value
 
 
-def follow(host: Host, write: Write, counters: Callable[[], dict[str, int]]) -> None:
-    """Write what happens to ``host`` from now on. ``counters`` gives figures that every head line carries."""
+def follow(host: Host, write: Write) -> None:
+    """Write what happens to ``host`` from now on. Lines of heads and partings carry what the host has counted."""
 
     def told(output: Output, now: float) -> None:
         match output:
             case HeadMoved(old, new, common):
                 undone = old.height - common.height
-                tally = host.tally
-                figures = {"received": tally.received, "repeated": tally.repeated, "hellos": tally.hellos, **counters()}
-                write("head", height=new.height, id=new.id, undone=undone, **figures)
+                write("head", height=new.height, id=new.id, undone=undone, **attrs.asdict(host.tally))
             case FinalMoved(_, new):
                 write("final", height=new.height, id=new.id)
             case Misbehaviour(peer, fault):
@@ -57,7 +57,7 @@ def follow(host: Host, write: Write, counters: Callable[[], dict[str, int]]) -> 
                     "misbehaviour", peer=peer, rule=fault.rule, detail=fault.detail, penalty=fault.penalty.name.lower()
                 )
             case Disconnect(peer, reason, detail):
-                write("parted", peer=peer, reason=reason.value, detail=detail)
+                write("parted", peer=peer, reason=reason.value, detail=detail, **attrs.asdict(host.tally))
             case Undelivered(peer, note):
                 write("undelivered", peer=peer, about=note.about)
             case Accepted() | _:

@@ -102,7 +102,7 @@ class SignedBlocks:
 
 
 class Producer:
-    """Makes a block on the node's head every ``interval`` seconds, the first one in an interval, while the node is up."""
+    """Makes a block on the head of a node every ``interval`` seconds while it is up, the first after an interval."""
 
     def __init__(self, network: MemoryNetwork, name: str, interval: float, blocks: Blocks) -> None:
         self.made = 0

@@ -1,6 +1,6 @@
 """A sequencer: makes the blocks of the reference chain (``syncfsm.signed``)."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator
 
 import trio
 from nacl.signing import SigningKey
@@ -29,14 +29,17 @@ class Producer:
         host.feed(Produced((header,), trio.current_time()), {header.id: body})
         return header
 
-    async def run(self, host: Host, payloads: Iterable[bytes], interval: float) -> None:
-        """Make a block of each payload, one every ``interval`` seconds, the first one at once.
+    async def run(self, host: Host, payloads: AsyncIterator[bytes], interval: float, most: int | None = None) -> int:
+        """Make a block of each payload, one every ``interval`` seconds, the first one at once; ``most`` blocks at most.
 
-        The schedule does not drift. Times that have passed while the process was held up are left out.
+        The schedule does not drift. Times that have passed while the process was held up are left out. Returns the
+        number of blocks made, when the payloads end.
         """
         start = trio.current_time()
-        slot = 0
-        for body in payloads:
+        slot = made = 0
+        while made != most and (body := await anext(payloads, None)) is not None:
             await trio.sleep_until(start + slot * interval)
             self.produce(host, body)
+            made += 1
             slot = max(slot + 1, int((trio.current_time() - start) / interval))
+        return made

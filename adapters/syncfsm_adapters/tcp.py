@@ -19,6 +19,7 @@ import trio
 from syncfsm.blocks import Header
 from syncfsm.errors import LocalError
 from syncfsm.events import Connected, Leave, Tick
+from syncfsm.link import State
 from syncfsm.messages import Bye, Control, Parting
 from syncfsm.node import Node
 from syncfsm.wire.handshake import VERSION, Greeting, RefusalReason, first_frame, survives
@@ -45,7 +46,7 @@ class TcpNode:
     """Runs ``node`` with its ``store``, under a ``node_id`` that no other node has.
 
     ``chance`` spreads the times at which peers are dialled. ``journal`` is told of what the core does not know:
-    ``listening``, ``connected`` with the address, ``no-link`` with the reason, ``accept-failed``.
+    ``listening``, ``connected`` with the address, ``duplicate``, ``no-link`` with the reason, ``accept-failed``.
     """
 
     def __init__(
@@ -109,6 +110,12 @@ class TcpNode:
             raise _first(mistakes) from None
         finally:
             self.host.store.close()
+
+    @property
+    def drained(self) -> bool:
+        """Is nothing left to write, and nothing left to send to a peer in step?"""
+        unsent = any(link.state is State.SYNCING for link in self.host.node.links.values())
+        return not unsent and not any(link.outbox.waiting for link in self.connections.values())
 
     def stop(self) -> None:
         """Say goodbye to all peers and have ``run`` return, after ``FAREWELL`` seconds at the latest."""
@@ -188,8 +195,6 @@ class TcpNode:
         if isinstance(outcome, NoLink):
             said_by = "peer" if outcome.peer_says else "us"
             self._journal("no-link", address=address, reason=outcome.reason, detail=outcome.detail, said_by=said_by)
-        else:
-            self._journal("connected", peer=outcome.name, address=address, dialled=outcome.dialled)
         return outcome
 
     async def _dial(self, host: str, port: int) -> Connection | NoLink:
@@ -212,14 +217,16 @@ class TcpNode:
         return outcome
 
     def _join(self, stream: trio.SocketStream, met: Met, dialled: bool) -> Connection:
-        """From here on both sides take the connection for good, so whichever is too many gets a bye."""
+        """From here on both sides take the connection for good, so the one that is too many ends with a bye."""
         self._named += 1
         node_id = met.greeting.node_id
         name = f"{_shown_id(node_id)}#{self._named}"
         new = Connection(name, node_id, dialled, stream, self.host, met.early)
+        self._journal("connected", peer=name, address=_remote(stream), dialled=dialled)
         self._nursery.start_soon(new.run)
         old = self._link_to(node_id)
         if old is not None and not survives(self._greeting.node_id, node_id, old.dialled, dialled):
+            self._journal("duplicate", peer=name, stays=old.name)
             new.send(Bye(Parting.DUPLICATE))
             new.end()
             return old

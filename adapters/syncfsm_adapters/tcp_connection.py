@@ -26,9 +26,6 @@ from syncfsm_adapters.tcp_handshake import FAREWELL
 READ_BYTES: Final = 256 * 1024
 WRITE_BYTES: Final = limits.FRAME_BYTES
 UNSENT_BYTES: Final = 64 * 1024
-ROOM_BYTES: Final = 128 * 1024
-"""Room is given back in portions of this size, or when nothing else waits: a step of the core for each fragment would
-cost more than the fragment."""
 
 
 class Connection:
@@ -44,6 +41,9 @@ class Connection:
         """Set when the core has ended the link; it hears no more of this connection."""
         config = host.node.config
         self.outbox = Outbox(config.limits)
+        self._portion = (
+            config.limits.room // 2
+        )  # a step of the core for each fragment would cost more than the fragment
         self._inbox = Inbox(config.check, config.limits)
         self._stream = stream
         self._host = host
@@ -125,8 +125,9 @@ class Connection:
             data = self.outbox.take(WRITE_BYTES)
             if data:
                 await self._stream.send_all(data)
+                self._host.tally.sent_bytes += len(data)
                 freed += self.outbox.sent_cost()
-            if freed >= ROOM_BYTES or (freed and not data):
+            if freed >= self._portion or (freed and not data):
                 self._host.feed(Room(self.name, freed, trio.current_time()))
                 freed = 0
             elif not data:

@@ -114,9 +114,8 @@ def _hear(link: Link, heard: Heard, view: View) -> Link:
         return link
     may_say = hello_credit(link.may_say, link, view, 2)
     may_hear = hello_credit(link.may_hear, link, view, 1) - (0 if orderly(link, heard.hello) else 1)
-    return replace(
-        link, heard=heard.hello, final=heard.hello.final, may_say=may_say, may_hear=may_hear, metered_at=view.now, since=view.now
-    )  # fmt: skip
+    meter = {"may_say": may_say, "may_hear": may_hear, "metered_at": view.now}
+    return replace(link, heard=heard.hello, final=heard.hello.final, since=view.now, **meter)
 
 
 def _in_step(link: Link, sent: Header | None, has: Header | None, view: View) -> Result:

@@ -290,9 +290,9 @@ def raised(sent: Header | None, known: Header | None, view: View) -> Header | No
 GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
-        flooding, ungreeted, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts, their_final_contradicts,
-        worse, better, asked, worse_and_asked, can_narrow, better_and_can_narrow, has_all, not_held,
-        found_and_lacking, found_all, invalid, no_room_in_tree, out_of_step, taken_and_lacking, extends,
+        flooding, ungreeted, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts,
+        their_final_contradicts, worse, better, asked, worse_and_asked, can_narrow, better_and_can_narrow, has_all,
+        not_held, found_and_lacking, found_all, invalid, no_room_in_tree, out_of_step, taken_and_lacking, extends,
         head_learnt, head_learnt_and_lacking, hellos_spent, worse_than_heard, pruned_past_peer, lacks_head,
         can_step_back, rest_fits, peer_has_subject, hold_is_full, subject_held, silent, quiet, search_is_late,
         owes_hello, owes_worse_hello,

@@ -204,6 +204,11 @@ class Outbox:
         """Bytes of small messages that wait, those that wait for their block included."""
         return self._pending
 
+    @property
+    def waiting(self) -> bool:
+        """Is there anything that is not taken yet?"""
+        return bool(self._control or self._blocks)
+
     def control(self, message: Control) -> bool:
         """Queue a small message. ``False`` if ``Limits.control`` is reached: it is not queued; end the connection.
 

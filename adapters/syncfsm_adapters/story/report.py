@@ -55,7 +55,7 @@ def figures(account: Account, lines: Sequence[Line], followers: Sequence[str], a
     recovered_at = _recovered(source, back, carrying)
     if recovered_at is None:
         raise ValueError(f"{account.lost} did not reach the head of {account.sequencer} again")
-    before = next((line for line in reversed(back.lines) if line["t"] <= account.cut_at), None)
+    before = next((line for line in reversed(lines) if _counts(line, account.lost) and line["t"] < carrying), None)
     after = next(line for line in back.lines if line["t"] >= recovered_at)
     counted = {name: _since(account, before, after, name) for name in ("received", "repeated", "hellos")}
     recovered_to = back.at(recovered_at)
@@ -113,6 +113,10 @@ def _since(account: Account, before: Line | None, after: Line, name: str) -> int
     return int(after[name]) - (int(before[name]) if before is not None and account.mode == "network" else 0)
 
 
+def _counts(line: Line, node: str) -> bool:
+    return bool(line["node"] == node and "received" in line)
+
+
 def _gaps(lost_at: int, steps: Sequence[Line]) -> int:
     """Heights that the lost node skipped: every head must follow from the one before by blocks it was given."""
     heights = [lost_at, *(line["height"] for line in steps)]
@@ -144,8 +148,8 @@ def _bytes_per_block(account: Account, source: Heads, followers: int) -> float:
     if len(steady) < 2:
         return 0.0
     first, last = steady[len(steady) // 2], steady[-1]
-    blocks = last["height"] - first["height"]
-    return round((last["sent_bytes"] - first["sent_bytes"]) / max(1, blocks * followers), 1)
+    blocks = int(last["height"] - first["height"])
+    return round(float(last["sent_bytes"] - first["sent_bytes"]) / max(1, blocks * followers), 1)
 
 
 def _copies(account: Account, lines: Sequence[Line], followers: Sequence[str]) -> float:
