@@ -21,9 +21,9 @@ OK, NOT_SHOWN, MISTAKE = 0, 1, 2
 TABLES: Final = {"link": LINK}
 NODE_HELP: Final = """Run one node until SIGINT or SIGTERM: a sequencer (--key) makes blocks, a full node (--public-key)
 follows. It prints one line for every change of state: the head, a link, a final point, a parting, a peer's fault."""
-OUTAGE_HELP: Final = """Tell the story this library is for. A sequencer and full nodes, each a process of its own with its
-own SQLite file, meshed over TCP on this machine, make and share blocks; node A loses its link at height X, comes back
-when the sequencer is GAP blocks further, and must be at the live head within one block time, with no gap and no
+OUTAGE_HELP: Final = """Tell the story this library is for. A sequencer and full nodes, each a process of its own with
+its own SQLite file, meshed over TCP on this machine, make and share blocks; node A loses its link at height X, comes
+back when the sequencer is GAP blocks further, and must be at the live head within one block time, with no gap and no
 duplicate. Exits with 0 if it was, and all files agree."""
 
 

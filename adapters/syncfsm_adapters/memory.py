@@ -189,6 +189,10 @@ class MemoryNetwork:
         member = self._members[name]
         return member.past if member.host is None else _sum(member.past, member.host.tally)
 
+    def linked(self, a: str, b: str) -> bool:
+        """Whether the two have been joined, be they connected now or not."""
+        return frozenset((a, b)) in self._edges
+
     def neighbours(self, name: str) -> list[str]:
         """The nodes to which there is an open connection that carries both ways."""
         return [_other(edge, name) for edge in self._members[name].edges if edge.whole]

@@ -41,10 +41,10 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._sequence = count()
 
-    def at(self, time: float, action: Callable[[], None]) -> None:
+    def at(self, time: float, action: Callable[[], object]) -> None:
         """Have ``action`` called at ``time``, or now if that is past."""
         heapq.heappush(self._due, (max(time, self.now), next(self._sequence), action))
 

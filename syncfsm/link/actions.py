@@ -13,7 +13,7 @@ from syncfsm import limits
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Outcome
 from syncfsm.errors import Fault, LocalError, Penalty
-from syncfsm.link.discovery import narrower, offer, opening
+from syncfsm.link.discovery import narrower, offer, oldest_held, opening
 from syncfsm.link.discovery import step_back as next_point
 from syncfsm.link.guards import (
     batch,
@@ -179,7 +179,8 @@ def step_back(link: Link, room: int, view: View) -> Result:
     point = next_point(link, view)
     assert point is not None
     link, _ = gain_room(link, room, view)
-    hello = offer(link, point, view)
+    assert link.heard is not None
+    hello = offer(link, point, link.heard.head, view)
     link = replace(link, cursor=point, room=link.room - limits.BLOCK_OVERHEAD, since=view.now)
     return link, (Send(link.peer, hello),)
 
@@ -251,7 +252,7 @@ def part_contradicting(link: Link, message: Heard | Finality | None, view: View)
 
 
 def part_pruned(link: Link, message: object, view: View) -> Result:
-    base = view.chain.best_at(view.floor) or view.chain.base
+    base = oldest_held(view)
     detail = f"the oldest block held here is {base.point}; below it use the data-availability layer or a snapshot"
     return _part(link, Parting.PRUNED, base.point, detail)
 

@@ -16,47 +16,52 @@ from syncfsm.messages import Hello
 
 def opening(view: View, about: Point | None = None) -> Hello:
     """The hello with which a link starts, or starts anew after a fork switch."""
-    chain = view.chain
+    head = view.chain.head
     count = 1 if view.strategy is Strategy.STREAMING else view.limits.points
-    heights = _sparse(chain.base.height, chain.head.height, count)
-    return _hello(chain, chain.head.point, chain.head.score, heights, chain.head.height + 1, about)
+    points = _points(view, _sparse(view.floor, head.height, count))
+    return _hello(view, head.point, head.score, points, head.height + 1, about)
 
 
 def narrower(link: Link, hello: Hello, assessment: Assessment, view: View) -> Hello:
     """An answer that divides the bracket: our points between the common block and the ceiling, evenly spread.
 
-    It names the head of our opening hello, not a newer one: who searches stays settled while the search lasts.
+    If nothing is left to divide, it is the one block of theirs that we hold, be it on our best chain or not. It names
+    the head of our opening hello, not a newer one: who searches stays settled while the search lasts.
     """
     assert link.said is not None
-    chain, top = view.chain, link.said.head.height
-    low = min(assessment.common.height if assessment.common else chain.base.height, top)
+    if assessment.relation is Relation.COMMON and assessment.has is not None:
+        return offer(link, assessment.has.point, hello.head, view)
+    top = link.said.head.height
+    low = min(assessment.common.height if assessment.common else view.floor, top)
     ceiling = max(low + 1, min(assessment.ceiling, top + 1))
-    heights = _even(low, ceiling - 1, view.limits.points)
-    return _hello(chain, link.said.head, link.said.score, heights, ceiling, hello.head)
+    points = _points(view, _even(low, ceiling - 1, view.limits.points))
+    return _hello(view, link.said.head, link.said.score, points, ceiling, hello.head)
 
 
 def step_back(link: Link, view: View) -> Point | None:
-    """The next point of a streaming search, or ``None`` when the lower of the two final points has been offered.
+    """The next point of a streaming search, or ``None`` when all that can be common has been offered.
 
-    The first step skips down to the peer's height: above it the chains cannot meet.
+    The first step skips down to the peer's height, as above it the chains cannot meet. Below the lower of the two final
+    points and below the peer's oldest block they need not; if that oldest block is no part of our best chain, it is all
+    there is to offer.
     """
     assert link.said is not None
     assert link.heard is not None
-    chain = view.chain
+    chain, oldest = view.chain, link.heard.base
+    if oldest.id in chain and not chain.on_best(oldest):
+        return oldest if link.cursor != oldest else None
     last = link.cursor or link.said.head
     theirs = link.final.height if link.final is not None else 0
-    bottom = max(chain.base.height, min(chain.final.height, theirs))
+    bottom = max(view.floor, oldest.height, min(chain.final.height, theirs))
     height = min(last.height - 1, link.heard.head.height)
     found = chain.best_at(max(height, bottom)) if last.height > bottom else None
     return found.point if found else None
 
 
-def offer(link: Link, point: Point, view: View) -> Hello:
-    """A streaming hello: one point, and the claim that above it there is nothing to find."""
+def offer(link: Link, point: Point, about: Point, view: View) -> Hello:
+    """A hello with one point, and the claim that above it there is nothing to find."""
     assert link.said is not None
-    assert link.heard is not None
-    chain = view.chain
-    return _hello(chain, link.said.head, link.said.score, (point.height,), point.height + 1, link.heard.head)
+    return _hello(view, link.said.head, link.said.score, (point,), point.height + 1, about)
 
 
 def assess(hello: Hello, said: Hello | None, chain: Chain) -> Assessment:
@@ -105,9 +110,14 @@ def _bracket(hello: Hello, better: bool, chain: Chain) -> Assessment:
     return Assessment(Relation.BRACKET, better, False, None, None, ceiling)
 
 
-def _hello(chain: Chain, head: Point, score: bytes, heights: Iterable[int], ceiling: int, about: Point | None) -> Hello:
-    points = tuple(found.point for height in heights if (found := chain.best_at(height)) is not None)
-    return Hello(head, score, chain.final.point, chain.base.point, points, ceiling, about)
+def _hello(
+    view: View, head: Point, score: bytes, points: tuple[Point, ...], ceiling: int, about: Point | None
+) -> Hello:
+    return Hello(head, score, view.chain.final.point, oldest_held(view).point, points, ceiling, about)
+
+
+def _points(view: View, heights: Iterable[int]) -> tuple[Point, ...]:
+    return tuple(found.point for height in heights if (found := view.chain.best_at(height)) is not None)
 
 
 def _sparse(low: int, high: int, count: int) -> Iterator[int]:
@@ -138,6 +148,11 @@ def _even(low: int, high: int, count: int) -> Iterator[int]:
     else:
         yield from (low + (span + 1) * step // count for step in range(count - 1, 0, -1))
         yield low
+
+
+def oldest_held(view: View) -> Header:
+    """The oldest block that will be held after this step: what is pruned in it is no longer offered."""
+    return view.chain.best_at(view.floor) or view.chain.base
 
 
 def higher(a: Header | None, b: Header | None) -> Header | None:

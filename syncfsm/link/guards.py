@@ -93,8 +93,9 @@ def worse_and_asked(link: Link, heard: Heard, view: View) -> bool:
 
 
 def can_narrow(link: Link, heard: Heard, view: View) -> bool:
-    """They offer a bracket, not a single block we do not know."""
-    offers = len(heard.hello.points) > 1 or heard.assessment.has is not None
+    """They offer a bracket, or reach below what we hold; not a single block that we might hold and do not know."""
+    points, base = heard.hello.points, view.chain.base
+    offers = len(points) > 1 or heard.assessment.has is not None or points[-1].height < base.height
     return offers and not _stale(link, heard.hello) and not link.owes_hello
 
 
@@ -162,7 +163,9 @@ def sent_after(link: Link, receipt: Receipt, view: View) -> Header | None:
 
 
 def extends(link: Link, moved: Moved, view: View) -> bool:
-    return moved.extends and not link.owes_hello
+    """Nothing that our last hello said is wrong now: it may name an older head, but not a block we have dropped."""
+    kept = link.said is not None and view.floor <= link.said.base.height
+    return moved.extends and kept and not link.owes_hello
 
 
 def head_learnt(link: Link, moved: Moved, view: View) -> bool:

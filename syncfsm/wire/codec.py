@@ -68,8 +68,8 @@ def _hello_flaw(hello: Hello) -> str | None:
     base, final, head = hello.base.height, hello.final.height, hello.head.height
     if not base <= final <= head:
         return f"heights must ascend from base to final to head, here {base}, {final}, {head}"
-    if heights[0] > head or heights[-1] < base:
-        return f"points must lie between base and head ({base}..{head}), here {heights[-1]}..{heights[0]}"
+    if heights[-1] < base:
+        return f"points must not lie below the base ({base}), here one is at {heights[-1]}"
     if heights[0] >= hello.ceiling:
         return f"points must lie below the ceiling ({hello.ceiling}), here one is at {heights[0]}"
     return None

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import attrs
 
+from syncfsm_adapters.story.plan import WARM_BLOCKS
+
+STEADY: Final = WARM_BLOCKS - 2
+"""How many of the last blocks before the cut count as the steady state, with all nodes connected."""
 Line = Mapping[str, Any]
 """One line of a node's journal."""
 
@@ -144,10 +148,10 @@ def _delays(
 
 def _bytes_per_block(account: Account, source: Heads, followers: int) -> float:
     """Bytes the sequencer sent for a block and follower, while all were connected: up to the cut."""
-    steady = [line for line in source.lines if line["t"] < account.cut_at]
+    steady = [line for line in source.lines if line["t"] < account.cut_at][-STEADY:]
     if len(steady) < 2:
         return 0.0
-    first, last = steady[len(steady) // 2], steady[-1]
+    first, last = steady[0], steady[-1]
     blocks = int(last["height"] - first["height"])
     return round(float(last["sent_bytes"] - first["sent_bytes"]) / max(1, blocks * followers), 1)
 
@@ -156,7 +160,7 @@ def _copies(account: Account, lines: Sequence[Line], followers: Sequence[str]) -
     """How often a follower received a block, on average up to the cut: 1 is a tree, more is the mesh's redundancy."""
     received = blocks = 0
     for name in followers:
-        steady = [line for line in Heads.of(lines, name).lines if line["t"] < account.cut_at]
+        steady = [line for line in Heads.of(lines, name).lines if line["t"] < account.cut_at][-STEADY:]
         if len(steady) > 1:
             received += steady[-1]["received"] - steady[0]["received"]
             blocks += steady[-1]["height"] - steady[0]["height"]
