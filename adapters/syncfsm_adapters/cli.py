@@ -15,6 +15,7 @@ from syncfsm.errors import LocalError
 from syncfsm.link import TABLE as LINK
 from syncfsm.link import Strategy
 from syncfsm_adapters.journal import FORMATS
+from syncfsm_adapters.mistakes import one_mistake
 from syncfsm_adapters.story.plan import MODES
 
 OK, NOT_SHOWN, MISTAKE = 0, 1, 2
@@ -129,7 +130,8 @@ def _in_folder(given: argparse.Namespace, folder: Path) -> int:
             return await screen.watch(Director(story, lambda phase: None), console)
         return await Director(story, lambda phase: print(f"… {phase}", flush=True)).tell()
 
-    result = trio.run(tell)
+    with one_mistake():
+        result = trio.run(tell)
     print(screen.verdict(result))
     if given.json is not None:
         given.json.parent.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ from syncfsm.messages import Control, Hello, Parting
 from syncfsm.node import Config, Node
 from syncfsm.outputs import HeadMoved, Output
 from syncfsm_adapters.host import NO_BODIES, Host, Tally
-from syncfsm_adapters.memory_pipes import Arrival, ByteLane, Clock, Path, Pipe, Traffic, ValueLane, Way
+from syncfsm_adapters.memory_pipes import Arrival, ByteLane, Clock, Edge, End, Path, Pipe, Traffic, ValueLane, Way
 from syncfsm_adapters.store import BlockStore, load_chain
 
 BACK_OFF: Final = 0.05
@@ -41,48 +41,14 @@ Probe = Callable[[str, Event], None]
 
 
 @attrs.define(eq=False)
-class _End:
-    """One end of a connection: what ``owner`` knows as ``peer``."""
-
-    edge: "_Edge"
-    owner: str
-    peer: str
-    out: Pipe[Any] = attrs.field(init=False)
-    open: bool = True
-
-
-@attrs.define(eq=False)
-class _Edge:
-    """Two nodes that want to be linked, ``ways`` by sender, and the connection between them if there is one."""
-
-    nodes: tuple[str, str]
-    ways: dict[str, Way]
-    ends: tuple[_End, ...] = ()
-    opening: bool = False
-    connections: int = 0
-    failures: int = 0
-    opened_at: float = 0.0
-    retry_at: float = 0.0
-
-    @property
-    def carries(self) -> bool:
-        return not any(way.cut for way in self.ways.values())
-
-    @property
-    def whole(self) -> bool:
-        """Is there a connection, open at both ends, over ways that carry?"""
-        return bool(self.ends) and all(end.open for end in self.ends) and self.carries
-
-
-@attrs.define(eq=False)
 class _Member:
     """A node's place in the network; it outlives the node."""
 
     config: Config
     store: BlockStore
     host: Host | None = None
-    edges: list[_Edge] = attrs.Factory(list)
-    ends: dict[str, _End] = attrs.Factory(dict)
+    edges: list[Edge] = attrs.Factory(list)
+    ends: dict[str, End] = attrs.Factory(dict)
     traffic: Traffic = attrs.Factory(Traffic)
     past: Tally = attrs.Factory(Tally)
     """What was counted before the last crash."""
@@ -126,7 +92,7 @@ class MemoryNetwork:
         self._codec = codec
         self._final_after = final_after
         self._members: dict[str, _Member] = {}
-        self._edges: dict[frozenset[str], _Edge] = {}
+        self._edges: dict[frozenset[str], Edge] = {}
         self._probes: list[Probe] = []
         self._watchers: list[Callable[[str, Output], None]] = []
 
@@ -142,10 +108,12 @@ class MemoryNetwork:
     def join(self, pairs: Iterable[tuple[str, str]], path: Path = Path()) -> None:  # noqa: B008  a frozen value
         """Link these pairs of nodes, with ``path`` in both directions, for as long as the network runs."""
         for a, b in pairs:
-            edge = _Edge((a, b), {a: Way(path), b: Way(path)})
-            self._edges[frozenset((a, b))] = edge
-            self._members[a].edges.append(edge)
-            self._members[b].edges.append(edge)
+            if frozenset((a, b)) in self._edges or a == b:
+                raise LocalError(f"can not join {a!r} and {b!r}: one link joins two different nodes; join them once")
+            members = self._member(a), self._member(b)
+            edge = self._edges[frozenset((a, b))] = Edge((a, b), {a: Way(path), b: Way(path)})
+            for member in members:
+                member.edges.append(edge)
             self._dial(edge)
 
     def probe(self, probe: Probe) -> None:
@@ -168,34 +136,30 @@ class MemoryNetwork:
         return tuple(self._members)
 
     def up(self, name: str) -> bool:
-        return self._members[name].host is not None
+        return self._member(name).host is not None
 
     def host(self, name: str) -> Host:
         """The running node. ``LocalError`` while it is down."""
-        host = self._members[name].host
+        host = self._member(name).host
         if host is None:
             raise LocalError(f"node {name!r} is down; restart it first")
         return host
 
     def store(self, name: str) -> BlockStore:
-        return self._members[name].store
+        return self._member(name).store
 
     def traffic(self, name: str) -> Traffic:
         """What the node has sent, over all its lives."""
-        return self._members[name].traffic
+        return self._member(name).traffic
 
     def tally(self, name: str) -> Tally:
         """What the node has received, over all its lives."""
-        member = self._members[name]
+        member = self._member(name)
         return member.past if member.host is None else _sum(member.past, member.host.tally)
-
-    def linked(self, a: str, b: str) -> bool:
-        """Whether the two have been joined, be they connected now or not."""
-        return frozenset((a, b)) in self._edges
 
     def neighbours(self, name: str) -> list[str]:
         """The nodes to which there is an open connection that carries both ways."""
-        return [_other(edge, name) for edge in self._members[name].edges if edge.whole]
+        return [edge.other(name) for edge in self._member(name).edges if edge.whole]
 
     def agreed(self) -> bool:
         """Whether all stores hold the same best chain, from genesis, id for id."""
@@ -217,7 +181,7 @@ class MemoryNetwork:
                 return done()
         return True
 
-    def later(self, action: Callable[[], None]) -> None:
+    def later(self, action: Callable[[], object]) -> None:
         """Have ``action`` called at this instant, after what is under way."""
         self.clock.at(self.now, action)
 
@@ -244,15 +208,17 @@ class MemoryNetwork:
 
     def partition(self, group: Collection[str]) -> None:
         """Cut all links between ``group`` and the rest, in both directions."""
-        for sender, receiver in self._between(group):
-            self.cut(sender, receiver)
+        for edge in self._edges.values():
+            a, b = edge.nodes
+            if (a in group) != (b in group):
+                edge.ways[a].cut = edge.ways[b].cut = True
 
     def heal(self) -> None:
         """Mend all that is cut."""
         for edge in self._edges.values():
             for sender in edge.nodes:
                 if edge.ways[sender].cut:
-                    self.mend(sender, _other(edge, sender))
+                    self.mend(sender, edge.other(sender))
 
     def disconnect(self, a: str, b: str) -> None:
         """End the connection between two nodes as if the transport had failed. It is dialled again."""
@@ -279,6 +245,11 @@ class MemoryNetwork:
 
     # Nodes --------------------------------------------------------------------------------------------------------
 
+    def _member(self, name: str) -> _Member:
+        if name not in self._members:
+            raise LocalError(f"there is no node {name!r} in this network; add it first")
+        return self._members[name]
+
     def _start(self, name: str) -> None:
         member = self._members[name]
         node = Node.start(member.config, load_chain(member.store, member.config.limits))
@@ -286,10 +257,10 @@ class MemoryNetwork:
         member.host.watch(partial(self._observe, name))
 
     def _observe(self, name: str, output: Output, now: float) -> None:
-        if isinstance(output, HeadMoved):
+        depth = self._final_after
+        if depth is not None and isinstance(output, HeadMoved):
             chain = self.host(name).node.chain
-            depth = self._final_after
-            if depth is not None and chain.head.height - chain.final.height >= 2 * depth:
+            if chain.head.height - chain.final.height >= 2 * depth:
                 self.later(partial(self._finalise, name, depth))
         for watcher in self._watchers:
             watcher(name, output)
@@ -301,38 +272,30 @@ class MemoryNetwork:
             if header is not None and header.height > chain.final.height:
                 self.feed(name, Finalised(header.point, self.now))
 
-    def _arm(self, name: str) -> None:
+    def _arm(self, name: str, earliest: float = 0.0) -> None:
         """Ask for a tick. Deadlines mostly move later, so this is asked when a link opens and when a tick has come."""
         member = self._members[name]
         deadline = self.host(name).node.next_deadline
         if deadline is not None and (member.tick_at is None or deadline < member.tick_at):
-            member.tick_at = deadline
-            self.clock.at(deadline, partial(self._tick, name, deadline))
-
-    def _tick(self, name: str, deadline: float) -> None:
-        member = self._members[name]
-        if member.tick_at != deadline:
-            return
-        self.feed(name, Tick(self.now))
-        member.tick_at = None
-        upcoming = self.host(name).node.next_deadline
-        if upcoming is not None:
-            member.tick_at = max(upcoming, self.now + TICK_APART)
+            member.tick_at = max(deadline, earliest)
             self.clock.at(member.tick_at, partial(self._tick, name, member.tick_at))
+
+    def _tick(self, name: str, due: float) -> None:
+        member = self._members[name]
+        if member.tick_at == due:  # else an earlier one was asked for since, or the node has crashed
+            self.feed(name, Tick(self.now))
+            member.tick_at = None
+            self._arm(name, self.now + TICK_APART)
 
     # Links --------------------------------------------------------------------------------------------------------
 
-    def _edge(self, a: str, b: str) -> _Edge:
+    def _edge(self, a: str, b: str) -> Edge:
         edge = self._edges.get(frozenset((a, b)))
         if edge is None:
             raise LocalError(f"there is no link between {a!r} and {b!r}; join them first")
         return edge
 
-    def _between(self, group: Collection[str]) -> list[tuple[str, str]]:
-        crossing = (edge for edge in self._edges.values() if (edge.nodes[0] in group) != (edge.nodes[1] in group))
-        return [pair for edge in crossing for pair in (edge.nodes, (edge.nodes[1], edge.nodes[0]))]
-
-    def _dial(self, edge: _Edge) -> None:
+    def _dial(self, edge: Edge) -> None:
         """Start to connect if that is due and possible; what hinders it now asks again when it is over."""
         ready = self.now >= edge.retry_at and all(self.up(name) for name in edge.nodes) and edge.carries
         if ready and not edge.ends and not edge.opening:
@@ -340,13 +303,13 @@ class MemoryNetwork:
             round_trip = sum(way.path.latency for way in edge.ways.values())
             self.clock.at(self.now + round_trip, partial(self._open, edge))
 
-    def _open(self, edge: _Edge) -> None:
+    def _open(self, edge: Edge) -> None:
         edge.opening = False
         if not (edge.carries and all(self.up(name) for name in edge.nodes)):
             return
         edge.connections += 1
         edge.opened_at = self.now
-        edge.ends = tuple(_End(edge, name, f"{_other(edge, name)}#{edge.connections}") for name in edge.nodes)
+        edge.ends = tuple(End(edge, name, f"{edge.other(name)}#{edge.connections}") for name in edge.nodes)
         for near, far in (edge.ends, edge.ends[::-1]):
             near.out = self._pipe(edge, near, far)
             self._members[near.owner].ends[near.peer] = near
@@ -355,7 +318,7 @@ class MemoryNetwork:
                 self.feed(end.owner, Connected(end.peer, self.now))
                 self._arm(end.owner)
 
-    def _pipe(self, edge: _Edge, near: _End, far: _End) -> Pipe[Any]:
+    def _pipe(self, edge: Edge, near: End, far: End) -> Pipe[Any]:
         sender, receiver = self._members[near.owner], self._members[far.owner].config
         limits = sender.config.limits
         lane = ByteLane(limits, receiver) if self._codec else ValueLane(limits, receiver.limits.run)
@@ -371,19 +334,19 @@ class MemoryNetwork:
             lambda: self.feed_end(far, Lost(far.peer, self.now)),
         )
 
-    def feed_end(self, end: _End, event: Event, bodies: Mapping[bytes, bytes] = NO_BODIES) -> None:
+    def feed_end(self, end: End, event: Event, bodies: Mapping[bytes, bytes] = NO_BODIES) -> None:
         """Give an event to the node at this end, unless the end is closed: then it is late."""
         if end.open:
             self.feed(end.owner, event, bodies)
 
-    def _arrived(self, end: _End, arrival: Arrival) -> None:
+    def _arrived(self, end: End, arrival: Arrival) -> None:
         message, bodies = arrival
         if isinstance(message, Fault):
             self.feed_end(end, Garbled(end.peer, message, self.now))
         else:
             self.feed_end(end, Received(end.peer, message, self.now), bodies)
 
-    def close_end(self, end: _End) -> None:
+    def close_end(self, end: End) -> None:
         """This end is over. When the other is too, the link is dialled again."""
         end.open = False
         end.out.close()
@@ -395,16 +358,10 @@ class MemoryNetwork:
             edge.ends = ()
             self.clock.at(edge.retry_at, partial(self._dial, edge))
 
-    def _back_off(self, edge: _Edge) -> None:
-        stable = self.now - edge.opened_at > LONGEST_BACK_OFF
-        edge.failures = 0 if stable else edge.failures + 1
-        wait = min(LONGEST_BACK_OFF, BACK_OFF * 2**edge.failures)
-        edge.retry_at = self.now + wait * (0.5 + self._random.random())
-
-
-def _other(edge: _Edge, name: str) -> str:
-    a, b = edge.nodes
-    return b if name == a else a
+    def _back_off(self, edge: Edge) -> None:
+        lasted = self.now - edge.opened_at > LONGEST_BACK_OFF
+        edge.back_off = BACK_OFF if lasted else min(LONGEST_BACK_OFF, max(BACK_OFF, 2 * edge.back_off))
+        edge.retry_at = self.now + edge.back_off * (0.5 + self._random.random())
 
 
 def _sum(a: Tally, b: Tally) -> Tally:

@@ -1,4 +1,4 @@
-"""One direction of a simulated connection: what waits, what is being transmitted, what is on its way.
+"""Simulated connections. In each direction: what waits, what is being transmitted, what is on its way.
 
     put -> lane (waiting) -> bandwidth -> flight (latency) -> the other end
 
@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from itertools import count
 from math import ceil, inf
 from random import Random
-from typing import Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import attrs
 import msgspec
@@ -331,3 +331,42 @@ class Pipe(Generic[C]):
             self._on_arrival(arrival)
         if ended:
             self._on_end()
+
+
+@attrs.define(eq=False)
+class End:
+    """One end of a connection: what ``owner`` knows as ``peer``."""
+
+    edge: "Edge"
+    owner: str
+    peer: str
+    out: Pipe[Any] = attrs.field(init=False)
+    open: bool = True
+
+
+@attrs.define(eq=False)
+class Edge:
+    """Two nodes that want to be linked, ``ways`` by sender, and the connection between them if there is one."""
+
+    nodes: tuple[str, str]
+    ways: dict[str, Way]
+    ends: tuple[End, ...] = ()
+    opening: bool = False
+    connections: int = 0
+    opened_at: float = 0.0
+    back_off: float = 0.0
+    retry_at: float = 0.0
+
+    def other(self, name: str) -> str:
+        """The node at the far side of ``name``."""
+        return self.nodes[self.nodes[0] == name]
+
+    @property
+    def carries(self) -> bool:
+        """Do both ways carry?"""
+        return not any(way.cut for way in self.ways.values())
+
+    @property
+    def whole(self) -> bool:
+        """Is there a connection, open at both ends, over ways that carry?"""
+        return bool(self.ends) and all(end.open for end in self.ends) and self.carries

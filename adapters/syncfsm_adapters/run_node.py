@@ -15,6 +15,7 @@ from syncfsm.node import Config, Node
 from syncfsm_adapters import keys, payloads
 from syncfsm_adapters.host import Host
 from syncfsm_adapters.journal import Journal, follow
+from syncfsm_adapters.mistakes import one_mistake
 from syncfsm_adapters.producer import Producer
 from syncfsm_adapters.settings import Settings
 from syncfsm_adapters.sqlite_store import SqliteStore
@@ -31,7 +32,8 @@ BATCHES_BEHIND = 1
 
 def run(settings: Settings) -> int:
     """Run until a signal says stop. Raises ``LocalError`` for anything the user can mend; nothing is lost by it."""
-    trio.run(_run, settings)
+    with one_mistake():
+        trio.run(_run, settings)
     return 0
 
 

@@ -32,7 +32,7 @@ def narrower(link: Link, hello: Hello, assessment: Assessment, view: View) -> He
     if assessment.relation is Relation.COMMON and assessment.has is not None:
         return offer(link, assessment.has.point, hello.head, view)
     top = link.said.head.height
-    low = min(assessment.common.height if assessment.common else view.floor, top)
+    low = min(max(assessment.common.height if assessment.common else 0, view.floor), top)
     ceiling = max(low + 1, min(assessment.ceiling, top + 1))
     points = _points(view, _even(low, ceiling - 1, view.limits.points))
     return _hello(view, link.said.head, link.said.score, points, ceiling, hello.head)
@@ -48,7 +48,7 @@ def step_back(link: Link, view: View) -> Point | None:
     assert link.said is not None
     assert link.heard is not None
     chain, oldest = view.chain, link.heard.base
-    if oldest.id in chain and not chain.on_best(oldest):
+    if oldest.id in chain and oldest.height >= view.floor and not chain.on_best(oldest):
         return oldest if link.cursor != oldest else None
     last = link.cursor or link.said.head
     theirs = link.final.height if link.final is not None else 0

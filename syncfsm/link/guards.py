@@ -163,9 +163,10 @@ def sent_after(link: Link, receipt: Receipt, view: View) -> Header | None:
 
 
 def extends(link: Link, moved: Moved, view: View) -> bool:
-    """Nothing that our last hello said is wrong now: it may name an older head, but not a block we have dropped."""
-    kept = link.said is not None and view.floor <= link.said.base.height
-    return moved.extends and kept and not link.owes_hello
+    """Our last hello still holds: its head is older now, but not below the final point, and its base is not dropped."""
+    said = link.said
+    holds = said is not None and view.floor <= said.base.height and view.chain.final.height <= said.head.height
+    return moved.extends and holds and not link.owes_hello
 
 
 def head_learnt(link: Link, moved: Moved, view: View) -> bool:

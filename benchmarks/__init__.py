@@ -1,0 +1,1 @@
+"""How fast, how small, how few: ``python -m benchmarks``. README.md says what the figures mean."""

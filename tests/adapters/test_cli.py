@@ -1,0 +1,149 @@
+"""The command line as a person uses it: real processes, exit codes, and errors that say what to do."""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from syncfsm import signed
+from syncfsm.link import TABLE
+from syncfsm_adapters.sqlite_store import SqliteStore
+
+KEY = "0b" * 32
+
+
+def run(*arguments: str, given: bytes = b"", seconds: float = 60) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "syncfsm_adapters", *arguments]
+    return subprocess.run(command, input=given, capture_output=True, timeout=seconds, check=False)
+
+
+def sequencer(folder: Path, *flags: str) -> tuple[str, ...]:
+    key = folder / "key"
+    key.write_text(KEY)
+    return ("node", "--name", "s", "--key", str(key), "--store", str(folder / "s.sqlite"), "--log", "json", *flags)
+
+
+def made_of(folder: Path, payloads: str, blocks: int, given: bytes = b"") -> list[bytes]:
+    """The bodies of the chain that a sequencer makes of ``payloads``."""
+    flags = sequencer(folder, "--payloads", payloads, "--interval", "0.01", "--blocks", str(blocks))
+    with subprocess.Popen(
+        [sys.executable, "-m", "syncfsm_adapters", *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(given)
+        process.stdin.flush()
+        for line in process.stdout:
+            if json.loads(line)["event"] == "payloads-end":
+                break
+        process.terminate()
+        process.communicate()
+        assert process.returncode == 0
+    store = SqliteStore.open(folder / "s.sqlite", signed.genesis(b"demo"), b"demo")
+    bodies = [store.body(point) or b"" for point in store.best_chain()]
+    store.close()
+    return bodies[1:]
+
+
+def test_the_table_command_prints_the_rules() -> None:
+    assert run("table", "link").stdout.decode() == TABLE.markdown()
+    assert run("table", "link", "--format", "mermaid").stdout.decode() == TABLE.mermaid()
+
+
+@pytest.mark.parametrize("command", [(), ("node",), ("outage",), ("table",)])
+def test_help_explains_every_flag(command: tuple[str, ...]) -> None:
+    text = run(*command, "--help").stdout.decode()
+    flags = re.findall(r"^  (--[a-z-]+[^\n]*(?:\n {10,}[^\n]+)*)", text, re.MULTILINE)
+    assert "usage: syncfsm" in text
+    for flag in flags:
+        assert re.search(r"\s{2,}\w.{5,}", flag), f"{flag!r} is not explained"
+
+
+def test_payloads_from_a_file_a_directory_and_standard_input(tmp_path: Path) -> None:
+    words = [b"one", b"two", b"three"]
+    for folder in ("file", "directory", "stdin"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "lines").write_bytes(b"\n".join(words))
+    (tmp_path / "files").mkdir()
+    for number, word in enumerate(words):
+        (tmp_path / "files" / f"{number:03}").write_bytes(word)
+    assert made_of(tmp_path / "file", str(tmp_path / "lines"), 3) == words
+    assert made_of(tmp_path / "directory", str(tmp_path / "files"), 3) == words
+    assert made_of(tmp_path / "stdin", "-", 3, b"one\ntwo\nthree\n") == words
+
+
+def test_settings_come_from_a_file_and_flags_win(tmp_path: Path) -> None:
+    config = tmp_path / "node.toml"
+    config.write_text(
+        f'name = "toml"\nstore = "{tmp_path / "n.sqlite"}"\nkey = "{tmp_path / "new.key"}"\ninterval = -1\n'
+    )
+    refused = run("node", "--config", str(config))
+    assert refused.returncode == 2
+    assert "interval is a number of seconds above 0" in refused.stderr.decode()
+    assert not (tmp_path / "n.sqlite").exists()
+
+
+def mistakes(folder: Path) -> dict[str, tuple[tuple[str, ...], str]]:
+    """What can be asked wrongly, and words that the answer must have."""
+    (folder / "no.key").write_text("not a key")
+    (folder / "broken.toml").write_text("name = ")
+    (folder / "odd.toml").write_text('nmae = "x"')
+    (folder / "no.sqlite").write_bytes(b"this is no database, but somebody's only copy of something" * 100)
+    follower = ("node", "--name", "f", "--store", str(folder / "f.sqlite"), "--public-key", "ab" * 32)
+    return {
+        "no role": (("node", "--name", "f", "--store", "x"), "--key FILE to be the sequencer, or --public-key"),
+        "no name": (("node", "--store", "x"), "missing: name"),
+        "bad public key": ((*follower[:-1], "xyz"), "64 hexadecimal digits"),
+        "bad key file": (("node", "--name", "s", "--store", "x", "--key", str(folder / "no.key")), "is not a key file"),
+        "broken settings": (("node", "--config", str(folder / "broken.toml")), "must be a TOML file"),
+        "unknown setting": (("node", "--config", str(folder / "odd.toml")), "unknown setting 'nmae'"),
+        "no payloads": (sequencer(folder, "--payloads", str(folder / "nowhere")), "cannot read payloads from"),
+        "payloads of a follower": ((*follower, "--blocks", "3"), "only a sequencer makes blocks"),
+        "bad address": ((*follower, "--peer", "nowhere"), "nowhere"),
+        "silence": ((*follower, "--silence", "0.5"), "must be longer than keepalive"),
+        "not a database": ((*follower[:4], str(folder / "no.sqlite"), *follower[5:]), "no.sqlite"),
+        "no followers": (("outage", "--followers", "0"), "followers"),
+        "a kept folder": (("outage", "--keep", str(folder)), "is not empty"),
+    }
+
+
+def test_mistakes_get_one_line_that_says_what_to_do_and_lose_nothing(tmp_path: Path) -> None:
+    before = {}
+    for name, (arguments, words) in mistakes(tmp_path).items():
+        before[name] = (tmp_path / "no.sqlite").read_bytes()
+        result = run(*arguments)
+        said = result.stderr.decode()
+        assert result.returncode == 2, (name, said)
+        assert words in said, (name, said)
+        assert said.startswith("syncfsm: "), (name, said)
+        assert said.count("\n") == 1, (name, said)
+    assert set(before.values()) == {(tmp_path / "no.sqlite").read_bytes()}
+
+
+def test_unknown_flags_are_refused_with_the_usage() -> None:
+    result = run("node", "--wrong")
+    assert result.returncode == 2
+    assert "usage: syncfsm" in result.stderr.decode()
+
+
+def test_a_port_in_use_is_a_mistake_that_says_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run(*sequencer(tmp_path, "--listen", f"127.0.0.1:{port}"))
+    assert result.returncode == 2
+    assert "take another port" in result.stderr.decode()
+
+
+def test_two_nodes_cannot_share_a_file(tmp_path: Path) -> None:
+    SqliteStore.open(tmp_path / "s.sqlite", signed.genesis(b"demo"), b"demo").close()
+    store = SqliteStore.open(tmp_path / "s.sqlite", signed.genesis(b"demo"), b"demo")
+    try:
+        result = run(*sequencer(tmp_path))
+    finally:
+        store.close()
+    assert result.returncode == 2
+    assert "s.sqlite" in result.stderr.decode()
