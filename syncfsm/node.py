@@ -37,9 +37,10 @@ from syncfsm.events import (
     Verdict,
 )
 from syncfsm.limits import Limits
-from syncfsm.link import TABLE, Heard, Link, Moved, Receipt, State, Strategy, View, assess
+from syncfsm.link import TABLE, Freed, Heard, Link, Moved, Receipt, State, Strategy, View, assess
 from syncfsm.link import Event as LinkEvent
 from syncfsm.link.timers import deadline
+from syncfsm.link.tracking import after, batch, rebased
 from syncfsm.link.types import GREETING
 from syncfsm.messages import Blocks, Bye, Finality, Found, Hello, Note, Parting, Ping, Pong
 from syncfsm.outputs import Accepted, Disconnect, Dropped, FinalMoved, HeadMoved, Output, Send
@@ -128,9 +129,8 @@ class _Step:
             return
         link = self._move(link, event, message)
         while link.room > 0 and link.state in (State.INIT, State.SYNCING):
-            before = link
-            link = self._move(link, LinkEvent.ROOM, 0)
-            if link is before or link == before:
+            before, link = link, self._write(link, 0)
+            if link is before:
                 break
         if link.state is State.CLOSED:
             self._forget(peer)
@@ -141,6 +141,11 @@ class _Step:
         step = TABLE.step(link, event, message, self.view)
         self.out += step.outputs
         return step.value
+
+    def _write(self, link: Link, freed: int) -> Link:
+        """Let the link use ``freed`` bytes and the room it has; the same link if there is nothing to send."""
+        blocks = batch(link, link.room + freed, self.view) if link.state is State.SYNCING else ()
+        return self._move(link, LinkEvent.ROOM, Freed(freed, blocks))
 
     def _forget(self, peer: str) -> None:
         self.links = self.links.delete(peer)
@@ -167,7 +172,10 @@ class _Step:
         self._link(event.peer, LinkEvent.FAULT, event.fault)
 
     def room(self, event: Room) -> None:
-        self._link(event.peer, LinkEvent.ROOM, event.freed)
+        link = self.links.get(event.peer)
+        if link is not None:
+            blocks = batch(link, link.room + event.freed, self.view) if link.state is State.SYNCING else ()
+            self._link(event.peer, LinkEvent.ROOM, Freed(event.freed, blocks))
 
     def say(self, event: Say) -> None:
         for peer in sorted(self.links) if event.peers is None else event.peers:
@@ -204,11 +212,18 @@ class _Step:
             return
         if self.leader is not None and self.leader.peer == peer:
             self.leader = attrs.evolve(self.leader, since=self.now)
+        newest = headers[-1]
+        if newest.id in self.chain:  # all held already: another peer was faster
+            self._take(peer, newest, Outcome.KNOWN)
+            return
         chain, outcomes = self.chain.extend(headers)
         refused = next((outcome for outcome in outcomes if outcome not in HELD), None)
-        receipt = Receipt(headers[-1], refused or outcomes[-1])
         fresh = tuple(header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH)
-        self._adopt(chain, fresh, peer, receipt)
+        self._adopt(chain, fresh, lambda: self._take(peer, newest, refused or outcomes[-1]), peer)
+
+    def _take(self, peer: str, newest: Header, outcome: Outcome) -> None:
+        """Tell the link that brought them what became of the blocks."""
+        self._link(peer, LinkEvent.BLOCKS, Receipt(newest, outcome, after(self.links[peer], newest, self.view)))
 
     def _judge(self, headers: Sequence[Header]) -> Fault | None:
         """The integrator's check, for what could be adopted: blocks not held yet whose parent is."""
@@ -255,7 +270,11 @@ class _Step:
         self._adopt(self.chain.unban(event.id) if event.valid else self.chain.ban(event.id))
 
     def _adopt(
-        self, chain: Chain, fresh: tuple[Header, ...] = (), source: str | None = None, receipt: Receipt | None = None
+        self,
+        chain: Chain,
+        fresh: tuple[Header, ...] = (),
+        take: Callable[[], None] = lambda: None,
+        source: str | None = None,
     ) -> None:
         """The chain changed: say so, let every link look at it, and only then prune."""
         old, head = self.chain, chain.head
@@ -269,15 +288,15 @@ class _Step:
         if chain.final.id != old.final.id:
             self.out.append(FinalMoved(old.final.point, chain.final.point))
         self.chain, self.view = chain, self._look(chain, pruned.base.height)
-        if source is not None:
-            self._link(source, LinkEvent.BLOCKS, receipt)
+        take()
         if chain is not old:
             final = chain.final.id != old.final.id
             if final:
                 for peer in sorted(self.links):
                     self._link(peer, LinkEvent.FINALISED)
             self._tell_links(final or head.id != old.head.id, extends, source)
-        self.chain, self.view = pruned, self._look(pruned)
+        if pruned is not chain:
+            self.chain, self.view = pruned, self._look(pruned)
         if dropped:
             self.out.append(Dropped(dropped, pruned.base.point))
 
@@ -287,7 +306,8 @@ class _Step:
             searching = link.state in GREETING
             if peer != source and (moved or searching):
                 heard = assess(link.heard, link.said, self.chain) if searching and link.heard is not None else None
-                self._link(peer, LinkEvent.MOVED, Moved(extends, heard))
+                sent = None if searching else rebased(link, self.view)
+                self._link(peer, LinkEvent.MOVED, Moved(extends, heard, sent))
 
     # Whom to greet ------------------------------------------------------------------------------------------------
 

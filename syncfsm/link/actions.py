@@ -16,16 +16,13 @@ from syncfsm.errors import Fault, LocalError, Penalty
 from syncfsm.link.discovery import narrower, offer, oldest_held, opening
 from syncfsm.link.discovery import step_back as next_point
 from syncfsm.link.guards import (
-    batch,
     hello_credit,
     orderly,
     peer_has_subject,
-    raised,
-    rebased,
-    sent_after,
     worse_than_heard,
 )
-from syncfsm.link.types import Heard, Link, Moved, Receipt, View
+from syncfsm.link.tracking import raised
+from syncfsm.link.types import Freed, Heard, Link, Moved, Receipt, View
 from syncfsm.machine import VIOLATION, Action
 from syncfsm.messages import Bye, Finality, Found, Hello, Note, Parting, Ping, Pong
 from syncfsm.outputs import Deliver, Disconnect, Misbehaviour, Output, Send, SendBlocks, Undelivered
@@ -161,33 +158,36 @@ def note_found(link: Link, found: Header | None, view: View) -> Result:
 def take_blocks(link: Link, receipt: Receipt, view: View) -> Result:
     """After receiving a block, the peer's head is that block, held here or not."""
     link = replace(link, received=receipt.newest)
-    return _in_step(link, sent_after(link, receipt, view), None, view)
+    return _in_step(link, receipt.sent, None, view)
 
 
 def rebase(link: Link, moved: Moved, view: View) -> Result:
-    return _let_go(replace(link, sent=rebased(link, view)), view)
+    return _let_go(replace(link, sent=moved.sent), view)
 
 
 # The transport --------------------------------------------------------------------------------------------------
 
 
-def gain_room(link: Link, room: int, view: View) -> Result:
-    return replace(link, room=min(link.room + room, view.limits.room)), ()
+def gain_room(link: Link, freed: Freed, view: View) -> Result:
+    return _gained(link, freed, view), ()
 
 
-def step_back(link: Link, room: int, view: View) -> Result:
+def _gained(link: Link, freed: Freed, view: View) -> Link:
+    return replace(link, room=min(link.room + freed.room, view.limits.room)) if freed.room else link
+
+
+def step_back(link: Link, freed: Freed, view: View) -> Result:
     point = next_point(link, view)
     assert point is not None
-    link, _ = gain_room(link, room, view)
+    link = _gained(link, freed, view)
     assert link.heard is not None
     hello = offer(link, point, link.heard.head, view)
     link = replace(link, cursor=point, room=link.room - limits.BLOCK_OVERHEAD, since=view.now)
     return link, (Send(link.peer, hello),)
 
 
-def stream(link: Link, room: int, view: View) -> Result:
-    link, _ = gain_room(link, room, view)
-    blocks = batch(link, link.room, view)
+def stream(link: Link, freed: Freed, view: View) -> Result:
+    link, blocks = _gained(link, freed, view), freed.blocks
     if not blocks:
         return link, ()
     cost = sum(block.cost for block in blocks)

@@ -8,10 +8,14 @@ from typing import Final
 
 from syncfsm.blocks import Header
 from syncfsm.chain import Outcome
-from syncfsm.link.discovery import contradicts, higher, step_back
-from syncfsm.link.types import Assessment, Heard, Link, Moved, Receipt, Relation, Strategy, View
+from syncfsm.link.discovery import contradicts, step_back
+from syncfsm.link.tracking import raised
+from syncfsm.link.types import Assessment, Freed, Heard, Link, Moved, Receipt, Relation, Strategy, View
 from syncfsm.machine import Guard
 from syncfsm.messages import Finality, Hello, Note
+
+ROUNDING: Final = 1e-6
+"""A deadline worked out from a credit must find the credit there, whatever floating point makes of it."""
 
 # Hello ----------------------------------------------------------------------------------------------------------
 
@@ -150,13 +154,7 @@ def out_of_step(link: Link, receipt: Receipt, view: View) -> bool:
 
 
 def taken_and_lacking(link: Link, receipt: Receipt, view: View) -> bool:
-    return _lacking(sent_after(link, receipt, view), view)
-
-
-def sent_after(link: Link, receipt: Receipt, view: View) -> Header | None:
-    """The newest block of our best chain that the peer has, now that it sent ``receipt.newest``."""
-    newest = view.chain.get(receipt.newest.id) or view.chain.get(receipt.newest.parent)
-    return raised(rebased(link, view), newest, view)
+    return _lacking(receipt.sent, view)
 
 
 # Our chain moved ------------------------------------------------------------------------------------------------
@@ -186,46 +184,23 @@ def worse_than_heard(link: Link, moved: object, view: View) -> bool:
 
 
 def pruned_past_peer(link: Link, moved: Moved, view: View) -> bool:
-    sent = rebased(link, view)
-    return sent is None or sent.height < view.floor
+    return moved.sent is None or moved.sent.height < view.floor
 
 
 def lacks_head(link: Link, moved: Moved, view: View) -> bool:
-    return _lacking(rebased(link, view), view)
-
-
-def rebased(link: Link, view: View) -> Header | None:
-    """Back up to the nearest of ``sent`` and ``received`` that is on our best chain."""
-    chain, sent = view.chain, link.sent
-    if sent is None or chain.on_best(sent.point):
-        return raised(sent, link.received, view)
-    return raised(raised(None, sent, view), link.received, view)
+    return _lacking(moved.sent, view)
 
 
 # The transport --------------------------------------------------------------------------------------------------
 
 
-def can_step_back(link: Link, room: int, view: View) -> bool:
+def can_step_back(link: Link, freed: Freed, view: View) -> bool:
     streaming = view.strategy is Strategy.STREAMING and not link.owes_hello
-    return streaming and link.room + room > 0 and step_back(link, view) is not None
+    return streaming and link.room + freed.room > 0 and step_back(link, view) is not None
 
 
-def rest_fits(link: Link, room: int, view: View) -> bool:
-    rest = batch(link, link.room + room, view)
-    return bool(rest) and rest[-1].id == view.chain.head.id
-
-
-def batch(link: Link, room: int, view: View) -> tuple[Header, ...]:
-    """The next blocks for the peer: one for as long as any room is left, so that a large block fits too."""
-    assert link.sent is not None
-    if room <= 0:
-        return ()
-    blocks = view.chain.path(link.sent, min(view.limits.run, view.chain.head.height - link.sent.height))
-    for count, block in enumerate(blocks, 1):
-        room -= block.cost
-        if room <= 0:
-            return blocks[:count]
-    return blocks
+def rest_fits(link: Link, freed: Freed, view: View) -> bool:
+    return bool(freed.blocks) and freed.blocks[-1].id == view.chain.head.id
 
 
 # Payloads -------------------------------------------------------------------------------------------------------
@@ -265,7 +240,7 @@ def search_is_late(link: Link, message: None, view: View) -> bool:
 
 
 def owes_hello(link: Link, message: None, view: View) -> bool:
-    return link.owes_hello and hello_credit(link.may_say, link, view, 2) >= 1
+    return link.owes_hello and hello_credit(link.may_say, link, view, 2) >= 1 - ROUNDING
 
 
 def owes_worse_hello(link: Link, message: None, view: View) -> bool:
@@ -281,14 +256,6 @@ def _below_head(found: Assessment, view: View) -> bool:
 
 def _lacking(sent: Header | None, view: View) -> bool:
     return sent is None or sent.id != view.chain.head.id
-
-
-def raised(sent: Header | None, known: Header | None, view: View) -> Header | None:
-    """``sent``, or the part of the peer's chain up to ``known`` that is on our best chain, whichever is higher."""
-    chain = view.chain
-    if known is None or known.id not in chain or (sent is not None and known.height <= sent.height):
-        return sent
-    return higher(sent, chain.common(chain.head.id, known.id))
 
 
 GUARDS: Final[Mapping[str, Guard]] = {

@@ -181,23 +181,35 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """With ``BLOCKS``: the newest block of a run, and what the chain made of it."""
+    """With ``BLOCKS``: the newest block of a run, what the chain made of it, and what ``sent`` becomes."""
 
     newest: Header
     outcome: Outcome
+    sent: Header | None
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """With ``MOVED``: whether the new head descends from the old one, and our view of the peer's last hello now."""
+    """With ``MOVED``: whether the new head descends from the old one.
+
+    For a link that searches, what the peer's last hello means now; for a link in step, what ``sent`` becomes.
+    """
 
     extends: bool
     assessment: Assessment | None
+    sent: Header | None
+
+
+class Freed(msgspec.Struct, frozen=True):
+    """With ``ROOM``: the bytes that came free, and the blocks that a link in step can send now."""
+
+    room: int
+    blocks: tuple[Header, ...]
 
 
 Departure = Bye
 """With ``LEAVE``: what we tell the peer when we go. ``LOST`` carries nothing, ``FAULT`` a ``Fault``."""
 
-Message = Heard | Found | Receipt | Note | Bye | Moved | int | Fault | None
+Message = Heard | Found | Receipt | Note | Bye | Moved | Freed | Fault | None
 __all__ = [
     "GREETING",
     "IN_STEP",
@@ -206,6 +218,7 @@ __all__ = [
     "Assessment",
     "Departure",
     "Event",
+    "Freed",
     "Heard",
     "Link",
     "Message",

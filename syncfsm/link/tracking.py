@@ -1,0 +1,45 @@
+"""Head tracking: what the peer has, and what to send it next.
+
+A link knows two blocks: ``sent``, the newest block of our best chain that the peer is known to have, and ``received``,
+the newest it gave us or told us of. A peer that has a block has all its ancestors, so both may be backed up to an
+ancestor at any time; only the child of ``sent`` is ever sent.
+"""
+
+from syncfsm.blocks import Header
+from syncfsm.link.discovery import higher
+from syncfsm.link.types import Link, View
+
+
+def raised(sent: Header | None, known: Header | None, view: View) -> Header | None:
+    """``sent``, or the part of the peer's chain up to ``known`` that is on our best chain, whichever is higher."""
+    chain = view.chain
+    if known is None or known.id not in chain or (sent is not None and known.height <= sent.height):
+        return sent
+    return higher(sent, chain.common(chain.head.id, known.id))
+
+
+def rebased(link: Link, view: View) -> Header | None:
+    """After our chain moved: the nearest of ``sent`` and ``received`` that is on the best chain now."""
+    sent = link.sent
+    if sent is not None and not view.chain.on_best(sent.point):
+        sent = raised(None, sent, view)
+    return raised(sent, link.received, view)
+
+
+def after(link: Link, newest: Header, view: View) -> Header | None:
+    """After a block came: the peer has it, or, if it was refused here, its parent."""
+    chain = view.chain
+    return raised(rebased(link, view), chain.get(newest.id) or chain.get(newest.parent), view)
+
+
+def batch(link: Link, room: int, view: View) -> tuple[Header, ...]:
+    """The next blocks for the peer: one more for as long as any room is left, so that a large block fits too."""
+    assert link.sent is not None
+    if room <= 0:
+        return ()
+    blocks = view.chain.path(link.sent, min(view.limits.run, view.chain.head.height - link.sent.height))
+    for count, block in enumerate(blocks, 1):
+        room -= block.cost
+        if room <= 0:
+            return blocks[:count]
+    return blocks

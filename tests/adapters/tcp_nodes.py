@@ -1,0 +1,203 @@
+"""Nodes on real loopback TCP for tests, and a raw peer that says whatever a test wants."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any
+
+import trio
+from nacl.signing import SigningKey
+
+from syncfsm import limits, signed
+from syncfsm.blocks import Header, Point
+from syncfsm.chain import Chain
+from syncfsm.limits import Limits
+from syncfsm.messages import Blocks, Control, Hello
+from syncfsm.node import Config, Node
+from syncfsm.outputs import Disconnect, Misbehaviour, Output
+from syncfsm.signed import SignedChain
+from syncfsm.wire.connection import Inbox, Outbox, Run
+from syncfsm.wire.handshake import VERSION, Greeting, Refusal, first_frame, read_first
+from syncfsm_adapters.producer import Producer
+from syncfsm_adapters.store import BlockStore, MemoryStore
+from syncfsm_adapters.tcp import TcpNode
+
+CHAIN_ID = b"test"
+KEY = SigningKey(b"sequencer".ljust(32))
+PRODUCER = Producer(KEY, CHAIN_ID)
+GENESIS = signed.genesis(CHAIN_ID)
+CHECK = SignedChain(CHAIN_ID, bytes(KEY.verify_key))
+Block = tuple[Header, bytes]
+
+
+def grow(bodies: Iterable[bytes], parent: Header = GENESIS, producer: Producer = PRODUCER) -> list[Block]:
+    """Signed blocks, one for each body, on ``parent``."""
+    blocks = []
+    for body in bodies:
+        parent = producer.seal(parent, body)
+        blocks.append((parent, body))
+    return blocks
+
+
+class Running:
+    """A node under test, with all it said to its watchers and its journal."""
+
+    def __init__(
+        self,
+        node_id: bytes,
+        *,
+        blocks: Sequence[Block] = (),
+        store: BlockStore | None = None,
+        chosen: Limits | None = None,
+        handshake: float = 5.0,
+    ) -> None:
+        chosen = chosen or Limits()
+        store = store or MemoryStore(GENESIS, CHAIN_ID)
+        chain = Chain.start(store.standing.genesis, chosen)
+        if blocks:
+            store.append(blocks, blocks[-1][0].point)
+            chain, _ = chain.extend([header for header, _ in blocks])
+        node = Node.start(Config(CHECK, limits=chosen), chain)
+        self.outputs: list[Output] = []
+        self.journal: list[tuple[str, dict[str, Any]]] = []
+        self.address = ""
+        self.tcp = TcpNode(node, store, node_id, chance=Random(1), journal=self._write, handshake=handshake)
+        self.host = self.tcp.host
+        self.host.watch(lambda output, now: self._told(output))
+        self._changed = trio.Event()
+
+    def _write(self, event: str, **fields: Any) -> None:
+        self.journal.append((event, fields))
+        self.changed()
+
+    def _told(self, output: Output) -> None:
+        self.outputs.append(output)
+        self.changed()
+
+    def changed(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until ``condition`` holds; it is looked at whenever the node says something."""
+        with trio.fail_after(10):
+            while not condition():
+                await self._changed.wait()
+
+    async def at(self, point: Point) -> None:
+        await self.until(lambda: self.host.head == point)
+
+    def told(self, kind: type[Any]) -> list[Any]:
+        return [output for output in self.outputs if isinstance(output, kind)]
+
+    def wrote(self, event: str) -> list[dict[str, Any]]:
+        return [fields for name, fields in self.journal if name == event]
+
+    @property
+    def rules(self) -> list[str]:
+        """What peers were blamed for."""
+        return [output.fault.rule for output in self.told(Misbehaviour)]
+
+    @property
+    def partings(self) -> list[tuple[str, str]]:
+        return [(output.reason.value, output.detail) for output in self.told(Disconnect)]
+
+    def grow(self, *bodies: bytes) -> None:
+        for body in bodies:
+            PRODUCER.produce(self.host, body)
+
+    async def run(self, peers: Sequence[str], task_status: trio.TaskStatus[None], listen: str = "127.0.0.1:0") -> None:
+        async with trio.open_nursery() as nursery:
+            (self.address,) = await nursery.start(self.tcp.run, listen, peers)
+            task_status.started()
+
+
+async def start(nursery: trio.Nursery, node: Running, *peers: Running | str, listen: str = "127.0.0.1:0") -> None:
+    """Run ``node``, and have it dial ``peers``."""
+    addresses = [peer.address if isinstance(peer, Running) else peer for peer in peers]
+
+    async def run(*, task_status: trio.TaskStatus[None]) -> None:
+        await node.run(addresses, task_status, listen)
+
+    await nursery.start(run)
+
+
+class Raw:
+    """A peer without a node behind it. It says what it is told to."""
+
+    def __init__(self, stream: trio.SocketStream, early: bytes) -> None:
+        self.stream = stream
+        self._inbox = Inbox(CHECK, Limits())
+        self._early = early
+
+    async def say(self, *messages: Control) -> None:
+        outbox = Outbox(Limits())
+        for message in messages:
+            assert outbox.control(message)
+        await self.stream.send_all(outbox.take(2**30))
+
+    async def send(self, blocks: Iterable[Block]) -> None:
+        """Send blocks as they are, good or bad."""
+        outbox = Outbox(Limits())
+        for header, body in blocks:
+            outbox.block(header, body)
+        await self.stream.send_all(outbox.take(2**30))
+
+    async def heard(self) -> list[Control | Blocks]:
+        """All that comes until the node closes the connection."""
+        found: list[Control | Blocks] = []
+        with trio.fail_after(10):
+            data = self._early
+            while True:
+                for item in self._inbox.feed(data):
+                    assert isinstance(item, Run | Control)
+                    found.append(Blocks(item.headers) if isinstance(item, Run) else item)
+                if not (data := await self.stream.receive_some(2**16)):
+                    return found
+
+    async def last_word(self) -> Control | Blocks:
+        return (await self.heard())[-1]
+
+
+def greeting(node_id: bytes = b"raw", version: int = VERSION, chain_id: bytes = CHAIN_ID) -> Greeting:
+    return Greeting(version, chain_id, node_id, GENESIS.point)
+
+
+@asynccontextmanager
+async def connected(address: str) -> AsyncIterator[trio.SocketStream]:
+    host, port = address.split(":")
+    async with await trio.open_tcp_stream(host, int(port)) as stream:
+        yield stream
+
+
+@asynccontextmanager
+async def raw(address: str, mine: Greeting | None = None) -> AsyncIterator[Raw]:
+    """A raw peer that has shaken hands with the node at ``address``."""
+    async with connected(address) as stream:
+        await stream.send_all(first_frame(mine or greeting()))
+        received = b""
+        with trio.fail_after(10):
+            while (outcome := read_first(received)) is None:
+                received += await stream.receive_some(limits.GREETING_BYTES)
+        assert isinstance(outcome, tuple)
+        assert isinstance(outcome[0], Greeting)
+        yield Raw(stream, outcome[1])
+
+
+async def refusal(stream: trio.SocketStream) -> Refusal:
+    """The refusal that follows the node's greeting."""
+    received = b""
+    with trio.fail_after(10):
+        while data := await stream.receive_some(2**12):
+            received += data
+    outcome = read_first(received)
+    assert isinstance(outcome, tuple)
+    second = read_first(outcome[1])
+    assert isinstance(second, tuple)
+    assert isinstance(second[0], Refusal)
+    return second[0]
+
+
+def hello(head: Header = GENESIS) -> Hello:
+    points = (head.point, GENESIS.point) if head.height else (GENESIS.point,)
+    return Hello(head.point, head.score, GENESIS.point, GENESIS.point, points, head.height + 1)

@@ -1,0 +1,240 @@
+"""Nodes on real TCP: they find each other, keep one link, sync, relay, part and come back."""
+
+import re
+from itertools import repeat
+from pathlib import Path
+from random import Random
+
+import pytest
+import trio
+
+from syncfsm import signed
+from syncfsm.blocks import Header, Point
+from syncfsm.errors import LocalError
+from syncfsm.events import Say
+from syncfsm.limits import Limits
+from syncfsm.messages import Note
+from syncfsm.outputs import Deliver, HeadMoved
+from syncfsm_adapters.dialer import LONGEST, SHORTEST, Backoff, parse_address
+from syncfsm_adapters.sqlite_store import SqliteStore
+from syncfsm_adapters.store import load_chain
+from tests.adapters.tcp_nodes import CHAIN_ID, CHECK, GENESIS, PRODUCER, Running, grow, start
+
+CHANCE = Random(5)
+SMALL = [CHANCE.randbytes(200) for _ in range(490)]
+LARGE = [CHANCE.randbytes(64 * 1024) for _ in range(10)]
+
+
+async def test_a_new_node_gets_all_blocks_and_stores_them(tmp_path: Path) -> None:
+    blocks = grow([*SMALL[:245], *LARGE, *SMALL[245:]])
+    path = tmp_path / "blocks.sqlite"
+    full = Running(b"full", blocks=blocks)
+    new = Running(b"new", store=SqliteStore.open(path, GENESIS, CHAIN_ID))
+    async with trio.open_nursery() as nursery:
+        await start(nursery, full)
+        await start(nursery, new, full)
+        await new.at(blocks[-1][0].point)
+        new.tcp.stop()
+        full.tcp.stop()
+    assert (new.host.tally.received, new.host.tally.repeated) == (500, 0)
+    again = SqliteStore.open(path, GENESIS, CHAIN_ID)
+    assert load_chain(again, Limits()).head == blocks[-1][0]
+    assert again.bodies([header.point for header, _ in blocks]) == [body for _, body in blocks]
+    again.close()
+
+
+async def test_live_blocks_travel_along_a_line() -> None:
+    first, middle, last = Running(b"first"), Running(b"middle"), Running(b"last")
+    async with trio.open_nursery() as nursery:
+        await start(nursery, first)
+        await start(nursery, middle, first)
+        await start(nursery, last, middle)
+        for number in range(20):
+            first.grow(b"block %d" % number)
+            await last.at(first.host.head)
+        nursery.cancel_scope.cancel()
+    moves = [moved.new.height for moved in last.told(HeadMoved)]
+    assert moves == list(range(1, 21))
+    assert [node.host.tally.repeated for node in (first, middle, last)] == [0, 0, 0]
+
+
+async def test_nodes_that_dial_each_other_keep_exactly_one_link() -> None:
+    for _ in range(20):
+        a, b = Running(b"a"), Running(b"b")
+        async with trio.open_nursery() as nursery:
+            ports = await _free_ports(2)
+            nursery.start_soon(start, nursery, a, ports[1])
+            nursery.start_soon(start, nursery, b, ports[0])
+            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:
+            await _dial_each_other(nursery, a, b)
+            nursery.cancel_scope.cancel()
+
+
+async def test_blocks_flow_both_ways_over_one_link() -> None:
+    a, b = Running(b"a"), Running(b"b")
+    async with trio.open_nursery() as nursery:
+        await start(nursery, a)
+        await start(nursery, b, a)
+        for node, other in ((a, b), (b, a), (a, b)):
+            node.grow(b"block")
+            await other.at(node.host.head)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_link_comes_back_when_the_peer_does() -> None:
+    ahead, behind = Running(b"ahead"), Running(b"behind")
+    async with trio.open_nursery() as nursery:
+        await start(nursery, ahead)
+        await start(nursery, behind, ahead)
+        ahead.grow(b"1")
+        await behind.at(ahead.host.head)
+        ahead.tcp.stop()
+        await behind.until(lambda: behind.partings)
+        assert behind.partings == [("peer-left", "shutdown")]
+        again = Running(b"ahead", blocks=grow([b"1", b"2"]))
+        await start(nursery, again, listen=ahead.address)
+        await behind.at(again.host.head)
+        nursery.cancel_scope.cancel()
+    assert [fields["reason"] for fields in behind.wrote("no-link")].count("unreachable") >= 0
+
+
+async def test_a_peer_that_connects_anew_replaces_its_old_connection() -> None:
+    first, again, node = Running(b"same"), Running(b"same"), Running(b"node")
+    async with trio.open_nursery() as nursery:
+        await start(nursery, node)
+        await start(nursery, first, node)
+        await node.until(lambda: node.tcp.connections)
+        await start(nursery, again, node)
+        await node.until(lambda: node.partings)
+        assert node.partings[0] == ("duplicate", "")
+        assert len(node.tcp.connections) == 1
+        await first.until(lambda: first.partings)
+        assert first.partings[0] == ("peer-left", "duplicate")
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_note_comes_after_its_block_and_overtakes_what_is_queued() -> None:
+    """4 MiB of blocks wait; a note about an early one arrives before the late ones, and none before its own."""
+    blocks = grow(Random(6).randbytes(64 * 1024) for _ in range(64))
+    full, new = Running(b"full", blocks=blocks), Running(b"new")
+    order: list[str] = []
+
+    def told(output: object, now: float) -> None:
+        if isinstance(output, HeadMoved):
+            order.append(f"head {output.new.height}")
+        elif isinstance(output, Deliver):
+            order.append(f"note {output.note.payload.decode()}")
+
+    new.host.watch(told)
+    async with trio.open_nursery() as nursery:
+        await start(nursery, full)
+        await start(nursery, new, full)
+        await full.until(lambda: full.tcp.connections)
+        for header, _ in (blocks[0], blocks[-1], blocks[20]):
+            full.host.feed(Say(Note(b"%d" % header.height, header.point), trio.current_time()))
+        full.host.feed(Say(Note(b"0"), trio.current_time()))
+        await new.until(lambda: sum("note" in line for line in order) == 4)
+        nursery.cancel_scope.cancel()
+    heights = {line: at for at, line in enumerate(order)}
+    reached = 0
+    for line in order:
+        what, number = line.split()
+        if what == "head":
+            reached = int(number)
+        else:
+            assert int(number) <= reached or number == "0"
+    assert heights["note 0"] < heights["head 64"]
+    assert heights["note 1"] < heights["head 64"]
+    assert heights["note 21"] < heights["head 64"]
+
+
+async def test_shutdown_says_why_and_closes_all(tmp_path: Path) -> None:
+    going = Running(b"going", store=SqliteStore.open(tmp_path / "going.sqlite", GENESIS, CHAIN_ID))
+    staying = [Running(b"staying-%d" % number) for number in range(3)]
+    async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as inner:
+            await start(inner, going)
+            for node in staying:
+                await start(nursery, node, going)
+            await going.until(lambda: len(going.tcp.connections) == 3)
+            going.grow(b"last")
+            going.tcp.stop()
+        for node in staying:
+            await node.until(lambda node=node: node.partings)
+            assert node.partings == [("peer-left", "shutdown")]
+        nursery.cancel_scope.cancel()
+    assert going.partings == [("shutdown", "")] * 3
+    SqliteStore.open(tmp_path / "going.sqlite", GENESIS, CHAIN_ID).close()
+
+
+async def test_a_cancelled_node_leaves_its_store_whole(tmp_path: Path) -> None:
+    blocks = grow(SMALL[:200])
+    full = Running(b"full", blocks=blocks)
+    new = Running(b"new", store=SqliteStore.open(tmp_path / "new.sqlite", GENESIS, CHAIN_ID), chosen=Limits(run=7))
+    async with trio.open_nursery() as nursery:
+        await start(nursery, full)
+        await start(nursery, new, full)
+        await new.until(lambda: new.host.head.height)
+        nursery.cancel_scope.cancel()
+    again = SqliteStore.open(tmp_path / "new.sqlite", GENESIS, CHAIN_ID)
+    head = load_chain(again, Limits()).head
+    assert head == new.host.node.chain.head
+    assert again.bodies([header.point for header, _ in blocks[: head.height]]) == [b for _, b in blocks[: head.height]]
+    again.close()
+
+
+async def test_a_port_in_use_is_said_with_what_to_do() -> None:
+    first, second = Running(b"first"), Running(b"second")
+    async with trio.open_nursery() as nursery:
+        await start(nursery, first)
+        with pytest.raises(LocalError, match=f"can not listen on {first.address}.*stop the program that listens there"):
+            await second.tcp.run(first.address, [])
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("address", ["", "host", "host:", ":7000", "host:port", "host:65536", "host:-1", "host:²"])
+def test_what_is_no_address_is_said(address: str) -> None:
+    with pytest.raises(LocalError, match="write host:port"):
+        parse_address(address)
+    assert parse_address("[::1]:7000") == ("::1", 7000)
+
+
+async def test_a_node_that_dials_itself_gives_up_that_address() -> None:
+    node = Running(b"node")
+    async with trio.open_nursery() as nursery:
+        (port,) = await _free_ports(1)
+        await start(nursery, node, port, listen=port)
+        await node.until(lambda: len(node.wrote("no-link")) == 2)
+        node.tcp.stop()
+    assert [fields["reason"] for fields in node.wrote("no-link")] == ["self-connection"] * 2
+
+
+class FullDisk(Exception):
+    """Never raised; a name for the test below."""
+
+
+async def test_a_store_that_fails_stops_the_node_with_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    full, new = Running(b"full", blocks=grow([b"1"])), Running(b"new")
+
+    def fail(change: object) -> None:
+        raise LocalError("the disk is full; make space")
+
+    monkeypatch.setattr(new.host.store, "commit", fail)
+    async with trio.open_nursery() as nursery:
+        await start(nursery, full)
+        with pytest.raises(LocalError, match="the disk is full"):
+            await new.tcp.run(None, [full.address])
+        await full.until(lambda: full.partings)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    full, new = Running(b"full", blocks=grow([b"1"])), Running(b"new")
+    monkeypatch.setattr(new.host.store, "commit", lambda change: 1 // 0)
+    async with trio.open_nursery() as nursery:
+        await start(nursery, full)
+        with pytest.raises(ExceptionGroup) as caught:
+            await new.tcp.run(None, [full.address])
+        nursery.cancel_scope.cancel()
+    assert caught.group_contains(ZeroDivisionError)
