@@ -6,7 +6,7 @@ synchronised. Bodies do not enter the core's state: the core moves headers, the 
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Protocol
+from typing import Annotated, Final, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -58,6 +58,18 @@ class Header(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     def cost(self) -> int:
         """Bytes this block counts against a link's room."""
         return self.size + limits.BLOCK_OVERHEAD
+
+
+_HEADERS: Final = msgspec.msgpack.Decoder(Header)
+
+
+def flaw(header: Header) -> str | None:
+    """Why no peer would take this header as a message: a field out of its bounds. ``None`` if all are within."""
+    try:
+        _HEADERS.decode(msgspec.msgpack.encode(header))
+    except (msgspec.ValidationError, OverflowError, TypeError) as error:
+        return str(error)
+    return None
 
 
 class HeaderCheck(Protocol):

@@ -26,7 +26,7 @@ MAX_HEIGHT: Final = 2**48 - 1
 FRAME_BYTES: Final = 16 * 1024
 """Longest frame, and so the longest wait of a small message behind a block (the brief's 16 KiB fragment)."""
 HELLO_POINTS: Final = 32
-"""Points a hello may carry; with 32-byte ids a hello stays below 1.5 KiB."""
+"""Points a hello may carry; with 32-byte ids and heights below 2**32 a hello stays below 1.5 KiB."""
 GREETING_BYTES: Final = 512
 """Longest handshake frame."""
 NOTE_BYTES: Final = 15 * 1024
@@ -37,6 +37,9 @@ EVIDENCE_BYTES: Final = 256
 """How much of an offending input is kept as evidence."""
 BLOCK_OVERHEAD: Final = 512
 """What a block counts against a link's room beyond its body: header, framing, book-keeping."""
+
+HELLO_SHARE: Final = 4
+"""A correct peer answers each hello of ours with at most two that count, and has its own to say: so it stays below."""
 
 # What a node chooses --------------------------------------------------------------------------------------------
 
@@ -67,8 +70,10 @@ class Limits:
     """Bytes of small messages that may wait for a peer that does not read, before the link ends."""
     points: int = attrs.field(default=HELLO_POINTS, validator=[must.ge(2), must.le(HELLO_POINTS)])
     """Points a locator hello offers."""
-    hello_burst: int = attrs.field(default=64, validator=must.ge(2))
-    """Hellos a peer may send at once beyond an orderly search; we send at most half of that."""
+    branches: int = attrs.field(default=4, validator=must.ge(0))
+    """Branches we left for which a link remembers what the peer has of them."""
+    hello_burst: int = attrs.field(default=64, validator=must.ge(HELLO_SHARE))
+    """Hellos a peer may send at once beyond an orderly search; we send at most one in ``HELLO_SHARE`` of that."""
     hello_rate: float = attrs.field(default=8.0, validator=must.gt(0))
     """Hellos a second that refill the burst."""
     search: float = attrs.field(default=30.0, validator=must.gt(0))
@@ -78,4 +83,6 @@ class Limits:
     silence: float = attrs.field(default=5.0, validator=must.gt(0))
     """Silence after which the link is given up."""
     patience: float = attrs.field(default=1.0, validator=must.gt(0))
-    """How long a node that is behind waits for progress on one link before it greets the others."""
+    """How long a node that is behind waits for new blocks from one peer before it greets the others."""
+    lead: float = attrs.field(default=30.0, validator=must.gt(0))
+    """How long it follows one peer at all before it greets the others, so that a slow one does not set the pace."""

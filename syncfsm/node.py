@@ -12,14 +12,14 @@ what is missing and not all of them. It waits no longer than ``Limits.patience``
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import attrs
 from immutables import Map
 from msgspec.structs import replace
 
 from syncfsm import limits as bounds
-from syncfsm.blocks import Header, HeaderCheck
+from syncfsm.blocks import Header, HeaderCheck, flaw
 from syncfsm.chain import Chain, Outcome
 from syncfsm.errors import Fault, LocalError
 from syncfsm.events import (
@@ -42,6 +42,7 @@ from syncfsm.link import Event as LinkEvent
 from syncfsm.link.timers import deadline
 from syncfsm.link.tracking import after, batch, rebased
 from syncfsm.link.types import GREETING
+from syncfsm.machine import Step
 from syncfsm.messages import Blocks, Bye, Finality, Found, Hello, Note, Parting, Ping, Pong
 from syncfsm.outputs import Accepted, Disconnect, Dropped, FinalMoved, HeadMoved, Output, Send
 
@@ -58,14 +59,26 @@ class Config:
     limits: Limits = attrs.field(factory=Limits)
 
 
+class Rules(Protocol):
+    """What moves a link: ``link.TABLE``, or something that stands in for it."""
+
+    def step(self, value: Link, event: LinkEvent, message: object, view: View) -> Step[Link]: ...
+
+
 @attrs.frozen
 class Leader:
     """The peer a node that is behind has turned to. ``goal`` is its hello, ``None`` until it came."""
 
     peer: str
     goal: Hello | None
-    since: float
-    """When it last helped."""
+    began: float
+    """When we greeted it."""
+    helped: float
+    """When it last gave us something new."""
+
+    def deadline(self, limits: Limits) -> float:
+        """When the others are greeted too, unless the goal is reached before."""
+        return min(self.helped + limits.patience, self.began + limits.lead)
 
 
 @attrs.frozen
@@ -81,29 +94,38 @@ class Node:
 
     @classmethod
     def start(cls, config: Config, chain: Chain) -> "Node":
-        """A node without links. ``chain`` is ``Chain.start(genesis)``, or what a store loaded."""
+        """A node without links. ``chain`` is ``Chain.start(genesis, limits)``, or what a store loaded.
+
+        ``LocalError`` if the chain was made with other limits than ``config`` has: one node, one set of limits.
+        """
+        if chain.limits != config.limits:
+            raise LocalError("the chain and the configuration have different limits; make both with the same Limits")
         return cls(config, chain)
 
-    def step(self, event: Event) -> "tuple[Node, tuple[Output, ...]]":
-        """Apply one event. Raises ``LocalError`` for a caller's mistake; the old value stays valid."""
-        return _Step(self, event.now).run(event)
+    def step(self, event: Event, rules: Rules = TABLE) -> "tuple[Node, tuple[Output, ...]]":
+        """Apply one event. Raises ``LocalError`` for a caller's mistake; the old value stays valid.
+
+        ``rules`` decide for every link. Give others only to watch which of them fire, or to learn what breaks if one
+        is changed: that is what the checker does.
+        """
+        return _Step(self, event.now, rules).run(event)
 
     @property
     def next_deadline(self) -> float | None:
         """When ``Tick`` is due, on the clock of ``now``; ``None`` while nothing waits for time."""
         due = [deadline(link, self.config.limits) for link in self.links.values()]
         if self.leader is not None and self.waiting:
-            due.append(self.leader.since + self.config.limits.patience)
+            due.append(self.leader.deadline(self.config.limits))
         return min(due, default=None)
 
 
 class _Step:
     """One step under way: the only mutable thing in the core, and it lives for one call."""
 
-    __slots__ = ("chain", "leader", "links", "node", "now", "out", "view", "waiting")
+    __slots__ = ("chain", "leader", "links", "node", "now", "out", "rules", "view", "waiting")
 
-    def __init__(self, node: Node, now: float) -> None:
-        self.node, self.now = node, now
+    def __init__(self, node: Node, now: float, rules: Rules) -> None:
+        self.node, self.now, self.rules = node, now, rules
         self.chain, self.links, self.waiting, self.leader = node.chain, node.links, node.waiting, node.leader
         self.out: list[Output] = []
         self.view = self._look(node.chain)
@@ -138,7 +160,7 @@ class _Step:
             self.links = self.links.set(peer, link)
 
     def _move(self, link: Link, event: LinkEvent, message: object) -> Link:
-        step = TABLE.step(link, event, message, self.view)
+        step = self.rules.step(link, event, message, self.view)
         self.out += step.outputs
         return step.value
 
@@ -178,6 +200,9 @@ class _Step:
             self._link(event.peer, LinkEvent.ROOM, Freed(event.freed, blocks))
 
     def say(self, event: Say) -> None:
+        if len(event.note.payload) > bounds.NOTE_BYTES:
+            size = len(event.note.payload)
+            raise LocalError(f"a payload of {size} bytes is over {bounds.NOTE_BYTES}; send it in parts")
         for peer in sorted(self.links) if event.peers is None else event.peers:
             self._link(peer, LinkEvent.SAY, event.note)
 
@@ -210,8 +235,6 @@ class _Step:
         if fault is not None:
             self._link(peer, LinkEvent.FAULT, fault)
             return
-        if self.leader is not None and self.leader.peer == peer:
-            self.leader = attrs.evolve(self.leader, since=self.now)
         newest = headers[-1]
         if newest.id in self.chain:  # all held already: another peer was faster
             self._take(peer, newest, Outcome.KNOWN)
@@ -219,6 +242,8 @@ class _Step:
         chain, outcomes = self.chain.extend(headers)
         refused = next((outcome for outcome in outcomes if outcome not in HELD), None)
         fresh = tuple(header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH)
+        if fresh and self.leader is not None and self.leader.peer == peer:
+            self.leader = attrs.evolve(self.leader, helped=self.now)
         self._adopt(chain, fresh, lambda: self._take(peer, newest, refused or outcomes[-1]), peer)
 
     def _take(self, peer: str, newest: Header, outcome: Outcome) -> None:
@@ -252,6 +277,9 @@ class _Step:
 
     def produced(self, event: Produced) -> None:
         headers = event.headers
+        for header in headers:
+            if (wrong := flaw(header)) is not None:
+                raise LocalError(f"block {header.point} is out of bounds: {wrong}; see syncfsm.limits")
         fault = _broken(headers) or self._judge(headers)
         if fault is not None:
             raise LocalError(f"these blocks are not accepted ({fault.rule}): {fault.detail}")
@@ -316,7 +344,7 @@ class _Step:
         leader = self.leader
         if leader is not None and leader.goal is not None and self._harmless(leader.goal):
             self.leader = None
-        tired = leader is not None and self.now >= leader.since + self.node.config.limits.patience
+        tired = leader is not None and self.now >= leader.deadline(self.node.config.limits)
         for peer in self.waiting:
             heard = self.links[peer].heard if peer in self.links else None
             harmless = heard is not None and self._harmless(heard)
@@ -324,10 +352,11 @@ class _Step:
                 continue
             self.waiting = tuple(name for name in self.waiting if name != peer)
             if not harmless:
-                self.leader = Leader(peer, heard, self.now)
+                self.leader = Leader(peer, heard, self.now, self.now)
             self._link(peer, LinkEvent.GREET)
             if heard is not None and peer in self.links:
-                self._link(peer, LinkEvent.HELLO, Heard(heard, assess(heard, self.links[peer].said, self.chain)))
+                found = assess(heard, self.links[peer].said, self.chain)
+                self._link(peer, LinkEvent.HELLO, Heard(heard, found, kept=True))
 
     def _harmless(self, hello: Hello) -> bool:
         """Will this peer send us nothing, because we hold its head or have a better one?"""

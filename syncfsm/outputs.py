@@ -8,7 +8,7 @@ import attrs
 
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import Fault
-from syncfsm.messages import Control, Note, Parting
+from syncfsm.messages import Bye, Control, Note, Parting
 
 
 @attrs.frozen
@@ -72,7 +72,7 @@ class Deliver:
 
 @attrs.frozen
 class Undelivered:
-    """A payload of ours will not reach that peer: its block left our best chain, or too many were waiting."""
+    """A payload of ours will not reach that peer: its block left our best chain, too many wait, or the link ended."""
 
     peer: str
     note: Note
@@ -90,12 +90,14 @@ class Misbehaviour:
 class Disconnect:
     """The link is over. Exactly one for every link; nothing is sent on it afterwards.
 
-    A ``Bye`` that precedes it in the same step should be flushed. ``detail`` is for people.
+    A ``Bye`` that precedes it in the same step should be flushed. ``detail`` is for people. ``said`` is the peer's own
+    bye, if that is how it ended (``Parting.PEER_LEFT``).
     """
 
     peer: str
     reason: Parting
     detail: str = ""
+    said: Bye | None = None
 
 
 Output = (

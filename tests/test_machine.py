@@ -298,7 +298,7 @@ def scenario_nothing_shared() -> None:
 
 
 def scenario_fork_switches_while_greeting() -> None:
-    spent = Limits(hello_burst=2)
+    spent = Limits(hello_burst=4)
     for strategy in Strategy:
         for limits in (Limits(), spent):
             made = searching(strategy, limits)

@@ -64,10 +64,10 @@ def test_patience_lasts_as_long_as_the_leader_helps() -> None:
         made, outputs = hear(made, "p1", Blocks((block,)), now=now)
         made, more = made.step(Tick(now))
         assert greeted([*outputs, *more]) == []
-    made, outputs = made.step(Tick(now + 0.99))
-    assert greeted(outputs) == []
-    made, outputs = made.step(Tick(now + 1.0))
-    assert set(greeted(outputs)) == set(PEERS[1:])
+    made, early = made.step(Tick(now + 0.99))
+    assert greeted(early) == []
+    made, due = made.step(Tick(now + 1.0))
+    assert set(greeted(due)) == set(PEERS[1:])
     assert made.waiting == ()
 
 
@@ -111,7 +111,6 @@ def test_two_nodes_that_both_wait_greet_each_other_in_time() -> None:
     assert "b" in greeted(outputs)
 
 
-@pytest.mark.xfail(strict=True, reason="any block counts as help, known ones too, so a liar stays the leader for ever")
 def test_a_leader_that_repeats_what_we_have_does_not_help() -> None:
     made, _ = connected(node(TRUNK), "liar", "honest")
     nowhere = Header(10**6, b"nowhere", b"", b"\xff" * 8, 0, b"")
@@ -136,7 +135,7 @@ def test_nothing_happens_before_the_deadline_and_something_at_it() -> None:
     """Through greeting, patience, pings, an owed hello, a late search and silence, in any order of other events."""
     for seed in range(150):
         luck = random.Random(seed)
-        limits = Limits(hello_burst=2, hello_rate=luck.choice((3.0, 8.0)), search=7.0)
+        limits = Limits(hello_burst=4, hello_rate=luck.choice((3.0, 8.0)), search=7.0)
         made, _ = connected(node(TRUNK, limits=limits), *PEERS[: luck.randrange(1, 4)])
         now = 0.0
         for _ in range(30):
@@ -174,15 +173,14 @@ def something(made: Node, now: float, luck: random.Random) -> Event:
 def test_a_quiet_link_is_kept_alive_by_answers() -> None:
     made, _ = connected(node(TRUNK), "p")
     made, _ = hear(made, "p", hello_of(TRUNK[-1]))
-    now, pings = 0.0, 0
+    now = 0.0
     for _ in range(50):
         assert made.next_deadline is not None
         now = made.next_deadline
         made, outputs = made.step(Tick(now))
         assert messages(outputs) == [Ping()]
-        made, outputs = hear(made, "p", Pong(), now=now + 0.1)
-        assert outputs == []
-        pings += 1
+        made, answer = hear(made, "p", Pong(), now=now + 0.1)
+        assert answer == []
     assert now == pytest.approx(50 * 1.1 - 0.1)
     assert set(made.links) == {"p"}
 
@@ -192,7 +190,7 @@ def test_a_ping_is_answered() -> None:
     assert hear(made, "p", Ping())[1] == [Send("p", Pong())]
 
 
-@pytest.mark.parametrize("burst", [2, 3])
+@pytest.mark.parametrize("burst", [4, 5])
 def test_a_hello_put_off_by_the_rate_limit_is_sent_when_it_is_due(burst: int) -> None:
     made, _ = connected(node(TRUNK, limits=Limits(hello_burst=burst)), "p")
     heads = [child(TRUNK[0], str(at), gain=50 + at) for at in range(5)]
@@ -261,14 +259,14 @@ def test_a_verdict_may_come_before_its_block() -> None:
     made, _ = connected(node(TRUNK), "p", "q")
     for peer in "pq":
         made, _ = hear(made, peer, hello_of(TRUNK[-1]))
-    made, outputs = made.step(Verdict(bad.id, False, 0.0))
-    assert outputs == ()
+    made, nothing = made.step(Verdict(bad.id, False, 0.0))
+    assert nothing == ()
     made, outputs = hear(made, "p", Blocks((bad, child(bad))))
     assert outputs == [Accepted((bad, child(bad)))], "held, but neither the head nor passed on"
     assert made.chain.head == TRUNK[-1]
-    made, outputs = made.step(Verdict(bad.id, True, 0.0))
+    made, freed = made.step(Verdict(bad.id, True, 0.0))
     assert made.chain.head == child(bad)
-    assert [said.peer for said in outputs if isinstance(said, SendBlocks)] == ["q"]
+    assert [said.peer for said in freed if isinstance(said, SendBlocks)] == ["q"]
 
 
 def test_a_verdict_moves_the_head_to_the_next_best_branch_and_the_links_with_it() -> None:
@@ -294,7 +292,7 @@ def test_blocks_are_accepted_before_they_are_sent_on_and_dropped_after_all_links
     assert [type(said) for said in final] == [FinalMoved, Send, Send, Dropped]
     assert final[0] == FinalMoved(GENESIS.point, TRUNK[3].point)
     assert final[-1] == Dropped((GENESIS, *TRUNK[:2]), TRUNK[2].point)
-    assert {message for message in messages(final)} == {Finality(TRUNK[3].point)}
+    assert set(messages(final)) == {Finality(TRUNK[3].point)}
 
 
 def test_a_head_move_tells_where_the_chains_part() -> None:

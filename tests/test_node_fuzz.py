@@ -4,6 +4,7 @@ import itertools
 import random
 from collections.abc import Iterator
 
+import attrs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -71,9 +72,10 @@ def messages(luck: random.Random) -> Iterator[Control | Blocks]:
             (
                 a_hello(luck), a_hello(luck), a_hello(luck), a_run(luck), a_run(luck), Found(a_point(luck)),
                 Finality(a_point(luck)), Note(b"x", luck.choice((None, a_point(luck)))), Ping(), Pong(),
-                *((Bye(luck.choice(list(Parting)), luck.choice((None, a_point(luck)))),) if luck.random() < 0.1 else ()),
             )
         )  # fmt: skip
+        if luck.random() < 0.01:
+            message = Bye(luck.choice(list(Parting)), luck.choice((None, a_point(luck))))
         if isinstance(message, Blocks) or passes(message):
             yield message
 
@@ -111,7 +113,7 @@ MOVES_PER_RUN, RUNS = 100, 230  # of nine moves, eight are messages: at least 20
 
 
 def with_time(event: Event, now: float) -> Event:
-    return type(event)(**{**{name: getattr(event, name) for name in type(event).__slots__ if name[0] != "_"}, "now": now})
+    return attrs.evolve(event, now=now)
 
 
 @settings(max_examples=RUNS, deadline=None, suppress_health_check=list(HealthCheck), database=None)

@@ -127,12 +127,12 @@ def pairs(draw: st.DrawFn, calm: bool) -> Watched:
     return Watched(made[0], made[1], tree, calm)
 
 
-MOVES = st.lists(
-    st.tuples(
-        st.sampled_from(("deliver",) * 6 + ("produce",) * 3 + ("ban", "cut", "room", "wait", "final")), SIDES, SMALL
-    ),
-    max_size=45,
-)
+CALM_KINDS = ("deliver",) * 7 + ("produce",) * 4 + ("ban",) * 2 + ("cut", "room", "wait")
+FINAL_KINDS = ("deliver",) * 6 + ("produce",) * 4 + ("final",) * 3 + ("ban", "cut", "wait")
+
+
+def moves_of(kinds: tuple[str, ...]) -> st.SearchStrategy[list[tuple[str, int, int]]]:
+    return st.lists(st.tuples(st.sampled_from(kinds), SIDES, SMALL), min_size=15, max_size=45)
 
 
 def move(pair: Watched, kind: str, side: int, number: int) -> None:
@@ -157,7 +157,7 @@ def move(pair: Watched, kind: str, side: int, number: int) -> None:
     elif kind == "wait":
         pair.now += 0.1
         pair.feed(side, Tick(pair.now))
-    elif kind == "final" and not pair.calm:
+    elif kind == "final":
         height = chain.final.height + number % (chain.head.height - chain.final.height + 1)
         best = chain.best_at(height)
         assert best is not None
@@ -186,8 +186,8 @@ def assert_each_link_ended_once(pair: Watched) -> None:
 CALM: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
 
 
-@settings(max_examples=250, **CALM)
-@given(pair=pairs(calm=True), moves=MOVES)
+@settings(max_examples=200, **CALM)
+@given(pair=pairs(calm=True), moves=moves_of(CALM_KINDS))
 def test_without_finality_both_end_idle_on_the_better_head(pair: Watched, moves: list[tuple[str, int, int]]) -> None:
     pair.connect()
     for kind, side, number in moves:
@@ -203,8 +203,8 @@ def test_without_finality_both_end_idle_on_the_better_head(pair: Watched, moves:
     assert_each_link_ended_once(pair)
 
 
-@settings(max_examples=250, **CALM)
-@given(pair=pairs(calm=False), moves=MOVES)
+@settings(max_examples=200, **CALM)
+@given(pair=pairs(calm=False), moves=moves_of(FINAL_KINDS))
 def test_with_finality_they_agree_or_part(pair: Watched, moves: list[tuple[str, int, int]]) -> None:
     pair.connect()
     for kind, side, number in moves:

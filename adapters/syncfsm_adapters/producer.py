@@ -1,6 +1,7 @@
 """A sequencer: makes the blocks of the reference chain (``syncfsm.signed``)."""
 
 from collections.abc import AsyncIterator
+from math import ceil
 
 import trio
 from nacl.signing import SigningKey
@@ -41,5 +42,5 @@ class Producer:
             await trio.sleep_until(start + slot * interval)
             self.produce(host, body)
             made += 1
-            slot = max(slot + 1, int((trio.current_time() - start) / interval))
+            slot = max(slot + 1, ceil((trio.current_time() - start) / interval))
         return made

@@ -18,7 +18,7 @@ from syncfsm_adapters.journal import Journal, follow
 from syncfsm_adapters.mistakes import one_mistake
 from syncfsm_adapters.producer import Producer
 from syncfsm_adapters.settings import Settings
-from syncfsm_adapters.sqlite_store import SqliteStore
+from syncfsm_adapters.sqlite_store import Promise, SqliteStore
 from syncfsm_adapters.store import load_chain
 from syncfsm_adapters.tcp import TcpNode
 
@@ -44,7 +44,9 @@ async def _run(settings: Settings) -> None:
     key = keys.load_or_make(Path(settings.key)) if settings.key is not None else None
     public = bytes(key.verify_key) if key is not None else keys.public(settings.public_key or "")
     source = _payloads(settings)
-    store = SqliteStore.open(Path(settings.store), signed.genesis(chain_id), chain_id)
+    # A sequencer that forgot a block over a power failure would sign another one at the same height.
+    promise = Promise.KILL if key is None else Promise.POWER
+    store = SqliteStore.open(Path(settings.store), signed.genesis(chain_id), chain_id, promise=promise)
     config = Config(signed.SignedChain(chain_id, public), Strategy(settings.strategy), settings.limits)
     node = Node.start(config, load_chain(store, settings.limits))
     tcp = TcpNode(node, store, settings.name.encode(), chance=SystemRandom(), journal=journal)

@@ -299,7 +299,7 @@ def load_chain(store: BlockStore, limits: Limits) -> Chain:
     """
     standing = store.standing
     root, *headers = store.headers_from_base()
-    wide = attrs.evolve(limits, unfinal=len(headers) + 1, tips=len(headers) + len(standing.banned) + 1)
+    wide = attrs.evolve(limits, unfinal=len(headers) + 1, tips=len(headers) + 1, bans=len(standing.banned) + 1)
     chain = Chain.start(root, wide)
     for id in standing.banned:
         chain = chain.ban(id)

@@ -126,7 +126,7 @@ class Connection:
                 await self._stream.send_all(data)
                 self._host.tally.sent_bytes += len(data)
                 freed += self.outbox.sent_cost()
-            if freed >= self._portion or (freed and not data):
+            if freed > self._portion:
                 self._host.feed(Room(self.name, freed, trio.current_time()))
                 freed = 0
             elif not data:

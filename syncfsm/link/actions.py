@@ -13,6 +13,7 @@ from syncfsm import limits
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Outcome
 from syncfsm.errors import Fault, LocalError, Penalty
+from syncfsm.limits import HELLO_SHARE
 from syncfsm.link.discovery import narrower, offer, oldest_held, opening
 from syncfsm.link.discovery import step_back as next_point
 from syncfsm.link.guards import (
@@ -21,7 +22,7 @@ from syncfsm.link.guards import (
     peer_has_subject,
     worse_than_heard,
 )
-from syncfsm.link.tracking import raised
+from syncfsm.link.tracking import leaving, raised
 from syncfsm.link.types import Freed, Heard, Link, Moved, Receipt, View
 from syncfsm.machine import VIOLATION, Action
 from syncfsm.messages import Bye, Finality, Found, Hello, Note, Parting, Ping, Pong
@@ -35,7 +36,7 @@ Result = tuple[Link, tuple[Output, ...]]
 def open_(link: Link, message: None, view: View) -> Result:
     burst = float(view.limits.hello_burst)
     now = view.now
-    meter = {"may_say": burst / 2, "may_hear": burst, "metered_at": now}
+    meter = {"may_say": burst / HELLO_SHARE, "may_hear": burst, "metered_at": now}
     return replace(link, room=view.limits.room, since=now, heard_at=now, pinged_at=now, **meter), ()
 
 
@@ -57,8 +58,7 @@ def remember(link: Link, heard: Heard, view: View) -> Result:
 
 def search(link: Link, heard: Heard, view: View) -> Result:
     """Their head is worth searching for. A locator has offered its points already; streaming starts at the top."""
-    again = link.heard is None or link.heard.head != heard.hello.head
-    return replace(_hear(link, heard, view), cursor=None if again else link.cursor), ()
+    return replace(_hear(link, heard, view), cursor=None), ()
 
 
 def narrow(link: Link, heard: Heard, view: View) -> Result:
@@ -96,7 +96,7 @@ def owe_hello(link: Link, message: Moved, view: View) -> Result:
 
 
 def _say(link: Link, hello: Hello, view: View) -> Result:
-    may_say = hello_credit(link.may_say, link, view, 2) - 1
+    may_say = hello_credit(link.may_say, link, view, HELLO_SHARE) - 1
     may_hear = hello_credit(link.may_hear, link, view, 1)
     link = replace(
         link, said=hello, cursor=None, owes_hello=False, room=link.room - limits.BLOCK_OVERHEAD,
@@ -107,10 +107,9 @@ def _say(link: Link, hello: Hello, view: View) -> Result:
 
 def _hear(link: Link, heard: Heard, view: View) -> Link:
     """Keep the hello and count it, unless it is a step of an orderly search."""
-    if link.said is None and link.heard is not None and link.heard.points == heard.hello.points:
-        return link
-    may_say = hello_credit(link.may_say, link, view, 2)
-    may_hear = hello_credit(link.may_hear, link, view, 1) - (0 if orderly(link, heard.hello) else 1)
+    free = heard.kept or orderly(link, heard.hello, view)
+    may_say = hello_credit(link.may_say, link, view, HELLO_SHARE)
+    may_hear = hello_credit(link.may_hear, link, view, 1) - (0 if free else 1)
     meter = {"may_say": may_say, "may_hear": may_hear, "metered_at": view.now}
     return replace(link, heard=heard.hello, final=heard.hello.final, since=view.now, **meter)
 
@@ -157,12 +156,13 @@ def note_found(link: Link, found: Header | None, view: View) -> Result:
 
 def take_blocks(link: Link, receipt: Receipt, view: View) -> Result:
     """After receiving a block, the peer's head is that block, held here or not."""
-    link = replace(link, received=receipt.newest)
-    return _in_step(link, receipt.sent, None, view)
+    left = leaving(link, receipt.newest, receipt.sent, view)
+    return _in_step(replace(link, received=receipt.newest, left=left), receipt.sent, None, view)
 
 
 def rebase(link: Link, moved: Moved, view: View) -> Result:
-    return _let_go(replace(link, sent=moved.sent), view)
+    left = leaving(link, link.received, moved.sent, view)
+    return _let_go(replace(link, sent=moved.sent, left=left), view)
 
 
 # The transport --------------------------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ def part_late(link: Link, message: None, view: View) -> Result:
 
 def take_leave(link: Link, bye: Bye, view: View) -> Result:
     detail = f"{bye.reason.value}" + (f" at {bye.point}" if bye.point else "")
-    return link, (Disconnect(link.peer, Parting.PEER_LEFT, detail),)
+    return _end(link, Disconnect(link.peer, Parting.PEER_LEFT, detail, bye))
 
 
 def leave(link: Link, bye: Bye, view: View) -> Result:
@@ -284,7 +284,7 @@ def leave(link: Link, bye: Bye, view: View) -> Result:
 
 
 def lose(link: Link, message: None, view: View) -> Result:
-    return link, (Disconnect(link.peer, Parting.LOST, "the connection ended"),)
+    return _end(link, Disconnect(link.peer, Parting.LOST, "the connection ended"))
 
 
 def violation(link: Link, message: Heard | Header | Receipt | Fault | None, view: View) -> Result:
@@ -309,7 +309,12 @@ def _fault(message: Heard | Header | Receipt | Fault | None) -> Fault:
 
 
 def _part(link: Link, reason: Parting, point: Point | None, detail: str) -> Result:
-    return link, (Send(link.peer, Bye(reason, point)), Disconnect(link.peer, reason, detail))
+    return _end(link, Send(link.peer, Bye(reason, point)), Disconnect(link.peer, reason, detail))
+
+
+def _end(link: Link, *outputs: Output) -> Result:
+    """The last outputs of a link; payloads that still wait go back to the integrator."""
+    return replace(link, held=()), (*(Undelivered(link.peer, note) for note in link.held), *outputs)
 
 
 ACTIONS: Final[Mapping[str, Action]] = {

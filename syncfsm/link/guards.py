@@ -8,6 +8,7 @@ from typing import Final
 
 from syncfsm.blocks import Header
 from syncfsm.chain import Outcome
+from syncfsm.limits import HELLO_SHARE
 from syncfsm.link.discovery import contradicts, step_back
 from syncfsm.link.tracking import raised
 from syncfsm.link.types import Assessment, Freed, Heard, Link, Moved, Receipt, Relation, Strategy, View
@@ -21,17 +22,20 @@ ROUNDING: Final = 1e-6
 
 
 def flooding(link: Link, heard: Heard, view: View) -> bool:
-    return not orderly(link, heard.hello) and hello_credit(link.may_hear, link, view, 1) < 1
+    return not heard.kept and not orderly(link, heard.hello, view) and hello_credit(link.may_hear, link, view, 1) < 1
 
 
-def orderly(link: Link, hello: Hello) -> bool:
+def orderly(link: Link, hello: Hello, view: View) -> bool:
     """Is this a step of a search under way: the same head, and strictly further down or strictly narrower?
 
-    A correct peer sends as many of these as its search needs, and they are bounded by the height, so none is counted.
+    A correct peer sends as many of these as its search needs, none above our head; so our height bounds them, and none
+    is counted.
     """
     last = link.heard
+    top = (link.said.head if link.said is not None else view.chain.head).height
     return (
         last is not None
+        and hello.points[0].height <= top
         and hello.about is not None
         and hello.head == last.head
         and (hello.points[0].height < last.points[0].height or _width(hello) < _width(last))
@@ -43,7 +47,7 @@ def _width(hello: Hello) -> int:
 
 
 def hello_credit(credit: float, link: Link, view: View, share: int) -> float:
-    """How many hellos the rate limit allows now; we send at most half (``share`` 2) of what we accept."""
+    """How many hellos the rate limit allows now: all of it for what we hear, one in ``share`` for what we say."""
     burst, rate = view.limits.hello_burst / share, view.limits.hello_rate / share
     return min(burst, credit + max(0.0, view.now - link.metered_at) * rate)
 
@@ -176,7 +180,7 @@ def head_learnt_and_lacking(link: Link, moved: Moved, view: View) -> bool:
 
 
 def hellos_spent(link: Link, moved: Moved, view: View) -> bool:
-    return hello_credit(link.may_say, link, view, 2) < 1
+    return hello_credit(link.may_say, link, view, HELLO_SHARE) < 1
 
 
 def worse_than_heard(link: Link, moved: object, view: View) -> bool:
@@ -207,12 +211,12 @@ def rest_fits(link: Link, freed: Freed, view: View) -> bool:
 
 
 def peer_has_subject(link: Link, note: Note, view: View) -> bool:
-    if note.about is None:
+    chain, about = view.chain, note.about
+    if about is None or (about.height < chain.base.height and link.sent is not None):
         return True
-    chain, subject = view.chain, note.about.id
-    return subject in chain and any(
-        known is not None and known.id in chain and chain.is_ancestor(subject, known.id)
-        for known in (link.sent, link.received)
+    return about.id in chain and any(
+        known is not None and known.id in chain and chain.is_ancestor(about.id, known.id)
+        for known in (link.sent, link.received, *link.left)
     )
 
 
@@ -236,11 +240,12 @@ def quiet(link: Link, message: None, view: View) -> bool:
 
 
 def search_is_late(link: Link, message: None, view: View) -> bool:
-    return link.said is not None and view.now >= link.since + view.limits.search
+    """Only once both have said hello: a peer that has a leader of its own greets us later, and pings meanwhile."""
+    return link.said is not None and link.heard is not None and view.now >= link.since + view.limits.search
 
 
 def owes_hello(link: Link, message: None, view: View) -> bool:
-    return link.owes_hello and hello_credit(link.may_say, link, view, 2) >= 1 - ROUNDING
+    return link.owes_hello and hello_credit(link.may_say, link, view, HELLO_SHARE) >= 1 - ROUNDING
 
 
 def owes_worse_hello(link: Link, message: None, view: View) -> bool:

@@ -2,7 +2,8 @@
 
 A link knows two blocks: ``sent``, the newest block of our best chain that the peer is known to have, and ``received``,
 the newest it gave us or told us of. A peer that has a block has all its ancestors, so both may be backed up to an
-ancestor at any time; only the child of ``sent`` is ever sent.
+ancestor at any time; only the child of ``sent`` is ever sent. When either leaves a branch, ``left`` remembers how far
+the peer has it.
 """
 
 from syncfsm.blocks import Header
@@ -19,11 +20,33 @@ def raised(sent: Header | None, known: Header | None, view: View) -> Header | No
 
 
 def rebased(link: Link, view: View) -> Header | None:
-    """After our chain moved: the nearest of ``sent`` and ``received`` that is on the best chain now."""
+    """After our chain moved: the nearest of all that the peer is known to have that is on the best chain now."""
     sent = link.sent
     if sent is not None and not view.chain.on_best(sent.point):
         sent = raised(None, sent, view)
-    return raised(sent, link.received, view)
+    sent = raised(sent, link.received, view)
+    for known in link.left:
+        sent = raised(sent, known, view)
+    return sent
+
+
+def leaving(link: Link, received: Header | None, sent: Header | None, view: View) -> tuple[Header, ...]:
+    """What ``left`` becomes when ``sent`` and ``received`` change: branch ends that neither of the new ones covers."""
+    old = tuple(known for known in (link.sent, link.received) if known is not None)
+    if all(known in (sent, received) or _follows(received, known) for known in old) and not link.left:
+        return ()
+    chain = view.chain
+    kept: list[Header] = []
+    for known in (*old, *link.left):
+        covers = (sent, received, *kept)
+        held = known.id in chain
+        if held and not any(by is not None and by.id in chain and chain.is_ancestor(known.id, by.id) for by in covers):
+            kept.append(known)
+    return tuple(kept[: view.limits.branches])
+
+
+def _follows(block: Header | None, parent: Header) -> bool:
+    return block is not None and block.parent == parent.id
 
 
 def after(link: Link, newest: Header, view: View) -> Header | None:

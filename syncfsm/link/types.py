@@ -107,6 +107,8 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The newest block of our best chain that the peer is known to have; ``None`` while no common ancestor is known."""
     received: Header | None = None
     """The newest block the peer gave us or told us it has."""
+    left: tuple[Header, ...] = ()
+    """Blocks the peer has on branches that we or it have left, newest first; so that a way back sends nothing twice."""
     room: int = 0
     """Bytes of blocks the transport will still take."""
     held: tuple[Note, ...] = ()
@@ -174,10 +176,11 @@ class Assessment(msgspec.Struct, frozen=True):
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """With ``HELLO``: the hello, and what it means against our chain."""
+    """With ``HELLO``: the hello, and what it means against our chain. ``kept`` if it came before we greeted."""
 
     hello: Hello
     assessment: Assessment
+    kept: bool = False
 
 
 class Receipt(msgspec.Struct, frozen=True):

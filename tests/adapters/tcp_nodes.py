@@ -1,9 +1,10 @@
 """Nodes on real loopback TCP for tests, and a raw peer that says whatever a test wants."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Any
+from typing import Any, ParamSpec
 
 import trio
 from nacl.signing import SigningKey
@@ -28,6 +29,21 @@ PRODUCER = Producer(KEY, CHAIN_ID)
 GENESIS = signed.genesis(CHAIN_ID)
 CHECK = SignedChain(CHAIN_ID, bytes(KEY.verify_key))
 Block = tuple[Header, bytes]
+P = ParamSpec("P")
+
+
+def in_trio(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an asynchronous test, and end it if it hangs."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        async def bounded() -> None:
+            with trio.fail_after(30):
+                await test(*args, **kwargs)
+
+        trio.run(bounded)
+
+    return run
 
 
 def grow(bodies: Iterable[bytes], parent: Header = GENESIS, producer: Producer = PRODUCER) -> list[Block]:
@@ -63,14 +79,14 @@ class Running:
         self.address = ""
         self.tcp = TcpNode(node, store, node_id, chance=Random(1), journal=self._write, handshake=handshake)
         self.host = self.tcp.host
-        self.host.watch(lambda output, now: self._told(output))
+        self.host.watch(self._told)
         self._changed = trio.Event()
 
     def _write(self, event: str, **fields: Any) -> None:
         self.journal.append((event, fields))
         self.changed()
 
-    def _told(self, output: Output) -> None:
+    def _told(self, output: Output, now: float) -> None:
         self.outputs.append(output)
         self.changed()
 
@@ -86,6 +102,15 @@ class Running:
 
     async def at(self, point: Point) -> None:
         await self.until(lambda: self.host.head == point)
+
+    async def parted(self) -> tuple[str, str]:
+        """The reason and the detail of the first link that ended."""
+        await self.until(lambda: self.partings)
+        return self.partings[0]
+
+    async def no_link(self) -> None:
+        """Wait until an attempt came to nothing."""
+        await self.until(lambda: self.wrote("no-link"))
 
     def told(self, kind: type[Any]) -> list[Any]:
         return [output for output in self.outputs if isinstance(output, kind)]
@@ -106,20 +131,11 @@ class Running:
         for body in bodies:
             PRODUCER.produce(self.host, body)
 
-    async def run(self, peers: Sequence[str], task_status: trio.TaskStatus[None], listen: str = "127.0.0.1:0") -> None:
-        async with trio.open_nursery() as nursery:
-            (self.address,) = await nursery.start(self.tcp.run, listen, peers)
-            task_status.started()
-
 
 async def start(nursery: trio.Nursery, node: Running, *peers: Running | str, listen: str = "127.0.0.1:0") -> None:
     """Run ``node``, and have it dial ``peers``."""
     addresses = [peer.address if isinstance(peer, Running) else peer for peer in peers]
-
-    async def run(*, task_status: trio.TaskStatus[None]) -> None:
-        await node.run(addresses, task_status, listen)
-
-    await nursery.start(run)
+    (node.address,) = await nursery.start(node.tcp.run, listen, addresses)
 
 
 class Raw:

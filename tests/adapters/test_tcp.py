@@ -1,30 +1,47 @@
 """Nodes on real TCP: they find each other, keep one link, sync, relay, part and come back."""
 
-import re
-from itertools import repeat
+import socket
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from random import Random
+from typing import ClassVar
 
 import pytest
 import trio
+import trio.testing
 
-from syncfsm import signed
-from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
 from syncfsm.events import Say
 from syncfsm.limits import Limits
 from syncfsm.messages import Note
 from syncfsm.outputs import Deliver, HeadMoved
+from syncfsm_adapters import tcp
 from syncfsm_adapters.dialer import LONGEST, SHORTEST, Backoff, parse_address
 from syncfsm_adapters.sqlite_store import SqliteStore
-from syncfsm_adapters.store import load_chain
-from tests.adapters.tcp_nodes import CHAIN_ID, CHECK, GENESIS, PRODUCER, Running, grow, start
+from syncfsm_adapters.store import MemoryStore, load_chain
+from tests.adapters.tcp_nodes import CHAIN_ID, GENESIS, PRODUCER, Running, grow, in_trio, start
 
 CHANCE = Random(5)
 SMALL = [CHANCE.randbytes(200) for _ in range(490)]
 LARGE = [CHANCE.randbytes(64 * 1024) for _ in range(10)]
 
 
+def free_addresses(count: int) -> list[str]:
+    """Addresses on which nothing listens."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+
+
+def dialled(node: Running) -> bool:
+    return any(made["dialled"] for made in node.wrote("connected"))
+
+
+@in_trio
 async def test_a_new_node_gets_all_blocks_and_stores_them(tmp_path: Path) -> None:
     blocks = grow([*SMALL[:245], *LARGE, *SMALL[245:]])
     path = tmp_path / "blocks.sqlite"
@@ -43,6 +60,18 @@ async def test_a_new_node_gets_all_blocks_and_stores_them(tmp_path: Path) -> Non
     again.close()
 
 
+@in_trio
+async def test_the_least_room_is_enough() -> None:
+    blocks = grow(SMALL[:30])
+    full, new = Running(b"full", blocks=blocks, chosen=Limits(room=1)), Running(b"new")
+    async with trio.open_nursery() as nursery:
+        await start(nursery, full)
+        await start(nursery, new, full)
+        await new.at(blocks[-1][0].point)
+        nursery.cancel_scope.cancel()
+
+
+@in_trio
 async def test_live_blocks_travel_along_a_line() -> None:
     first, middle, last = Running(b"first"), Running(b"middle"), Running(b"last")
     async with trio.open_nursery() as nursery:
@@ -58,19 +87,27 @@ async def test_live_blocks_travel_along_a_line() -> None:
     assert [node.host.tally.repeated for node in (first, middle, last)] == [0, 0, 0]
 
 
+@in_trio
 async def test_nodes_that_dial_each_other_keep_exactly_one_link() -> None:
     for _ in range(20):
         a, b = Running(b"a"), Running(b"b")
         async with trio.open_nursery() as nursery:
-            ports = await _free_ports(2)
-            nursery.start_soon(start, nursery, a, ports[1])
-            nursery.start_soon(start, nursery, b, ports[0])
+            of_a, of_b = free_addresses(2)
+            async with trio.open_nursery() as starting:
+                starting.start_soon(partial(start, nursery, a, of_b, listen=of_a))
+                starting.start_soon(partial(start, nursery, b, of_a, listen=of_b))
+            for node in (a, b):
+                await node.until(partial(dialled, node))
+            for node, other in ((a, b), (b, a), (a, b)):
+                node.grow(b"block")
+                await other.at(node.host.head)
+            (link_a,), (link_b,) = a.tcp.connections.values(), b.tcp.connections.values()
+            assert link_a.dialled != link_b.dialled
             nursery.cancel_scope.cancel()
-        async with trio.open_nursery() as nursery:
-            await _dial_each_other(nursery, a, b)
-            nursery.cancel_scope.cancel()
+        assert a.rules == b.rules == []
 
 
+@in_trio
 async def test_blocks_flow_both_ways_over_one_link() -> None:
     a, b = Running(b"a"), Running(b"b")
     async with trio.open_nursery() as nursery:
@@ -82,6 +119,7 @@ async def test_blocks_flow_both_ways_over_one_link() -> None:
         nursery.cancel_scope.cancel()
 
 
+@in_trio
 async def test_a_link_comes_back_when_the_peer_does() -> None:
     ahead, behind = Running(b"ahead"), Running(b"behind")
     async with trio.open_nursery() as nursery:
@@ -90,15 +128,14 @@ async def test_a_link_comes_back_when_the_peer_does() -> None:
         ahead.grow(b"1")
         await behind.at(ahead.host.head)
         ahead.tcp.stop()
-        await behind.until(lambda: behind.partings)
-        assert behind.partings == [("peer-left", "shutdown")]
+        assert await behind.parted() == ("peer-left", "shutdown")
         again = Running(b"ahead", blocks=grow([b"1", b"2"]))
         await start(nursery, again, listen=ahead.address)
         await behind.at(again.host.head)
         nursery.cancel_scope.cancel()
-    assert [fields["reason"] for fields in behind.wrote("no-link")].count("unreachable") >= 0
 
 
+@in_trio
 async def test_a_peer_that_connects_anew_replaces_its_old_connection() -> None:
     first, again, node = Running(b"same"), Running(b"same"), Running(b"node")
     async with trio.open_nursery() as nursery:
@@ -106,14 +143,13 @@ async def test_a_peer_that_connects_anew_replaces_its_old_connection() -> None:
         await start(nursery, first, node)
         await node.until(lambda: node.tcp.connections)
         await start(nursery, again, node)
-        await node.until(lambda: node.partings)
-        assert node.partings[0] == ("duplicate", "")
+        assert await node.parted() == ("duplicate", "")
         assert len(node.tcp.connections) == 1
-        await first.until(lambda: first.partings)
-        assert first.partings[0] == ("peer-left", "duplicate")
+        assert await first.parted() == ("peer-left", "duplicate")
         nursery.cancel_scope.cancel()
 
 
+@in_trio
 async def test_a_note_comes_after_its_block_and_overtakes_what_is_queued() -> None:
     """4 MiB of blocks wait; a note about an early one arrives before the late ones, and none before its own."""
     blocks = grow(Random(6).randbytes(64 * 1024) for _ in range(64))
@@ -149,6 +185,7 @@ async def test_a_note_comes_after_its_block_and_overtakes_what_is_queued() -> No
     assert heights["note 21"] < heights["head 64"]
 
 
+@in_trio
 async def test_shutdown_says_why_and_closes_all(tmp_path: Path) -> None:
     going = Running(b"going", store=SqliteStore.open(tmp_path / "going.sqlite", GENESIS, CHAIN_ID))
     staying = [Running(b"staying-%d" % number) for number in range(3)]
@@ -161,13 +198,13 @@ async def test_shutdown_says_why_and_closes_all(tmp_path: Path) -> None:
             going.grow(b"last")
             going.tcp.stop()
         for node in staying:
-            await node.until(lambda node=node: node.partings)
-            assert node.partings == [("peer-left", "shutdown")]
+            assert await node.parted() == ("peer-left", "shutdown")
         nursery.cancel_scope.cancel()
     assert going.partings == [("shutdown", "")] * 3
     SqliteStore.open(tmp_path / "going.sqlite", GENESIS, CHAIN_ID).close()
 
 
+@in_trio
 async def test_a_cancelled_node_leaves_its_store_whole(tmp_path: Path) -> None:
     blocks = grow(SMALL[:200])
     full = Running(b"full", blocks=blocks)
@@ -184,6 +221,7 @@ async def test_a_cancelled_node_leaves_its_store_whole(tmp_path: Path) -> None:
     again.close()
 
 
+@in_trio
 async def test_a_port_in_use_is_said_with_what_to_do() -> None:
     first, second = Running(b"first"), Running(b"second")
     async with trio.open_nursery() as nursery:
@@ -200,20 +238,61 @@ def test_what_is_no_address_is_said(address: str) -> None:
     assert parse_address("[::1]:7000") == ("::1", 7000)
 
 
-async def test_a_node_that_dials_itself_gives_up_that_address() -> None:
+class Watched(Backoff):
+    """Notes what it is told and asked."""
+
+    calls: ClassVar[list[str]] = []
+
+    def begin(self, now: float) -> None:
+        self.calls.append("begin")
+        super().begin(now)
+
+    def slow_down(self) -> None:
+        self.calls.append("slow down")
+        super().slow_down()
+
+    def next(self, now: float) -> float:
+        self.calls.append("next")
+        return super().next(now)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the back-off of the only node that dials is told and asked."""
+    monkeypatch.setattr(tcp, "Backoff", Watched)
+    monkeypatch.setattr(Watched, "calls", [])
+    return Watched.calls
+
+
+@in_trio
+async def test_a_node_that_dials_itself_gives_up_that_address(calls: list[str]) -> None:
     node = Running(b"node")
     async with trio.open_nursery() as nursery:
-        (port,) = await _free_ports(1)
-        await start(nursery, node, port, listen=port)
+        (address,) = free_addresses(1)
+        await start(nursery, node, address, listen=address)
         await node.until(lambda: len(node.wrote("no-link")) == 2)
+        await trio.testing.wait_all_tasks_blocked()
+        assert calls == ["begin"]
         node.tcp.stop()
     assert [fields["reason"] for fields in node.wrote("no-link")] == ["self-connection"] * 2
 
 
-class FullDisk(Exception):
-    """Never raised; a name for the test below."""
+@in_trio
+async def test_a_peer_that_refuses_is_dialled_rarely_and_one_that_is_down_is_not(calls: list[str]) -> None:
+    node, other = Running(b"node"), Running(b"other", store=MemoryStore(GENESIS, b"other"))
+    async with trio.open_nursery() as nursery:
+        (address,) = free_addresses(1)
+        await start(nursery, node, address)
+        await node.until(lambda: len(node.wrote("no-link")) == 2)
+        assert calls[:3] == ["begin", "next", "begin"]
+        await start(nursery, other, listen=address)
+        await node.until(lambda: "chain-id" in {fields["reason"] for fields in node.wrote("no-link")})
+        await trio.testing.wait_all_tasks_blocked()
+        assert calls[-3:] == ["begin", "slow down", "next"]
+        nursery.cancel_scope.cancel()
 
 
+@in_trio
 async def test_a_store_that_fails_stops_the_node_with_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
     full, new = Running(b"full", blocks=grow([b"1"])), Running(b"new")
 
@@ -225,10 +304,11 @@ async def test_a_store_that_fails_stops_the_node_with_its_message(monkeypatch: p
         await start(nursery, full)
         with pytest.raises(LocalError, match="the disk is full"):
             await new.tcp.run(None, [full.address])
-        await full.until(lambda: full.partings)
+        await full.parted()
         nursery.cancel_scope.cancel()
 
 
+@in_trio
 async def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     full, new = Running(b"full", blocks=grow([b"1"])), Running(b"new")
     monkeypatch.setattr(new.host.store, "commit", lambda change: 1 // 0)
@@ -238,3 +318,42 @@ async def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
             await new.tcp.run(None, [full.address])
         nursery.cancel_scope.cancel()
     assert caught.group_contains(ZeroDivisionError)
+
+
+def test_a_producer_keeps_its_schedule_and_leaves_out_what_it_missed() -> None:
+    node, times = Running(b"node"), list[float]()
+
+    async def payloads() -> AsyncIterator[bytes]:
+        for number in range(6):
+            await trio.sleep(2.5 if number == 3 else 0.1)
+            yield b"%d" % number
+
+    async def run() -> None:
+        start = trio.current_time()
+        node.host.watch(
+            lambda output, now: times.append(round(now - start, 6)) if isinstance(output, HeadMoved) else None
+        )
+        assert await PRODUCER.run(node.host, payloads(), 1.0) == 6
+
+    trio.run(run, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert times == [0.1, 1.0, 2.0, 4.5, 5.0, 6.0]
+
+
+def test_back_off_doubles_from_the_start_of_an_attempt_and_starts_anew_after_one_that_lasted() -> None:
+    backoff = Backoff(Random(1))
+    now, pauses = 100.0, []
+    for _ in range(8):
+        backoff.begin(now)
+        due = backoff.next(now + 0.001)
+        pauses.append(due - now)
+        now = due
+    for number, pause in enumerate(pauses):
+        longest = min(SHORTEST * 2**number, LONGEST)
+        assert longest / 2 <= pause <= longest
+    backoff.begin(now)
+    assert backoff.next(now + 5) == now + 5
+    backoff.begin(now + 5)
+    assert backoff.next(now + 5) <= now + 5 + 2 * SHORTEST
+    backoff.begin(now)
+    backoff.slow_down()
+    assert backoff.next(now) >= now + LONGEST / 2

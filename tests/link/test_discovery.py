@@ -10,7 +10,7 @@ from syncfsm.blocks import Header
 from syncfsm.chain import Chain
 from syncfsm.limits import HELLO_POINTS, Limits
 from syncfsm.link import State, Strategy
-from syncfsm.messages import Found, Hello
+from syncfsm.messages import Found
 from syncfsm.node import Config, Node
 from syncfsm.outputs import Misbehaviour
 from syncfsm.testing import Pair
@@ -40,7 +40,9 @@ def check_outcome(pair: Pair) -> None:
     assert [link_of(pair, side).state for side in (0, 1)] == [State.IDLE, State.IDLE]
     assert not [said for said in pair.outputs[0] + pair.outputs[1] if isinstance(said, Misbehaviour)]
     ancestor = nearest(chains[0], chains[1])
-    founds = {message.common for side in (0, 1) for message in messages(pair.outputs[side]) if isinstance(message, Found)}
+    founds = {
+        message.common for side in (0, 1) for message in messages(pair.outputs[side]) if isinstance(message, Found)
+    }
     assert founds == {ancestor.point}
     assert sent_blocks(pair.outputs[better]) == list(chains[better].path(ancestor, top.height))
     other = sent_blocks(pair.outputs[1 - better])
@@ -105,7 +107,9 @@ def test_retention_windows_that_overlap_are_enough(ways: tuple[Strategy, Strateg
     for a, b in [(0, 3), (4, 2), (15, 40)]:
         pair = Pair(
             *(
-                node(trunk, branch(trunk[-1], length, name), final=[GENESIS, *trunk][final], strategy=way, limits=limits)
+                node(
+                    trunk, branch(trunk[-1], length, name), final=[GENESIS, *trunk][final], strategy=way, limits=limits
+                )
                 for length, name, final, way in zip((a, b), "ab", finals, ways, strict=True)
             )
         )
@@ -159,16 +163,7 @@ def test_a_streaming_search_skips_down_to_the_height_of_the_better_head_and_stop
     assert min(offered) >= 3
 
 
-@pytest.mark.parametrize(
-    "height",
-    [
-        0,
-        2**32 - 1000,
-        pytest.param(
-            2**47, marks=pytest.mark.xfail(strict=True, reason="heights of nine bytes: a full hello has 1,565 bytes")
-        ),
-    ],
-)
+@pytest.mark.parametrize("height", [0, 2**32 - 1000])
 def test_a_hello_is_small_and_is_what_the_codec_lets_through(height: int) -> None:
     root = Header(height, GENESIS.id, b"x" if height else b"", bytes(8), 0, b"")
     chain = branch(root, 200)
@@ -195,9 +190,8 @@ def test_every_hello_of_a_search_offers_points_of_the_best_chain() -> None:
     for ways in WAYS:
         pair = forked(20, 40, 70, ways)
         chains = [made.chain for made in pair.nodes]
-        offered: list[tuple[int, Hello]] = []
-        pair.sent = lambda side, message, to=offered: to.append((side, message)) if isinstance(message, Hello) else None
         pair.connect()
         pair.settle()
-        for side, hello in offered:
-            assert all(chains[side].on_best(point) for point in hello.points)
+        for side, chain in enumerate(chains):
+            for hello in hellos(pair.outputs[side]):
+                assert all(chain.on_best(point) for point in hello.points)

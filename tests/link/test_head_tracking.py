@@ -171,7 +171,6 @@ def test_a_ban_of_what_the_peer_sent_leaves_the_link_in_step() -> None:
     assert sent_blocks(pair.outputs[1]) == rival
 
 
-@pytest.mark.xfail(strict=True, reason="rebase forgets what was sent on the other branch, and sends it again")
 def test_a_ban_that_is_taken_back_sends_nothing_twice() -> None:
     pair = joined(node(TRUNK), node(TRUNK[:1]))
     pair.feed(0, Verdict(TRUNK[2].id, False, 0.0))
@@ -306,7 +305,6 @@ def test_say_reaches_those_it_names() -> None:
     assert [said.peer for said in outputs if isinstance(said, Send)] == ["p", "q", "r"]
 
 
-@pytest.mark.xfail(strict=True, reason="a block below the base counts as one the peer lacks")
 def test_a_payload_about_a_final_block_that_was_pruned_goes_at_once() -> None:
     made = in_step(node(TRUNK, limits=Limits(retention=0)))
     made, _ = step(made, Finalised(TRUNK[-1].point, 0.0))
@@ -314,7 +312,6 @@ def test_a_payload_about_a_final_block_that_was_pruned_goes_at_once() -> None:
     assert notes_sent(step(made, Say(note, 0.0))[1]) == [note]
 
 
-@pytest.mark.xfail(strict=True, reason="held payloads vanish with their link")
 def test_payloads_that_wait_when_a_link_ends_are_given_back() -> None:
     made = in_step(node(TRUNK))
     note = Note(b"x", child(TRUNK[-1]).point)

@@ -1,0 +1,85 @@
+"""The figures as a table, each beside what it must reach and what it should."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
+
+from benchmarks.measure import Figures
+
+
+@attrs.frozen
+class Budget:
+    """What one figure must reach (``floor``) and should (``aim``); ``least`` if less is better."""
+
+    figure: tuple[str, ...]
+    text: str
+    floor: float | None = None
+    aim: float | None = None
+    least: bool = False
+
+    def verdict(self, value: float) -> str:
+        """Empty if nothing is demanded."""
+        if self.floor is None:
+            return ""
+        if not self._reaches(value, self.floor):
+            return "NOT MET"
+        return "met, aim too" if self.aim is not None and self._reaches(value, self.aim) else "met"
+
+    def _reaches(self, value: float, bound: float) -> bool:
+        return value <= bound if self.least else value >= bound
+
+
+MILLION: Final = ("discovery", "locator", "1000000")
+BUDGETS: Final = (
+    Budget(("link", "microseconds_per_step", "dispatch"), "link: µs a step, dispatch", 5, least=True),
+    Budget(("link", "microseconds_per_step", "transitions"), "link: µs a step, transitions"),
+    Budget(("link", "bytes_idle"), "link: bytes of an idle link", 2048, 512, least=True),
+    Budget(("link", "bytes_transitions_machine_per_peer"), "   as a model of transitions"),
+    Budget(("node", "live_block_microseconds", "1"), "node: µs for a live block, 1 link"),
+    Budget(("node", "live_block_microseconds", "8"), "node: µs for a live block, 8 links"),
+    Budget(("node", "live_block_microseconds", "64"), "node: µs for a live block, 64 links"),
+    Budget(("chain", "extend_run_of_512_microseconds"), "chain: µs a block, in runs of 512"),
+    Budget(("chain", "extend_single_microseconds"), "chain: µs a block, alone"),
+    Budget(("chain", "common_microseconds"), "chain: µs for a common ancestor"),
+    Budget((*MILLION, "round_trips"), "fork of 1,000,000: round trips", 6, 3, least=True),
+    Budget((*MILLION, "bytes"), "fork of 1,000,000: bytes of hellos", 8192, least=True),
+    Budget(("discovery", "streaming", "1000000", "messages"), "   streaming: hellos"),
+    Budget(("catch_up", "1KiB", "blocks_per_second"), "catch-up, 1 KiB: blocks/s", 10_000, 50_000),
+    Budget(("catch_up", "1KiB", "bare_loop_blocks_per_second"), "   bare loop: blocks/s"),
+    Budget(("catch_up", "1KiB", "ratio_to_bare_loop"), "   ratio"),
+    Budget(("catch_up", "64KiB", "megabytes_per_second"), "catch-up, 64 KiB: MB/s", 300, 700),
+    Budget(("catch_up", "64KiB", "bare_loop_megabytes_per_second"), "   bare loop: MB/s"),
+    Budget(("catch_up", "64KiB", "ratio_to_bare_loop"), "   ratio"),
+    Budget(("recovery", "seconds"), "recovery after an outage: s", 0.2, 0.02, least=True),
+    Budget(("recovery", "latency_ms", "p50"), "   block to follower: ms, p50"),
+    Budget(("recovery", "latency_ms", "p99"), "   block to follower: ms, p99"),
+)
+
+
+def table(figures: Figures) -> str:
+    """One line for each figure that was measured."""
+    rows = [("", "", "floor", "aim", ""), *_rows(figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "\n".join(
+        f"{text:<{widths[0]}}  {value:>{widths[1]}}  {floor:>{widths[2]}}  {aim:>{widths[3]}}  {verdict}".rstrip()
+        for text, value, floor, aim, verdict in rows
+    )
+
+
+def _rows(figures: Figures) -> Iterator[tuple[str, str, str, str, str]]:
+    for budget in BUDGETS:
+        value = _at(figures, budget.figure)
+        if value is not None:
+            yield budget.text, _shown(value), _shown(budget.floor), _shown(budget.aim), budget.verdict(value)
+
+
+def _at(figures: Figures, path: tuple[str, ...]) -> float | None:
+    found: object = figures
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, int | float) else None
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:,g}" if value < 1000 else f"{value:,.0f}"

@@ -1,0 +1,326 @@
+"""The components of a network: real nodes, the lines between them, and what the environment may do to both.
+
+Time stands still at 0 in these worlds, and the hello meter is always full, as if much time passed between any two
+actions. A ``Wait`` makes time pass for one node: all its time stamps move back. So a node's state does not grow with
+the clock, and what depends on time is explored where a world asks for it (``timed``).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import attrs
+from immutables import Map
+from msgspec.structs import replace
+
+from syncfsm import limits as bounds
+from syncfsm.check.world import Choice, Emission, Local, Move, Step
+from syncfsm.errors import LocalError
+from syncfsm.events import Connected, Event, Finalised, Leave, Lost, Produced, Received, Room, Say, Tick, Verdict
+from syncfsm.limits import Limits
+from syncfsm.link import TABLE, Link, View
+from syncfsm.link import Event as LinkEvent
+from syncfsm.machine import Rule, Table
+from syncfsm.machine import Step as RuleStep
+from syncfsm.messages import Blocks, Bye, Control, Finality, Found, Hello, Note
+from syncfsm.node import Node
+from syncfsm.outputs import Disconnect, Output, Send, SendBlocks
+
+CHOSEN: Final = (Produced, Finalised, Verdict, Leave, Say)
+"""Events of the environment. One that a node rejects, or that changes nothing and says nothing, cannot happen."""
+
+# Lines ----------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Line:
+    """One direction of a connection: what is under way, and how much room its sender is owed for what arrived."""
+
+    open: bool = False
+    under_way: tuple[Any, ...] = ()
+    owed: int = 0
+
+
+@attrs.frozen
+class Put:
+    """The sender hands over messages."""
+
+    items: tuple[Any, ...]
+
+
+@attrs.frozen
+class Do:
+    """The other stimuli of a channel."""
+
+    what: str
+
+
+OPEN, END, SHUT, BREAK, DELIVER, OVERTAKE, GIVE_BACK = (
+    Do("open"), Do("end"), Do("shut"), Do("break"), Do("deliver"), Do("overtake"), Do("give back"),
+)  # fmt: skip
+EOF: Final = "end"
+"""The last thing on a line: its sender has closed the connection."""
+
+
+class Overflow(Exception):
+    """A channel was handed more than it may ever hold."""
+
+
+@attrs.frozen
+class Channel:
+    """A first-in, first-out line from ``source`` to ``target`` that holds at most ``bound`` messages.
+
+    It never refuses what it is handed: that it stays within its bound is for the protocol to see to, with room and
+    with a bounded number of small messages. More than ``bound`` is a violation.
+
+    * ``deliver``: the oldest message goes to the target. A block or a hello leaves room owed to the source.
+    * ``overtake`` (if ``overtaking``): the oldest small message goes ahead of the blocks that wait before it.
+    * ``give back``: the source gets all the room it is owed.
+
+    When its source ends the link, an end mark follows the last message. When its target ends the link, what is under
+    way is lost. It can be opened again when it is shut and empty, and broken while it is open.
+    """
+
+    source: str
+    target: str
+    bound: int = 3
+    overtaking: bool = False
+    start: Line = Line()
+
+    @property
+    def name(self) -> str:
+        return channel(self.source, self.target)
+
+    def step(self, line: Line, stimulus: Put | Do) -> Step | None:
+        if isinstance(stimulus, Put):
+            return Step(self._put(line, stimulus.items))
+        if stimulus is DELIVER or stimulus is OVERTAKE:
+            return self._deliver(line, 0 if stimulus is DELIVER else _first_small(line.under_way))
+        if stimulus is GIVE_BACK:
+            return Step(attrs.evolve(line, owed=0), ((self.source, Room(self.target, line.owed, 0.0)),))
+        if stimulus is END:
+            return Step(attrs.evolve(line, under_way=(*line.under_way, EOF), owed=0) if line.open else line)
+        if stimulus is SHUT:
+            return Step(Line())
+        if stimulus is BREAK:
+            return Step(Line()) if line.open else None
+        return Step(Line(True)) if line == Line() else None
+
+    def _put(self, line: Line, items: tuple[Any, ...]) -> Line:
+        if not line.open or EOF in line.under_way:
+            return line
+        under_way = (*line.under_way, *items)
+        if len(under_way) > self.bound:
+            raise Overflow(f"{len(under_way)} messages are under way on {self.name}, which holds {self.bound}")
+        return attrs.evolve(line, under_way=under_way)
+
+    def _deliver(self, line: Line, at: int) -> Step:
+        message = line.under_way[at]
+        if message == EOF:
+            return Step(Line(), ((self.target, Lost(self.source, 0.0)),))
+        rest = line.under_way[:at] + line.under_way[at + 1 :]
+        owed = line.owed + _cost(message) if EOF not in rest else 0
+        return Step(Line(True, rest, owed), ((self.target, Received(self.source, message, 0.0)),))
+
+    def choices(self, line: Line) -> Sequence[Choice]:
+        found = [Choice("deliver", DELIVER)] if line.under_way else []
+        if self.overtaking and _first_small(line.under_way) > 0:
+            found.append(Choice("overtake", OVERTAKE))
+        if line.owed:
+            found.append(Choice("give back", GIVE_BACK))
+        return found
+
+    def show(self, line: Line) -> str:
+        return " ".join(tell(message) for message in line.under_way)
+
+
+def channel(source: str, target: str) -> str:
+    """The name of the channel between two nodes."""
+    return f"{source}→{target}"
+
+
+def _first_small(under_way: tuple[Any, ...]) -> int:
+    """The place of the oldest small message, a bye included; 0 if there is none."""
+    for at, message in enumerate(under_way):
+        if message == EOF:
+            return 0
+        if not isinstance(message, Blocks):
+            return at
+    return 0
+
+
+def _cost(message: Any) -> int:
+    if isinstance(message, Blocks):
+        return sum(header.cost for header in message.headers)
+    return bounds.BLOCK_OVERHEAD if isinstance(message, Hello) else 0
+
+
+# Nodes ----------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Wait:
+    """Time passes at one node: ``seconds``, then a tick."""
+
+    seconds: float
+
+
+@attrs.define
+class Watch:
+    """Rules that note what they did: (link, event, message, view) and the row that fired."""
+
+    table: Table[Link]
+    seen: list[tuple[Link, LinkEvent, object, View, Rule]] = attrs.field(factory=list)
+
+    def step(self, value: Link, event: LinkEvent, message: object, view: View) -> RuleStep[Link]:
+        step = self.table.step(value, event, message, view)
+        self.seen.append((value, event, message, view, step.rule))
+        return step
+
+
+@attrs.frozen
+class NodeComponent:
+    """A real node, in the state ``start``, moved by ``table``. Its peers are the nodes to which it has channels."""
+
+    name: str
+    start: Node
+    table: Table[Link] = TABLE
+    timed: bool = False
+
+    def step(self, node: Node, stimulus: Event | Wait) -> Step | None:
+        event: Event = Tick(0.0) if isinstance(stimulus, Wait) else stimulus
+        before = self._earlier(node, stimulus.seconds) if isinstance(stimulus, Wait) else node
+        watch = Watch(self.table)
+        try:
+            after, outputs = before.step(event, watch)
+        except LocalError:
+            if isinstance(event, CHOSEN):
+                return None
+            raise
+        if isinstance(event, CHOSEN) and not outputs and after == node:
+            return None
+        after = after if self.timed else _timeless(after)
+        return Step(after, self._emissions(outputs), outputs, tuple(seen[-1] for seen in watch.seen))
+
+    def _emissions(self, outputs: Iterable[Output]) -> tuple[Emission, ...]:
+        """One put for each peer, and the end of its connection."""
+        put: dict[str, list[Control | Blocks]] = {}
+        ended: list[str] = []
+        for output in outputs:
+            if isinstance(output, Send):
+                put.setdefault(output.peer, []).append(output.message)
+            elif isinstance(output, SendBlocks):
+                put.setdefault(output.peer, []).extend(Blocks((header,)) for header in output.headers)
+            elif isinstance(output, Disconnect):
+                ended.append(output.peer)
+        emissions: list[Emission] = [(channel(self.name, peer), Put(tuple(items))) for peer, items in put.items()]
+        for peer in ended:
+            emissions += ((channel(self.name, peer), END), (channel(peer, self.name), SHUT))
+        return tuple(emissions)
+
+    def _earlier(self, node: Node, seconds: float) -> Node:
+        """The same node, everything that it remembers ``seconds`` longer ago; in timeless worlds, its leader only."""
+        leader = node.leader
+        if leader is not None:
+            leader = attrs.evolve(leader, began=leader.began - seconds, helped=leader.helped - seconds)
+        links = {peer: _aged(link, seconds) for peer, link in node.links.items()} if self.timed else node.links
+        return attrs.evolve(node, links=Map(links), leader=leader)
+
+    def choices(self, node: Node) -> Sequence[Choice]:
+        """Time may pass at any moment; without it a node could follow a leader that has nothing for it for ever."""
+        leader, limits = node.leader, node.config.limits
+        if leader is None or not node.waiting or leader.deadline(limits) <= 0:
+            return ()
+        return (Choice("patience ends", Wait(limits.patience)),)
+
+    def show(self, node: Node) -> str:
+        return show_node(node)
+
+
+def _aged(link: Link, seconds: float) -> Link:
+    return replace(
+        link,
+        since=link.since - seconds,
+        heard_at=link.heard_at - seconds,
+        pinged_at=link.pinged_at - seconds,
+        metered_at=link.metered_at - seconds,
+    )
+
+
+def _timeless(node: Node) -> Node:
+    """The same node, as if its links had all the time in the world."""
+    burst = float(node.config.limits.hello_burst)
+    changed = {
+        peer: replace(link, since=0.0, heard_at=0.0, pinged_at=0.0, metered_at=0.0, may_say=burst / 2, may_hear=burst)
+        for peer, link in node.links.items()
+    }
+    return attrs.evolve(node, links=Map(changed))
+
+
+# What the environment may do ------------------------------------------------------------------------------------
+
+
+def connect(a: str, b: str, times: int = 1) -> Move:
+    """Open a connection, once the one before is quite over."""
+    channels = ((channel(a, b), OPEN), (channel(b, a), OPEN))
+    nodes = ((a, Connected(b, 0.0)), (b, Connected(a, 0.0)))
+    return Move(f"connect {a}-{b}", (*channels, *nodes), times)
+
+
+def cut(a: str, b: str, times: int = 1) -> Move:
+    """Break an open connection; what is under way is lost."""
+    channels = ((channel(a, b), BREAK), (channel(b, a), BREAK))
+    nodes = ((a, Lost(b, 0.0)), (b, Lost(a, 0.0)))
+    return Move(f"cut {a}-{b}", (*channels, *nodes), times)
+
+
+def happen(node: str, label: str, event: Event | Wait, times: int = 1) -> Move:
+    """Something happens at one node: it makes a block, learns that one is final, bans one, waits."""
+    return Move(f"{node} {label}", ((node, event),), times)
+
+
+def network(
+    nodes: Sequence[NodeComponent], pairs: Iterable[tuple[str, str]], bound: int, overtaking: bool = False
+) -> tuple[NodeComponent | Channel, ...]:
+    """The nodes, and a channel in either direction for every pair of them."""
+    ends = [end for a, b in pairs for end in ((a, b), (b, a))]
+    return (*nodes, *(Channel(source, target, bound, overtaking) for source, target in ends))
+
+
+# For people -----------------------------------------------------------------------------------------------------
+
+
+def name_of(id: bytes) -> str:
+    """An id for people: the text that it is, if it is one."""
+    return id.decode() if id.isascii() and id.decode().isprintable() else id[:4].hex()
+
+
+def tell(message: Any) -> str:
+    """A message in a few words."""
+    match message:
+        case Hello(head=head, points=points, about=about):
+            answer = f" re {name_of(about.id)}" if about else ""
+            return f"hello {name_of(head.id)}[{' '.join(name_of(point.id) for point in points)}]{answer}"
+        case Found(common):
+            return f"found {name_of(common.id)}"
+        case Finality(point):
+            return f"final {name_of(point.id)}"
+        case Blocks(headers):
+            return f"block {' '.join(name_of(header.id) for header in headers)}"
+        case Bye(reason):
+            return f"bye ({reason.value})"
+        case Note(about=about):
+            return f"note on {name_of(about.id)}" if about else "note"
+        case str():
+            return message
+        case _:
+            return type(message).__name__.lower()
+
+
+def show_node(node: Node) -> str:
+    """Head, final point, and each link: its state, and the block that the peer is known to have."""
+    links = " ".join(
+        f"{peer}:{link.state.value}{'@' + name_of(link.sent.id) if link.sent else ''}"
+        for peer, link in sorted(node.links.items())
+    )
+    final = f" final {name_of(node.chain.final.id)}" if node.chain.final.height else ""
+    return f"{name_of(node.chain.head.id)}{final} {links or 'no link'}"
