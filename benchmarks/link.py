@@ -4,12 +4,12 @@ import gc
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
+from functools import partialmethod
 from typing import Any, Final
 from unittest.mock import patch
 
 from transitions import Machine
 
-import syncfsm.node
 from benchmarks.building import GENESIS, branch, extended, node
 from benchmarks.measure import Figures, Work, by_turns, rounded, typical
 from syncfsm.chain import Chain
@@ -81,7 +81,7 @@ def recorded(live: int) -> list[LinkStep]:
     common = extended(Chain.start(GENESIS), branch(GENESIS, 100))
     chains = [extended(common, branch(common.head, length, name)) for name, length in ((1, 10), (2, 110))]
     recorder = Recorder()
-    with patch.object(syncfsm.node, "TABLE", recorder):
+    with patch.object(Node, "step", partialmethod(Node.step, rules=recorder)):
         pair = Pair(node(chains[A]), node(chains[B]))
         pair.connect()
         pair.settle()
@@ -93,6 +93,7 @@ def recorded(live: int) -> list[LinkStep]:
         _live(pair, live // 10)
     heads = {found.chain.head.id for found in pair.nodes}
     assert len(heads) == 1, "the two must agree, or the steps are those of no real run"
+    assert recorder.steps, "the node must ask the rules it is given"
     return recorder.steps
 
 

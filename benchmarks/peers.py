@@ -102,17 +102,12 @@ def _send_to_all(chunks: list[bytes]) -> None:
 def _frames(path: str) -> list[bytes]:
     store = SqliteStore.open(Path(path), signed.genesis(CHAIN), CHAIN)
     outbox = Outbox(LIMITS)
-    chunks = []
     for header in store.headers_from_base():
-        if header.height:
-            body = store.body(header.point)
-            assert body is not None
+        body = store.body(header.point)
+        if body is not None:  # as only the genesis has none
             outbox.block(header, body)
-            while len(chunk := outbox.take(CHUNK)) > 0:
-                chunks.append(chunk)
     store.close()
-    whole = b"".join(chunks)
-    return [whole[at : at + CHUNK] for at in range(0, len(whole), CHUNK)]
+    return list(iter(lambda: outbox.take(CHUNK), b""))
 
 
 def read(port: str) -> None:

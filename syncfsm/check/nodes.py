@@ -61,10 +61,6 @@ EOF: Final = "end"
 """The last thing on a line: its sender has closed the connection."""
 
 
-class Overflow(Exception):
-    """A channel was handed more than it may ever hold."""
-
-
 @attrs.frozen
 class Channel:
     """A first-in, first-out line from ``source`` to ``target`` that holds at most ``bound`` messages.
@@ -92,7 +88,7 @@ class Channel:
 
     def step(self, line: Line, stimulus: Put | Do) -> Step | None:
         if isinstance(stimulus, Put):
-            return Step(self._put(line, stimulus.items))
+            return self._put(line, stimulus.items)
         if stimulus is DELIVER or stimulus is OVERTAKE:
             return self._deliver(line, 0 if stimulus is DELIVER else _first_small(line.under_way))
         if stimulus is GIVE_BACK:
@@ -105,13 +101,11 @@ class Channel:
             return Step(Line()) if line.open else None
         return Step(Line(True)) if line == Line() else None
 
-    def _put(self, line: Line, items: tuple[Any, ...]) -> Line:
+    def _put(self, line: Line, items: tuple[Any, ...]) -> Step | None:
         if not line.open or EOF in line.under_way:
-            return line
+            return Step(line)
         under_way = (*line.under_way, *items)
-        if len(under_way) > self.bound:
-            raise Overflow(f"{len(under_way)} messages are under way on {self.name}, which holds {self.bound}")
-        return attrs.evolve(line, under_way=under_way)
+        return Step(attrs.evolve(line, under_way=under_way)) if len(under_way) <= self.bound else None
 
     def _deliver(self, line: Line, at: int) -> Step:
         message = line.under_way[at]

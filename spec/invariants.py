@@ -1,0 +1,386 @@
+"""What must hold, whatever the interleaving: every promise of the protocol, by its name.
+
+Edit this file to change what is claimed. Each function below is one claim about one step, one node, or two nodes; the
+tuple at the end binds it to its name and to the sentence it stands for. ``Tree`` is all that the blocks of a world are:
+it knows ancestors even of blocks that a node has dropped.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import attrs
+
+from syncfsm import limits as bounds
+from syncfsm.blocks import Header
+from syncfsm.check import Always, Ends, Moment, Property, Settles, Sometimes, SometimesStep, Steps
+from syncfsm.events import Connected, Lost, Received
+from syncfsm.link import Link, State
+from syncfsm.link.types import GREETING, IN_STEP
+from syncfsm.messages import Blocks, Bye, Found, Hello, Parting
+from syncfsm.node import Node
+from syncfsm.outputs import Disconnect, FinalMoved, HeadMoved, Misbehaviour, Send, SendBlocks
+from syncfsm.wire.codec import encode_control
+
+HELLO_BYTES: Final = 1536
+"""The brief's 1.5 KiB a hello."""
+
+# The blocks of a world ------------------------------------------------------------------------------------------
+
+
+class Tree:
+    """All blocks of a world, dropped or not."""
+
+    def __init__(self, headers: Iterable[Header]) -> None:
+        self.blocks = {header.id: header for header in headers}
+
+    def line(self, id: bytes) -> list[bytes]:
+        """The block and its ancestors, newest first."""
+        found = []
+        while id in self.blocks:
+            found.append(id)
+            id = self.blocks[id].parent
+        return found
+
+    def descends(self, id: bytes, ancestor: bytes) -> bool:
+        """Is ``ancestor`` the block, or an ancestor of it?"""
+        return ancestor in self.line(id)
+
+    def common(self, a: bytes, b: bytes) -> bytes:
+        """The nearest common ancestor."""
+        other = set(self.line(b))
+        return next(id for id in self.line(a) if id in other)
+
+    def contradict(self, a: bytes, b: bytes) -> bool:
+        """Two blocks of which neither descends from the other."""
+        return not self.descends(a, b) and not self.descends(b, a)
+
+
+def sent_to(moment: Moment, peer: str) -> list[Header]:
+    """The blocks that this step sends to the peer, in order."""
+    runs = (output for output in moment.outputs if isinstance(output, SendBlocks) and output.peer == peer)
+    return [header for run in runs for header in run.headers]
+
+
+def peers_of(moment: Moment) -> set[str]:
+    """The peers to which this step sends blocks."""
+    return {output.peer for output in moment.outputs if isinstance(output, SendBlocks)}
+
+
+def known_to(moment: Moment, peer: str) -> list[bytes]:
+    """What the peer is known to have at this step, before anything is sent in it: blocks that were sent to it before,
+    blocks that it gave us, and blocks of ours that its message names."""
+    links = [link for link in (moment.before.links.get(peer), moment.after.links.get(peer)) if link is not None]
+    known = [link.received.id for link in links if link.received is not None]
+    before = moment.before.links.get(peer)
+    if before is not None:
+        known += [before.sent.id] if before.sent is not None else []
+        known += [before.heard.head.id, *(point.id for point in before.heard.points)] if before.heard else []
+    message = moment.stimulus.message if isinstance(moment.stimulus, Received) else None
+    if isinstance(moment.stimulus, Received) and moment.stimulus.peer == peer:
+        if isinstance(message, Blocks):
+            known += [id for header in message.headers for id in (header.id, header.parent)]
+        elif isinstance(message, Found):
+            known.append(message.common.id)
+        elif isinstance(message, Hello):
+            known += [message.head.id, *(point.id for point in message.points)]
+    return known
+
+
+# One step of a node ---------------------------------------------------------------------------------------------
+
+
+def only_best_chain(moment: Moment) -> bool:
+    chain = moment.after.chain
+    return all(chain.on_best(header.point) for peer in peers_of(moment) for header in sent_to(moment, peer))
+
+
+def no_misbehaviour(moment: Moment) -> bool:
+    return not any(isinstance(output, Misbehaviour) for output in moment.outputs)
+
+
+def one_disconnect(moment: Moment) -> bool:
+    """In a step: nothing is sent without a link; a link ends if and only if one disconnect says so; nothing is sent
+    after it; and if we are the one who parts, a bye with the same reason goes before it."""
+    linked = set(moment.before.links) | ({moment.stimulus.peer} if isinstance(moment.stimulus, Connected) else set())
+    ended: set[str] = set()
+    said: dict[str, Parting] = {}
+    for output in moment.outputs:
+        if isinstance(output, Send | SendBlocks | Disconnect) and (output.peer in ended or output.peer not in linked):
+            return False
+        if isinstance(output, Send) and isinstance(output.message, Bye):
+            said[output.peer] = output.message.reason
+        if isinstance(output, Disconnect):
+            ended.add(output.peer)
+            theirs = output.reason in (Parting.LOST, Parting.PEER_LEFT)
+            if not theirs and said.get(output.peer) is not output.reason:
+                return False
+    return set(moment.after.links) == linked - ended
+
+
+def never_below_final(moment: Moment) -> bool:
+    """The head descends from the final point; a reorganisation stays above it; the final point only ever rises."""
+    before, after = moment.before.chain, moment.after.chain
+    for output in moment.outputs:
+        if isinstance(output, HeadMoved) and output.common.height < before.final.height:
+            return False
+        if isinstance(output, FinalMoved) and output.new.height <= output.old.height:
+            return False
+    return after.final.height >= before.final.height and after.is_ancestor(after.final.id, after.head.id)
+
+
+def bounded(moment: Moment) -> bool:
+    """What one link may hand out is within its limits: blocks only while room is left, hellos of at most
+    ``Limits.points`` points and 1.5 KiB, a streaming search that only ever goes down, payloads held back."""
+    node: Node = moment.after
+    for output in moment.outputs:
+        if isinstance(output, Send) and isinstance(output.message, Hello):
+            hello = output.message
+            if len(hello.points) > node.config.limits.points or len(encode_control(hello)) > HELLO_BYTES:
+                return False
+    for peer, link in node.links.items():
+        blocks = sent_to(moment, peer)
+        if blocks and link.room + blocks[-1].cost <= 0:
+            return False
+        if link.room > node.config.limits.room or len(link.held) > node.config.limits.notes:
+            return False
+        before = moment.before.links.get(peer)
+        if before is not None and before.said == link.said and before.heard is not None and link.heard is not None:
+            goes_on = before.cursor is not None and before.heard.head == link.heard.head
+            if goes_on and link.cursor is not None and link.cursor.height > before.cursor.height:  # type: ignore[union-attr]  # goes_on
+                return False
+    return True
+
+
+# One node -------------------------------------------------------------------------------------------------------
+
+
+def init_iff_worse(node: Node) -> bool:
+    """While the common ancestor is unknown and both hellos are said. A hello that the rate limit holds back counts as
+    not said yet, so the one before it decides nothing."""
+    return all(_init_iff_worse(node, link) for link in node.links.values())
+
+
+def _init_iff_worse(node: Node, link: Link) -> bool:
+    if link.state not in GREETING or link.said is None or link.heard is None or link.owes_hello:
+        return True
+    worse, unknown = link.said.rank < link.heard.rank, link.heard.head.id not in node.chain
+    return (link.state is State.INIT) == (worse and unknown)
+
+
+def tracked(node: Node) -> bool:
+    """In step, ``sent`` is on our best chain; and the link is idle exactly if it is our head."""
+    return all(
+        link.sent is not None
+        and node.chain.on_best(link.sent.point)
+        and (link.state is State.IDLE) == (link.sent.id == node.chain.head.id)
+        for link in node.links.values()
+        if link.state in IN_STEP
+    )
+
+
+# Two nodes ------------------------------------------------------------------------------------------------------
+
+COMPOUND: Final = frozenset(
+    frozenset(pair)
+    for pair in (
+        (State.START,), (State.INIT, State.START), (State.SYNCING, State.START), (State.IDLE, State.START),
+        (State.INIT, State.SYNCING), (State.INIT, State.IDLE), (State.SYNCING,), (State.SYNCING, State.IDLE),
+        (State.IDLE,),
+    )
+)  # fmt: skip
+"""Compound states that the notes allow. Their ``initlow`` is ``init``, their ``inithigh`` is ``start``; (init, init)
+is the one that is missing, as "high vs low is determined by the relative hello messages"."""
+
+
+@attrs.frozen
+class Between:
+    """The claims about two nodes that may be linked."""
+
+    a: str
+    b: str
+    tree: Tree
+
+    def linked(self, a: Node, b: Node) -> bool:
+        return self.b in a.links and self.a in b.links
+
+    def compound(self, a: tuple[tuple[str, State], ...], b: tuple[tuple[str, State], ...]) -> bool:
+        here, there = dict(a).get(self.b), dict(b).get(self.a)
+        return here is None or there is None or frozenset((here, there)) in COMPOUND
+
+    def settled(self, a: Node, b: Node) -> bool:
+        """Both are linked or neither; if they are, both links are idle, and each has the other's head, or has a final
+        point that rules it out. (Both choose the best of what they hold; so without bans it is the same head.)"""
+        if not self.linked(a, b):
+            return self.b not in a.links and self.a not in b.links
+        idle = a.links[self.b].state is State.IDLE and b.links[self.a].state is State.IDLE
+        return idle and self._has_or_rules_out(a, b.chain.head) and self._has_or_rules_out(b, a.chain.head)
+
+    def _has_or_rules_out(self, node: Node, head: Header) -> bool:
+        return head.id in node.chain or not self.tree.descends(head.id, node.chain.final.id)
+
+    def final_advances(self, a: Node, b: Node) -> bool:
+        """Linked and at rest, each has the other's final block, or has dropped it because it lies below its base."""
+        return not self.linked(a, b) or (self._has_final(a, b) and self._has_final(b, a))
+
+    def _has_final(self, node: Node, other: Node) -> bool:
+        final = other.chain.final
+        return final.id in node.chain or self.tree.descends(node.chain.base.id, final.id)
+
+    def no_contradiction(self, a: Node, b: Node) -> bool:
+        """Linked and at rest, the final points of two peers do not contradict each other: else they have parted."""
+        return not self.linked(a, b) or not self.tree.contradict(a.chain.final.id, b.chain.final.id)
+
+
+def link_states(node: Node) -> tuple[tuple[str, State], ...]:
+    """The view for claims that look at link states only."""
+    return tuple((peer, link.state) for peer, link in sorted(node.links.items()))
+
+
+@attrs.frozen
+class Along:
+    """The claims about one step of a node that need to know all blocks, or what its peers hold."""
+
+    tree: Tree
+
+    def only_child(self, moment: Moment) -> bool:
+        """What is sent to a peer is one unbroken run. The parent of its first block is known to be there. Afterwards
+        the peer's head is the last block sent, or the block received."""
+        for peer in peers_of(moment):
+            run, link = sent_to(moment, peer), moment.after.links.get(peer)
+            chained = all(parent.id == header.parent for parent, header in zip(run, run[1:], strict=False))
+            if not chained or not self._known(moment, peer, run[0].parent):
+                return False
+            if link is not None and link.sent != run[-1]:
+                return False
+        event = moment.stimulus
+        if isinstance(event, Received) and isinstance(event.message, Blocks) and event.peer in moment.after.links:
+            received: Header | None = moment.after.links[event.peer].received
+            return received == event.message.headers[-1]
+        return True
+
+    def no_echo(self, moment: Moment) -> bool:
+        """Nothing is sent that the peer is known to have, by itself or as an ancestor."""
+        return not any(self._known(moment, peer, h.id) for peer in peers_of(moment) for h in sent_to(moment, peer))
+
+    def _known(self, moment: Moment, peer: str, id: bytes) -> bool:
+        held = [known for known in known_to(moment, peer) if known in moment.before.chain or known in moment.after.chain]
+        return any(self.tree.descends(known, id) for known in held)
+
+    def parent_known(self, moment: Moment) -> bool:
+        """A block that arrives has its parent here, unless finality dropped the branch that it is on; and then the
+        sender is not blamed. It is never invalid, and never one too many."""
+        message, chain = moment.stimulus.message, moment.before.chain
+        parent = message.headers[0].parent
+        if parent in chain or message.headers[0].id in chain:
+            return not any(isinstance(output, Disconnect) and output.reason not in PARTINGS_BY_FINALITY for output in moment.outputs)
+        return not self.tree.descends(parent, chain.final.id)
+
+    def ancestor_exact(self, moment: Moment, *peers: Node) -> bool:
+        """When a search ends, streaming starts from the nearest common ancestor of the two best chains, if the peer's
+        best chain is still the one that its last hello announced; it cannot be known to have moved."""
+        for link in moment.before.links.values():
+            after = moment.after.links.get(link.peer)
+            if link.state in GREETING and after is not None and after.state in IN_STEP:
+                if not self._exact(moment, link, after, peers):
+                    return False
+        return True
+
+    def _exact(self, moment: Moment, link: Link, after: Link, peers: Sequence[Node]) -> bool:
+        message = moment.stimulus.message if isinstance(moment.stimulus, Received) else None
+        hello = message if isinstance(message, Hello) and moment.stimulus.peer == link.peer else link.heard
+        peer = next((peer for peer in peers if hello is not None and peer.chain.head.id == hello.head.id), None)
+        if peer is None or after.sent is None:
+            return True
+        run = sent_to(moment, link.peer)
+        start = run[0].parent if run else after.sent.id
+        return start == self.tree.common(moment.after.chain.head.id, peer.chain.head.id)
+
+
+PARTINGS_BY_FINALITY: Final = (Parting.PRUNED, Parting.CONTRADICTION)
+
+
+def search_ends(moment: Moment) -> bool:
+    return any(
+        link.state in GREETING and peer in moment.after.links and moment.after.links[peer].state in IN_STEP
+        for peer, link in moment.before.links.items()
+    )
+
+
+def blocks_arrive(moment: Moment) -> bool:
+    event = moment.stimulus
+    return isinstance(event, Received) and isinstance(event.message, Blocks) and event.peer in moment.before.links
+
+
+def hello_from_below(moment: Moment) -> bool:
+    """A greeted peer says hello, and its head is below all that we hold."""
+    event = moment.stimulus
+    if not isinstance(event, Received) or not isinstance(event.message, Hello):
+        return False
+    link = moment.before.links.get(event.peer)
+    searching = link is not None and link.state in GREETING and link.said is not None
+    return searching and event.message.head.height < moment.before.chain.base.height
+
+
+def told_pruned(moment: Moment) -> bool:
+    peer = moment.stimulus.peer
+    byes = [o.message for o in moment.outputs if isinstance(o, Send) and o.peer == peer and isinstance(o.message, Bye)]
+    return [bye.reason for bye in byes] == [Parting.PRUNED] and peer not in moment.after.links
+
+
+@attrs.frozen
+class PartsOnlyFor:
+    """No link ends for a reason of its own, except these."""
+
+    reasons: frozenset[Parting]
+
+    def __call__(self, moment: Moment) -> bool:
+        ours = (Parting.LOST, Parting.PEER_LEFT)
+        ended = (output.reason for output in moment.outputs if isinstance(output, Disconnect))
+        return all(reason in self.reasons or reason in ours for reason in ended)
+
+
+@attrs.frozen
+class Parts:
+    """A link ends for this reason."""
+
+    reason: Parting
+
+    def __call__(self, moment: Moment) -> bool:
+        return any(isinstance(output, Disconnect) and output.reason is self.reason for output in moment.outputs)
+
+
+# All together ---------------------------------------------------------------------------------------------------
+
+
+def promises(
+    nodes: Sequence[str], pairs: Sequence[tuple[str, str]], tree: Tree, partings: Iterable[Parting] = (), honest: bool = True
+) -> tuple[Property, ...]:
+    """Every promise about these nodes. ``partings`` are the reasons for which links may end in this world."""
+    over, along = tuple(nodes), Along(tree)
+    friends = {name: tuple(b if a == name else a for a, b in pairs if name in (a, b)) for name in nodes}
+    claims: list[Property] = [
+        Steps("OnlyBestChain", "A node will only send blocks that are in its best chain.", over, only_best_chain),
+        Steps("OnlyChild", "Only an immediate child of the peer's head can be sent; after sending a block, the peer's head is changed to the newly sent block, after receiving a block to the newly received one.", over, along.only_child),
+        Steps("ParentKnown", "If two nodes are both correct, then a block that is sent by either will never be rejected by the other.", over, along.parent_known, blocks_arrive),
+        Steps("NoEcho", "If we receive a block from a peer then that peer knows all ancestors of that block.", over, along.no_echo),
+        Always("Tracked", "When switching forks, we back up to the nearest block; idle means that the peer has our head.", (), tracked),
+        Always("InitIffWorse", "A node is in the init state iff the last sent hello is worse than the last received hello and the last received hello refers to an unknown block.", (), init_iff_worse),
+        Steps("AncestorExact", "When two nodes establish a new connection, they find the nearest common ancestor of their best chains.", over, along.ancestor_exact, search_ends, friends.__getitem__),
+        Settles("Settles", "If the environment stops, every run of protocol steps is finite, and ends with both nodes on the better head and both links idle."),
+        Steps("NeverBelowFinal", "No reorganisation below the final point.", over, never_below_final),
+        Steps("PrunedIsSaid", "A peer whose head is below what we still hold is told so at once, never left waiting.", over, told_pruned, hello_from_below),
+        Steps("OneDisconnect", "A link ends exactly once, and nothing is sent on it afterwards.", over, one_disconnect),
+        Steps("Bounded", "Hellos per search, buffered headers, bytes per link: each within its limit.", over, bounded),
+        Steps("PartsOnlyFor", "A link between correct nodes ends only for a reason that this world allows.", over, PartsOnlyFor(frozenset(partings))),
+    ]
+    if honest:
+        claims.append(Steps("NoPunishHonest", "No sequence of correct peers' messages, however late, repeated or reordered across links, yields a misbehaviour.", over, no_misbehaviour))
+    for a, b in pairs:
+        between = Between(a, b, tree)
+        claims += [
+            Always("CompoundStates", "From (start, start) only the notes' compound states are reachable.", (a, b), between.compound, link_states),
+            Ends("Settles", "The end of every run: both nodes on the better head and both links idle.", (a, b), between.settled),
+            Ends("FinalAdvances", "If N1 has an irreversible block that N2 does not, then N2 will advance its last irreversible block in bounded time.", (a, b), between.final_advances),
+            Ends("NeverBelowFinal", "Peers with contradicting final points part once, saying why.", (a, b), between.no_contradiction),
+        ]
+    return tuple(claims)
