@@ -11,7 +11,7 @@ from unittest.mock import patch
 from transitions import Machine
 
 from benchmarks.building import GENESIS, branch, extended, node
-from benchmarks.measure import Figures, Work, by_turns, rounded, typical
+from benchmarks.measure import Figures, Work, by_turns, least, rounded
 from syncfsm.chain import Chain
 from syncfsm.errors import Fault
 from syncfsm.events import Connected, Finalised, Produced, Received, Room, Say, Tick
@@ -127,7 +127,7 @@ def _by_event(steps: list[LinkStep], rounds: int) -> dict[str, float]:
     found = {}
     for event, count in Counter(step[1] for step in steps).most_common():
         chosen = [step for step in steps if step[1] is event]
-        found[str(event)] = rounded(1e6 * typical(rounds, _replay(TABLE.step, chosen)) / count)
+        found[str(event)] = rounded(1e6 * least(rounds, _replay(TABLE.step, chosen)) / count)
     return found
 
 

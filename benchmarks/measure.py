@@ -1,8 +1,7 @@
-"""How things are timed here: several rounds, the ones to be compared by turns, and the medians of them."""
+"""How work in one process is timed: several rounds, the ones to be compared by turns, and the best of them."""
 
 import time
 from collections.abc import Callable, Mapping
-from statistics import median
 
 Figures = dict[str, object]
 """What a topic found: a tree of names and numbers, as it goes into the JSON."""
@@ -17,16 +16,17 @@ def seconds(work: Work) -> float:
 
 
 def by_turns(rounds: int, works: Mapping[str, Work]) -> dict[str, float]:
-    """The median seconds of each work. They take turns, so that a slow spell of the machine meets all of them alike."""
+    """The least seconds that each work took, as all that disturbs only adds. They take turns, so that a slow spell of
+    the machine meets all of them alike."""
     runs: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
             runs[name].append(seconds(work))
-    return {name: median(found) for name, found in runs.items()}
+    return {name: min(found) for name, found in runs.items()}
 
 
-def typical(rounds: int, work: Work) -> float:
-    """The median seconds of one work."""
+def least(rounds: int, work: Work) -> float:
+    """The least seconds that one work took."""
     return by_turns(rounds, {"": work})[""]
 
 

@@ -275,25 +275,54 @@ class Along:
             return not any(isinstance(output, Disconnect) and output.reason not in PARTINGS_BY_FINALITY for output in moment.outputs)
         return not self.tree.descends(parent, chain.final.id)
 
-    def ancestor_exact(self, moment: Moment, *peers: Node) -> bool:
-        """When a search ends, streaming starts from the nearest common ancestor of the two best chains, if the peer's
-        best chain is still the one that its last hello announced; it cannot be known to have moved."""
-        for link in moment.before.links.values():
-            after = moment.after.links.get(link.peer)
-            if link.state in GREETING and after is not None and after.state in IN_STEP:
-                if not self._exact(moment, link, after, peers):
-                    return False
+    def ancestor_exact(self, moment: Moment, *peers: "Seen") -> bool:
+        """When a search ends, streaming starts from the nearest common ancestor of the two best chains, provided that
+        what the end rests on still holds: for the side that concludes, that the peer's head is the one it announced;
+        for the side that is told, that the peer knows our present head, too. Whoever has moved since is no wiser than
+        its messages; then the start is a common ancestor all the same, and what is missing is found in step. If the
+        peer is known to hold more of our best chain than its own best chain has, the start is as much higher."""
+        for seen in peers:
+            before, after = moment.before.links.get(seen.name), moment.after.links.get(seen.name)
+            if before is None or after is None or before.state not in GREETING or after.state not in IN_STEP:
+                continue
+            hello, run = _last_hello(moment, before), sent_to(moment, seen.name)
+            start = run[0].parent if run else after.sent.id
+            named = [seen.head, *(id for id in known_to(moment, seen.name) if id in moment.after.chain)]
+            shared = {self.tree.common(moment.after.chain.head.id, id) for id in named}
+            nearest = max(shared, key=lambda id: self.tree.blocks[id].height)
+            unmoved = hello is not None and hello.head.id == seen.head
+            concludes = any(isinstance(o, Send) and isinstance(o.message, Found) for o in moment.outputs)
+            knows = dict(seen.received).get(moment.component) == moment.after.chain.head.id
+            if unmoved and (concludes or knows) and start != nearest:
+                return False
         return True
 
-    def _exact(self, moment: Moment, link: Link, after: Link, peers: Sequence[Node]) -> bool:
-        message = moment.stimulus.message if isinstance(moment.stimulus, Received) else None
-        hello = message if isinstance(message, Hello) and moment.stimulus.peer == link.peer else link.heard
-        peer = next((peer for peer in peers if hello is not None and peer.chain.head.id == hello.head.id), None)
-        if peer is None or after.sent is None:
-            return True
-        run = sent_to(moment, link.peer)
-        start = run[0].parent if run else after.sent.id
-        return start == self.tree.common(moment.after.chain.head.id, peer.chain.head.id)
+
+@attrs.frozen
+class Seen:
+    """The view of a node for claims about searches: its name, its head, and the newest block it has of each peer."""
+
+    name: str
+    head: bytes
+    received: tuple[tuple[str, bytes], ...]
+
+
+@attrs.frozen
+class SeenAs:
+    """The view of the node with this name."""
+
+    name: str
+
+    def __call__(self, node: Node) -> Seen:
+        links = sorted(node.links.items())
+        received = tuple((peer, link.received.id) for peer, link in links if link.received is not None)
+        return Seen(self.name, node.chain.head.id, received)
+
+
+def _last_hello(moment: Moment, link: Link) -> Hello | None:
+    event = moment.stimulus
+    now = isinstance(event, Received) and event.peer == link.peer and isinstance(event.message, Hello)
+    return event.message if now else link.heard
 
 
 PARTINGS_BY_FINALITY: Final = (Parting.PRUNED, Parting.CONTRADICTION)
@@ -357,15 +386,11 @@ def promises(
 ) -> tuple[Property, ...]:
     """Every promise about these nodes. ``partings`` are the reasons for which links may end in this world."""
     over, along = tuple(nodes), Along(tree)
-    friends = {name: tuple(b if a == name else a for a, b in pairs if name in (a, b)) for name in nodes}
     claims: list[Property] = [
         Steps("OnlyBestChain", "A node will only send blocks that are in its best chain.", over, only_best_chain),
         Steps("OnlyChild", "Only an immediate child of the peer's head can be sent; after sending a block, the peer's head is changed to the newly sent block, after receiving a block to the newly received one.", over, along.only_child),
         Steps("ParentKnown", "If two nodes are both correct, then a block that is sent by either will never be rejected by the other.", over, along.parent_known, blocks_arrive),
         Steps("NoEcho", "If we receive a block from a peer then that peer knows all ancestors of that block.", over, along.no_echo),
-        Always("Tracked", "When switching forks, we back up to the nearest block; idle means that the peer has our head.", (), tracked),
-        Always("InitIffWorse", "A node is in the init state iff the last sent hello is worse than the last received hello and the last received hello refers to an unknown block.", (), init_iff_worse),
-        Steps("AncestorExact", "When two nodes establish a new connection, they find the nearest common ancestor of their best chains.", over, along.ancestor_exact, search_ends, friends.__getitem__),
         Settles("Settles", "If the environment stops, every run of protocol steps is finite, and ends with both nodes on the better head and both links idle."),
         Steps("NeverBelowFinal", "No reorganisation below the final point.", over, never_below_final),
         Steps("PrunedIsSaid", "A peer whose head is below what we still hold is told so at once, never left waiting.", over, told_pruned, hello_from_below),
@@ -373,9 +398,19 @@ def promises(
         Steps("Bounded", "Hellos per search, buffered headers, bytes per link: each within its limit.", over, bounded),
         Steps("PartsOnlyFor", "A link between correct nodes ends only for a reason that this world allows.", over, PartsOnlyFor(frozenset(partings))),
     ]
+    for name in nodes:
+        claims += [
+            Always("Tracked", "When switching forks, we back up to the nearest block; idle means that the peer has our head.", (name,), tracked),
+            Always("InitIffWorse", "A node is in the init state iff the last sent hello is worse than the last received hello and the last received hello refers to an unknown block.", (name,), init_iff_worse),
+        ]
     if honest:
         claims.append(Steps("NoPunishHonest", "No sequence of correct peers' messages, however late, repeated or reordered across links, yields a misbehaviour.", over, no_misbehaviour))
+    sentence = "When two nodes establish a new connection, they find the nearest common ancestor of their best chains."
     for a, b in pairs:
+        for here, there in ((a, b), (b, a)):
+            claims.append(
+                Steps("AncestorExact", sentence, (here,), along.ancestor_exact, search_ends, (there,), SeenAs(there))
+            )
         between = Between(a, b, tree)
         claims += [
             Always("CompoundStates", "From (start, start) only the notes' compound states are reachable.", (a, b), between.compound, link_states),

@@ -75,7 +75,7 @@ class Judge:
         self._ends = [p for p in properties if isinstance(p, Ends)]
         self._sometimes = [p for p in properties if isinstance(p, Sometimes)]
         self._sometimes_steps = [p for p in properties if isinstance(p, SometimesStep)]
-        self._asked: dict[str, Asked] = {p.name: Asked() for p in (*self._always, *self._ends, *self._sometimes)}
+        self._asked: dict[Always, Asked] = {p: Asked() for p in (*self._always, *self._ends, *self._sometimes)}
         self._beside: dict[tuple[Any, ...], bool] = {}
         self._reached: set[str] = set()
 
@@ -90,7 +90,7 @@ class Judge:
         places = [self._world.find(name) for name in wanted.over]
         views = [self._view(place, wanted.view) for place in places]
         numbers = [view.of(fields[place]) for view, place in zip(views, places, strict=True)]
-        rows = self._asked[wanted.name].new(numbers, [len(view.values) for view in views])
+        rows = self._asked[wanted].new(numbers, [len(view.values) for view in views])
         seen = [tuple(view.values[n[row]] for view, n in zip(views, numbers, strict=True)) for row in rows]
         return rows, seen
 
@@ -120,9 +120,9 @@ class Judge:
     def steps(self, place: int, entries: NDArray[Any], fields: Sequence[Ints]) -> tuple[Steps, int] | None:
         """The first of these steps that breaks a property which looks at other components too."""
         table = self._tables[place]
-        wanted = {p.name: p for entry in np.unique(entries) for p in table.asks.get(int(entry), ())}
-        for p in wanted.values():
-            places = [self._world.find(name) for name in p.beside(table.component.name)]
+        wanted = dict.fromkeys(p for entry in np.unique(entries) for p in table.asks.get(int(entry), ()))
+        for p in wanted:
+            places = [self._world.find(name) for name in p.beside]
             views = [self._view(at, p.view) for at in places]
             numbers = [view.of(fields[at]) for view, at in zip(views, places, strict=True)]
             stacked = np.stack([entries.astype(np.int64), *(number.astype(np.int64) for number in numbers)])
@@ -133,7 +133,7 @@ class Judge:
         return None
 
     def _holds(self, p: Steps, table: Tabulated, entry: int, views: Sequence[Views], seen: Sequence[int]) -> bool:
-        key = (p.name, table.place, entry, *seen)
+        key = (p, table.place, entry, *seen)
         known = self._beside.get(key)
         if known is None:
             values = [view.values[number] for view, number in zip(views, seen, strict=True)]

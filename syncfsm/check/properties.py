@@ -50,8 +50,8 @@ class Sometimes(Always):
 class Steps:
     """``holds(moment, *views)`` at every step of the components ``over``.
 
-    ``when`` picks the moments that matter. ``beside`` maps a component in ``over`` to the others whose views, as they
-    are at that moment, the property wants to see.
+    ``when`` picks the moments that matter. ``beside`` names other components whose views, as they are at that moment,
+    the property wants to see.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Steps:
     over: tuple[str, ...]
     holds: Callable[..., bool]
     when: Callable[[Moment], bool] = lambda moment: True
-    beside: Callable[[str], tuple[str, ...]] = lambda name: ()
+    beside: tuple[str, ...] = ()
     view: Callable[[Any], Any] = whole
 
 

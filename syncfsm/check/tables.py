@@ -165,8 +165,8 @@ class Tabulated:
 
     def _judged(self, local: int, after: int, emit: int, moment: Moment) -> int:
         asked = [p for p in self._steps if p.when(moment)]
-        alone = [p for p in asked if not p.beside(self.component.name)]
-        beside = [p for p in asked if p.beside(self.component.name)]
+        alone = [p for p in asked if not p.beside]
+        beside = [p for p in asked if p.beside]
         broken = next((p for p in alone if not p.holds(moment)), None)
         found = self._add(local, after, emit, moment, (BROKEN if broken else 0) | (ASKS if beside else 0))
         if broken:

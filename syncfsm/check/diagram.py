@@ -1,0 +1,142 @@
+"""A story as a sequence diagram: in the terminal, and as Mermaid.
+
+A component with ``source`` and ``target`` is a line between two others and is drawn as an arrow; the environment is
+what happens to whom; everything else has a column of its own.
+"""
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any, Final
+
+from syncfsm.check.nodes import tell as tell_message
+from syncfsm.check.story import Scene, Story
+from syncfsm.check.world import Environment, Moment, World
+from syncfsm.events import Received, Room
+from syncfsm.outputs import Deliver, Disconnect, Misbehaviour, Send, SendBlocks
+
+WIDTH: Final = 46
+"""Characters of a column."""
+MARGIN: Final = 5
+
+
+def columns(world: World) -> list[str]:
+    """The components that have a column."""
+    return [c.name for c in world.components if not hasattr(c, "source") and not isinstance(c, Environment)]
+
+
+def heading(story: Story) -> list[str]:
+    """What is violated, and the sentence it comes from."""
+    violation = story.violation
+    lines = [f"{violation.name} does not hold in world {story.world.name}, {len(story.scenes)} actions from the start."]
+    lines += textwrap.wrap(f"“{violation.sentence}”", 100, initial_indent="  ", subsequent_indent="  ")
+    return lines + ([f"  {violation.detail}"] if violation.detail else [])
+
+
+def terminal(story: Story) -> str:
+    """The story as text: a column for each node, an arrow for each message, what each rule did below."""
+    names, world = columns(story.world), story.world
+    lines = [*heading(story), ""]
+    lines.append(" " * MARGIN + "".join(name.ljust(WIDTH) for name in names).rstrip())
+    start = {name: world.components[world.find(name)].show(world.components[world.find(name)].start) for name in names}
+    lines += _cells(names, {name: [f"({text})"] for name, text in start.items()})
+    for at, scene in enumerate(story.scenes, 1):
+        if story.violation.loop == at - 1:
+            lines.append("---- from here the run repeats itself ----")
+        lines.append(f"{at:>3}  {_action(names, scene)}".rstrip())
+        lines += _cells(names, {name: list(_deeds(world, scene, name)) for name in names})
+    if story.stopped:
+        lines.append(f"Here the run stops: {story.stopped}.")
+    return "\n".join(lines) + "\n"
+
+
+def _action(names: list[str], scene: Scene) -> str:
+    arrow = _arrow(scene)
+    if arrow is None:
+        return f"* {scene.component}: {scene.label}"
+    source, target, text = arrow
+    here, there = names.index(source) * WIDTH, names.index(target) * WIDTH
+    left, right = min(here, there), max(here, there)
+    body = f" {text} ".center(right - left - 2, "─")
+    return " " * left + (f"├{body}▶" if here < there else f"◀{body}┤")
+
+
+def _arrow(scene: Scene) -> tuple[str, str, str] | None:
+    """From whom, to whom, what; ``None`` if the action is no delivery."""
+    for moment in scene.moments[1:]:
+        if isinstance(moment.stimulus, Received) and scene.label in ("deliver", "overtake"):
+            return moment.stimulus.peer, moment.component, tell_message(moment.stimulus.message)
+        if isinstance(moment.stimulus, Room):
+            return moment.stimulus.peer, moment.component, f"room {moment.stimulus.freed}"
+    return None
+
+
+def _deeds(world: World, scene: Scene, name: str) -> Iterator[str]:
+    """What one component did in this action."""
+    component = world.components[world.find(name)]
+    for moment in scene.moments:
+        if moment.component == name:
+            if isinstance(moment.after, str):
+                yield f"! {moment.after}"
+                continue
+            before, after = component.show(moment.before), component.show(moment.after)
+            yield f"{before}  ⇒  {after}" if before != after else f"({after})"
+            yield from (f"  {_row(rule)}" for rule in moment.rules)
+            yield from (f"  {text}" for text in _said(moment))
+
+
+def _row(rule: Any) -> str:
+    guard, action = getattr(rule, "guard", ""), getattr(rule, "action", str(rule))
+    events = "/".join(rule.event) if len(getattr(rule, "event", ())) == 1 else ""
+    return f"{events} [{guard}] {action}".strip()
+
+
+def _said(moment: Moment) -> Iterator[str]:
+    for output in moment.outputs:
+        match output:
+            case Send(peer, message):
+                yield f"→ {peer}: {tell_message(message)}"
+            case SendBlocks(peer, headers):
+                yield f"→ {peer}: blocks {' '.join(header.id.decode(errors='replace') for header in headers)}"
+            case Misbehaviour(peer, fault):
+                yield f"! {peer} misbehaves: {fault.rule}"
+            case Disconnect(peer, reason):
+                yield f"× {peer}: {reason.value}"
+            case Deliver(peer, note):
+                yield f"delivers {tell_message(note)} of {peer}"
+            case _:
+                pass
+
+
+def _cells(names: list[str], texts: dict[str, list[str]]) -> list[str]:
+    """Texts side by side, each wrapped to its column."""
+    cells = [[part for line in texts.get(name, ()) for part in _wrap(line)] for name in names]
+    rows = max(map(len, cells), default=0)
+    filled = [[*cell, *[""] * (rows - len(cell))] for cell in cells]
+    return [(" " * MARGIN + "".join(part.ljust(WIDTH) for part in row)).rstrip() for row in zip(*filled, strict=True)]
+
+
+def _wrap(line: str) -> list[str]:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(line, WIDTH - 2, subsequent_indent=indent, drop_whitespace=True) or [""]
+
+
+def mermaid(story: Story) -> str:
+    """The story as a Mermaid sequence diagram."""
+    names, world = columns(story.world), story.world
+    lines = ["sequenceDiagram", *(f"    participant {name}" for name in names)]
+    for at, scene in enumerate(story.scenes, 1):
+        arrow = _arrow(scene)
+        if arrow is None:
+            lines.append(f"    Note over {names[0]},{names[-1]}: {at}. {_safe(f'{scene.component}: {scene.label}')}")
+        else:
+            lines.append(f"    {arrow[0]}->>{arrow[1]}: {at}. {_safe(arrow[2])}")
+        for name in names:
+            deeds = [_safe(deed.strip()) for deed in _deeds(world, scene, name)]
+            if deeds:
+                lines.append(f"    Note over {name}: {'<br/>'.join(deeds)}")
+    lines.append(f"    Note over {names[0]},{names[-1]}: {_safe(story.violation.name)} does not hold")
+    return "\n".join(lines) + "\n"
+
+
+def _safe(text: str) -> str:
+    return text.replace(";", ",").replace("#", "no. ").replace("<", "‹").replace(">", "›")
