@@ -74,6 +74,7 @@ def known_to(moment: Moment, peer: str) -> list[bytes]:
     before = moment.before.links.get(peer)
     if before is not None:
         known += [before.sent.id] if before.sent is not None else []
+        known += [header.id for header in before.left]
         known += [before.heard.head.id, *(point.id for point in before.heard.points)] if before.heard else []
     message = moment.stimulus.message if isinstance(moment.stimulus, Received) else None
     if isinstance(moment.stimulus, Received) and moment.stimulus.peer == peer:
@@ -275,54 +276,41 @@ class Along:
             return not any(isinstance(output, Disconnect) and output.reason not in PARTINGS_BY_FINALITY for output in moment.outputs)
         return not self.tree.descends(parent, chain.final.id)
 
-    def ancestor_exact(self, moment: Moment, *peers: "Seen") -> bool:
-        """When a search ends, streaming starts from the nearest common ancestor of the two best chains, provided that
-        what the end rests on still holds: for the side that concludes, that the peer's head is the one it announced;
-        for the side that is told, that the peer knows our present head, too. Whoever has moved since is no wiser than
-        its messages; then the start is a common ancestor all the same, and what is missing is found in step. If the
-        peer is known to hold more of our best chain than its own best chain has, the start is as much higher."""
-        for seen in peers:
-            before, after = moment.before.links.get(seen.name), moment.after.links.get(seen.name)
-            if before is None or after is None or before.state not in GREETING or after.state not in IN_STEP:
-                continue
-            hello, run = _last_hello(moment, before), sent_to(moment, seen.name)
-            start = run[0].parent if run else after.sent.id
-            named = [seen.head, *(id for id in known_to(moment, seen.name) if id in moment.after.chain)]
-            shared = {self.tree.common(moment.after.chain.head.id, id) for id in named}
-            nearest = max(shared, key=lambda id: self.tree.blocks[id].height)
-            unmoved = hello is not None and hello.head.id == seen.head
-            concludes = any(isinstance(o, Send) and isinstance(o.message, Found) for o in moment.outputs)
-            knows = dict(seen.received).get(moment.component) == moment.after.chain.head.id
-            if unmoved and (concludes or knows) and start != nearest:
-                return False
-        return True
+    def ancestor_exact(self, moment: Moment, peer: str, head: bytes) -> bool:
+        """Who ends the search (it says so with a ``Found``) streams from the nearest common ancestor of its best chain
+        and the peer's, provided that the peer's head still is the one it announced; nobody is wiser than its messages.
+        If the peer is known to hold more of our best chain than its own best chain has, the start is as much higher.
+        Who is told streams from the block it is told of, or from where its own best chain has left that one."""
+        before, after = moment.before.links.get(peer), moment.after.links.get(peer)
+        if before is None or after is None or before.state not in GREETING or after.state not in IN_STEP:
+            return True
+        run, best = sent_to(moment, peer), moment.after.chain.head.id
+        start = run[0].parent if run else after.sent.id
+        message = moment.stimulus.message if isinstance(moment.stimulus, Received) else None
+        if any(isinstance(o, Send) and o.peer == peer and isinstance(o.message, Found) for o in moment.outputs):
+            hello = message if isinstance(message, Hello) and moment.stimulus.peer == peer else before.heard
+            if hello is None or hello.head.id != head:
+                return True
+            named = [head, *(id for id in known_to(moment, peer) if id in moment.after.chain)]
+            shared = {self.tree.common(best, id) for id in named}
+            return start == max(shared, key=lambda id: self.tree.blocks[id].height)
+        return not isinstance(message, Found) or start == self.tree.common(best, message.common.id)
 
 
 @attrs.frozen
-class Seen:
-    """The view of a node for claims about searches: its name, its head, and the newest block it has of each peer."""
+class Exact:
+    """``AncestorExact`` of the links to one peer."""
 
-    name: str
-    head: bytes
-    received: tuple[tuple[str, bytes], ...]
+    along: Along
+    peer: str
 
-
-@attrs.frozen
-class SeenAs:
-    """The view of the node with this name."""
-
-    name: str
-
-    def __call__(self, node: Node) -> Seen:
-        links = sorted(node.links.items())
-        received = tuple((peer, link.received.id) for peer, link in links if link.received is not None)
-        return Seen(self.name, node.chain.head.id, received)
+    def __call__(self, moment: Moment, head: bytes) -> bool:
+        return self.along.ancestor_exact(moment, self.peer, head)
 
 
-def _last_hello(moment: Moment, link: Link) -> Hello | None:
-    event = moment.stimulus
-    now = isinstance(event, Received) and event.peer == link.peer and isinstance(event.message, Hello)
-    return event.message if now else link.heard
+def head_of(node: Node) -> bytes:
+    """The view for claims that look at heads only."""
+    return node.chain.head.id
 
 
 PARTINGS_BY_FINALITY: Final = (Parting.PRUNED, Parting.CONTRADICTION)
@@ -409,7 +397,7 @@ def promises(
     for a, b in pairs:
         for here, there in ((a, b), (b, a)):
             claims.append(
-                Steps("AncestorExact", sentence, (here,), along.ancestor_exact, search_ends, (there,), SeenAs(there))
+                Steps("AncestorExact", sentence, (here,), Exact(along, there), search_ends, (there,), head_of)
             )
         between = Between(a, b, tree)
         claims += [

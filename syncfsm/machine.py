@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import attrs
 import msgspec
@@ -79,9 +79,11 @@ def ignore(value: V, message: object, view: object) -> tuple[V, tuple[()]]:
     return value, ()
 
 
-@attrs.frozen
-class Step(Generic[V]):
-    """The result of one event: the new value, what is to be done, and the row that decided it."""
+class Step(NamedTuple, Generic[V]):
+    """The result of one event: the new value, what is to be done, and the row that decided it.
+
+    A plain tuple, as one is made for every step of every link.
+    """
 
     value: V
     outputs: tuple[Any, ...]

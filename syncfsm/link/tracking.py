@@ -60,7 +60,9 @@ def batch(link: Link, room: int, view: View) -> tuple[Header, ...]:
     assert link.sent is not None
     if room <= 0:
         return ()
-    blocks = view.chain.path(link.sent, min(view.limits.run, view.chain.head.height - link.sent.height))
+    head = view.chain.head
+    guess = room // head.cost + 1  # if these blocks are smaller than the head, what is left goes with the next batch
+    blocks = view.chain.path(link.sent, min(view.limits.run, head.height - link.sent.height, guess))
     for count, block in enumerate(blocks, 1):
         room -= block.cost
         if room <= 0:

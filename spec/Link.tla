@@ -1,0 +1,307 @@
+-------------------------------- MODULE Link --------------------------------
+(* The link machine: one end of a connection. A link is a record, and a    *)
+(* row of the table below makes a new one and the messages that it sends.  *)
+(*                                                                         *)
+(* Each row is a line, named by its event and its guard, or by its event   *)
+(* and its action if it has no guard; the rows of an event are tried from  *)
+(* the top. The table is the one in syncfsm/link/rules.py. `v` is what a   *)
+(* link sees of its node: the chain before anything is pruned, `v.c`, and  *)
+(* the height of the oldest block that will be held after, `v.floor`.      *)
+(*                                                                         *)
+(* Left out, because time stands still here and a node has one peer: the   *)
+(* limits on rates and the timers, and links that wait to be greeted. Left *)
+(* out too: payloads, pings, and what only incorrect peers send.           *)
+EXTENDS Tree
+
+CONSTANTS Streaming,  \* the strategy: TRUE for streaming, FALSE for locator
+          Points,     \* points a locator hello offers
+          Gaps,       \* Gaps[n + 1]: depths offered by an opening hello if n blocks are below the head
+          HelloCost,  \* bytes that a hello counts against the room
+          Room,       \* bytes a link may have under way
+          Branches    \* branches we left of which a link remembers what the peer has
+
+NoHello == [head |-> None]
+Closed == [state |-> "closed", said |-> NoHello, heard |-> NoHello, final |-> None, cursor |-> None,
+           sent |-> None, received |-> None, left |-> <<>>, room |-> 0]
+
+Greeting == {"start", "init"}
+InStep == {"syncing", "idle"}
+
+Last(s) == s[Len(s)]
+
+(* What a step makes: the rows that fired, the link, and what it says.     *)
+Row(name, state, did) == [rows |-> <<name>>, link |-> [did.link EXCEPT !.state = state], says |-> did.says]
+Did(l, says) == [link |-> l, says |-> says]
+Nothing(l) == [rows |-> <<>>, link |-> l, says |-> <<>>]
+Then(r, s) == [rows |-> r.rows \o s.rows, link |-> s.link, says |-> r.says \o s.says]
+
+-----------------------------------------------------------------------------
+(* What a hello offers, and what it tells. See syncfsm/link/discovery.py.  *)
+
+OldestHeld(v) == BestAt(v.c, v.floor)
+
+Hello(v, head, points, ceiling, about) ==
+    [type |-> "hello", head |-> head, final |-> v.c.final, base |-> OldestHeld(v),
+     points |-> points, ceiling |-> ceiling, about |-> about]
+
+Opening(v, about) ==
+    LET head == v.c.head
+        gaps == IF Streaming THEN <<0>> ELSE Gaps[Height[head] - v.floor + 1]
+    IN  Hello(v, head, [i \in 1..Len(gaps) |-> At[head][Height[head] - gaps[i]]], Height[head] + 1, about)
+
+Offer(l, v, point, about) == Hello(v, l.said.head, <<point>>, Height[point] + 1, about)
+
+(* Heights from `high` down to `low`, `Points` at most, evenly spread.     *)
+Even(low, high) ==
+    LET span == high - low
+    IN  IF span < Points THEN [i \in 1..span + 1 |-> high + 1 - i]
+        ELSE [i \in 1..Points |-> low + ((span + 1) * (Points - i)) \div Points]
+
+Narrower(l, m, a, v) ==
+    IF a.relation = "common" /\ a.has # None THEN Offer(l, v, a.has, m.head)
+    ELSE LET top == Height[l.said.head]
+             low == Min2(Max2(IF a.common = None THEN 0 ELSE Height[a.common], v.floor), top)
+             ceiling == Max2(low + 1, Min2(a.ceiling, top + 1))
+             held(h) == h <= Height[v.c.head]
+             heights == SelectSeq(Even(low, ceiling - 1), held)
+         IN  Hello(v, l.said.head, [i \in 1..Len(heights) |-> At[v.c.head][heights[i]]], ceiling, m.head)
+
+(* The next point of a streaming search, or None.                          *)
+NextPoint(l, v) ==
+    LET oldest == l.heard.base
+        last == IF l.cursor = None THEN l.said.head ELSE l.cursor
+        theirs == IF l.final = None THEN 0 ELSE Height[l.final]
+        bottom == Max2(Max2(v.floor, Height[oldest]), Min2(Height[v.c.final], theirs))
+        height == Min2(Height[last] - 1, Height[l.heard.head])
+    IN  IF oldest \in v.c.held /\ Height[oldest] >= v.floor /\ ~OnBest(v.c, oldest)
+        THEN IF l.cursor = oldest THEN None ELSE oldest
+        ELSE IF Height[last] > bottom THEN BestAt(v.c, Max2(height, bottom)) ELSE None
+
+Contradicts(final, c) ==
+    Height[c.base] <= Height[final] /\ Height[final] <= Height[c.final] /\ BestAt(c, Height[final]) # final
+
+NothingIsShared(m, c) ==
+    IF Height[m.base] >= Height[c.base] THEN m.base \notin c.held ELSE Height[m.head] < Height[c.base]
+
+Found(relation, better, knows, common, has, ceiling) ==
+    [relation |-> relation, better |-> better, knows |-> knows, common |-> common, has |-> has, ceiling |-> ceiling]
+
+Bracket(m, better, c) ==
+    LET known == {i \in 1..Len(m.points) : m.points[i] \in c.held}
+        passed == IF known = {} THEN 1..Len(m.points) ELSE 1..Min(known) - 1
+        above == {Height[m.points[i]] : i \in {j \in passed : Height[m.points[j]] > Height[c.base]}}
+        ceiling == Min({m.ceiling} \cup above)
+    IN  IF known = {} THEN Found("bracket", better, FALSE, None, None, ceiling)
+        ELSE LET has == m.points[Min(known)]
+                 common == Common[c.head][has]
+                 exact == common # has \/ ceiling - Height[has] <= 1
+             IN  Found(IF exact THEN "common" ELSE "bracket", better, FALSE, common, has, ceiling)
+
+Assess(m, said, c) ==
+    LET better == said = NoHello \/ m.head > said.head
+    IN  IF Contradicts(m.final, c) THEN Found("contradiction", better, FALSE, None, None, 0)
+        ELSE IF m.head \in c.held
+        THEN LET common == Common[c.head][m.head]
+             IN  Found("common", better, TRUE, common, m.head, Height[common] + 1)
+        ELSE IF NothingIsShared(m, c) THEN Found("nothing", better, FALSE, None, None, 0)
+        ELSE Bracket(m, better, c)
+
+-----------------------------------------------------------------------------
+(* Head tracking. See syncfsm/link/tracking.py.                            *)
+
+Raised(sent, known, v) ==
+    IF known = None \/ known \notin v.c.held \/ (sent # None /\ Height[known] <= Height[sent]) THEN sent
+    ELSE LET common == Common[v.c.head][known]
+         IN  IF sent = None \/ Height[common] > Height[sent] THEN common ELSE sent
+
+RECURSIVE RaisedByAll(_, _, _)
+RaisedByAll(sent, known, v) ==
+    IF known = <<>> THEN sent ELSE RaisedByAll(Raised(sent, Head(known), v), Tail(known), v)
+
+Rebased(l, v) ==
+    LET sent == IF l.sent = None \/ OnBest(v.c, l.sent) THEN l.sent ELSE Raised(None, l.sent, v)
+    IN  RaisedByAll(Raised(sent, l.received, v), l.left, v)
+
+After(l, b, v) == Raised(Rebased(l, v), IF b \in v.c.held THEN b ELSE Parent[b], v)
+
+RECURSIVE Uncovered(_, _, _, _)
+Uncovered(known, kept, by, v) ==
+    IF known = <<>> THEN kept
+    ELSE LET b == Head(known)
+             covered == \E x \in by : x \in v.c.held /\ IsAncestor(b, x)
+         IN  IF b \in v.c.held /\ ~covered THEN Uncovered(Tail(known), Append(kept, b), by \cup {b}, v)
+             ELSE Uncovered(Tail(known), kept, by, v)
+
+Leaving(l, received, sent, v) ==
+    LET known(b) == b # None
+        old == SelectSeq(<<l.sent, l.received>>, known)
+        follows(b) == received # None /\ Parent[received] = b
+        none == \A i \in 1..Len(old) : old[i] \in {sent, received} \/ follows(old[i])
+        kept == Uncovered(old \o l.left, <<>>, {sent, received} \ {None}, v)
+    IN  IF none /\ l.left = <<>> THEN <<>> ELSE SubSeq(kept, 1, Min2(Len(kept), Branches))
+
+(* The next blocks for the peer: one more for as long as room is left.     *)
+RECURSIVE Batch(_, _, _)
+Batch(after, room, v) ==
+    IF room <= 0 \/ after = v.c.head THEN <<>>
+    ELSE LET b == At[v.c.head][Height[after] + 1] IN <<b>> \o Batch(b, room - Cost[b], v)
+
+RECURSIVE Total(_)
+Total(blocks) == IF blocks = <<>> THEN 0 ELSE Cost[Head(blocks)] + Total(Tail(blocks))
+
+-----------------------------------------------------------------------------
+(* Guards. See syncfsm/link/guards.py.                                     *)
+
+Lacking(sent, v) == sent # v.c.head
+Stale(l, m) == m.about # None /\ (l.said = NoHello \/ m.about # l.said.head)
+CommonKnown(l, m, a) == a.knows \/ (a.relation = "common" /\ ~a.better /\ ~Stale(l, m))
+Asked(l, m) == m.about # None /\ ~Stale(l, m) /\ ~Streaming
+CanNarrow(l, m, a, v) ==
+    ~Stale(l, m) /\ (Len(m.points) > 1 \/ a.has # None \/ Height[Last(m.points)] < Height[v.c.base])
+OutOfStep(l, b, c) ==
+    IF BelowFinal(c, b) THEN l.sent = None /\ Parent[b] \notin c.held
+    ELSE l.sent = None \/ ~(l.received # None /\ l.received \notin c.held)
+Extends(l, extends, v) ==
+    extends /\ v.floor <= Height[l.said.base] /\ Height[v.c.final] <= Height[l.said.head]
+WorseThanHeard(l, v) == l.heard # NoHello /\ l.heard.head > v.c.head
+
+-----------------------------------------------------------------------------
+(* Actions. See syncfsm/link/actions.py.                                   *)
+
+Say(l, m) == Did([l EXCEPT !.said = m, !.cursor = None, !.room = @ - HelloCost], <<m>>)
+Hear(l, m) == [l EXCEPT !.heard = m, !.final = m.final]
+
+Synced(l, sent, has, v) ==
+    LET better == has # None /\ (l.received \notin v.c.held \/ Height[has] > Height[l.received])
+        heard == IF l.heard = NoHello \/ l.heard.about = None THEN NoHello
+                 ELSE [l.heard EXCEPT !.points = <<Last(@)>>]
+    IN  [l EXCEPT !.sent = sent, !.received = IF better THEN has ELSE @,
+                  !.said = NoHello, !.heard = heard, !.cursor = None]
+
+Remember(l, m) == Did(Hear(l, m), <<>>)
+Search(l, m) == Did([Hear(l, m) EXCEPT !.cursor = None], <<>>)
+Narrow(l, m, a, v) == Did([Hear(l, m) EXCEPT !.room = @ - HelloCost], <<Narrower(l, m, a, v)>>)
+Conclude(l, a, v) == Did(Synced(l, a.common, a.has, v), <<[type |-> "found", common |-> a.common]>>)
+NoteHas(l, m, a, v) == Did(Synced(Hear(l, m), Raised(l.sent, a.has, v), a.has, v), <<>>)
+HelloAgain(l, v) ==
+    Say(l, Opening(v, IF l.heard # NoHello /\ ~WorseThanHeard(l, v) THEN l.heard.head ELSE None))
+TakeFound(l, found, v) == Did(Synced(l, Raised(None, found, v), found, v), <<>>)
+NoteFound(l, found, v) == Did(Synced(l, Raised(l.sent, found, v), found, v), <<>>)
+TakeBlock(l, b, sent, v) ==
+    Did(Synced([l EXCEPT !.received = b, !.left = Leaving(l, b, sent, v)], sent, None, v), <<>>)
+Rebase(l, sent, v) == Did([l EXCEPT !.sent = sent, !.left = Leaving(l, l.received, sent, v)], <<>>)
+
+Gained(l, freed) == [l EXCEPT !.room = IF freed = 0 THEN @ ELSE Min2(@ + freed, Room)]
+StepBack(l, freed, v) ==
+    LET point == NextPoint(l, v)
+    IN  Did([Gained(l, freed) EXCEPT !.cursor = point, !.room = @ - HelloCost],
+            <<Offer(l, v, point, l.heard.head)>>)
+Stream(l, freed, blocks) ==
+    IF blocks = <<>> THEN Did(Gained(l, freed), <<>>)
+    ELSE Did([Gained(l, freed) EXCEPT !.sent = Last(blocks), !.room = @ - Total(blocks)],
+             [i \in 1..Len(blocks) |-> [type |-> "block", block |-> blocks[i]]])
+
+Part(l, reason, point) == Did(Closed, <<[type |-> "bye", reason |-> reason, point |-> point]>>)
+PartContradicting(l, v) == Part(l, "contradicting-final", v.c.final)
+PartPruned(l, v) == Part(l, "pruned", OldestHeld(v))
+PartOutOfStep(l) == Part(l, "out-of-step", None)
+
+-----------------------------------------------------------------------------
+(* The table.                                                              *)
+
+\* A link begins: we greet.
+OnConnect(v) ==
+    LET opened == Row("ConnectOpen", "start", Did([Closed EXCEPT !.room = Room], <<>>))
+    IN  Then(opened, Row("GreetUngreeted", "start", Say(opened.link, Opening(v, None))))
+
+\* Hello: who knows whose head, who is worse.
+OnHello(l, m, v) ==
+    LET a == Assess(m, l.said, v.c)
+        greeting == l.state \in Greeting
+        heard == Hear(l, m)
+        hasAll == ~Lacking(Raised(l.sent, a.has, v), v)
+    IN  IF a.relation = "contradiction"                                   THEN Row("HelloFinalsContradict", "closed", PartContradicting(l, v))
+        ELSE IF greeting /\ a.relation = "nothing"                        THEN Row("HelloNothingShared", "closed", PartPruned(l, v))
+        ELSE IF greeting /\ CommonKnown(l, m, a) /\ Lacking(a.common, v)  THEN Row("HelloCommonAndLacking", "syncing", Conclude(heard, a, v))
+        ELSE IF greeting /\ CommonKnown(l, m, a)                          THEN Row("HelloCommon", "idle", Conclude(heard, a, v))
+        ELSE IF l.state = "start" /\ a.better /\ Asked(l, m)              THEN Row("HelloWorseAndAsked", "init", Narrow(l, m, a, v))
+        ELSE IF l.state = "start" /\ a.better                             THEN Row("HelloWorse", "init", Search(l, m))
+        ELSE IF l.state = "start" /\ CanNarrow(l, m, a, v)                THEN Row("HelloCanNarrow", "start", Narrow(l, m, a, v))
+        ELSE IF l.state = "start"                                         THEN Row("HelloRemember", "start", Remember(l, m))
+        ELSE IF l.state = "init" /\ ~a.better /\ CanNarrow(l, m, a, v)    THEN Row("HelloBetterAndCanNarrow", "start", Narrow(l, m, a, v))
+        ELSE IF l.state = "init" /\ ~a.better                             THEN Row("HelloBetter", "start", Remember(l, m))
+        ELSE IF l.state = "init" /\ Asked(l, m)                           THEN Row("HelloAsked", "init", Narrow(l, m, a, v))
+        ELSE IF l.state = "init"                                          THEN Row("HelloSearch", "init", Search(l, m))
+        ELSE IF l.state = "syncing" /\ hasAll                             THEN Row("HelloHasAll", "idle", NoteHas(l, m, a, v))
+        ELSE                                                                   Row("HelloNoteHas", l.state, NoteHas(l, m, a, v))
+
+\* Found: the other side ended the search.
+OnFound(l, common, v) ==
+    LET found == IF common \in v.c.held THEN common ELSE None
+        greeting == l.state \in Greeting
+        foundAll == ~Lacking(Raised(l.sent, found, v), v)
+    IN  IF greeting /\ found = None                                       THEN Row("FoundNotHeld", "closed", PartOutOfStep(l))
+        ELSE IF greeting /\ Lacking(Raised(None, found, v), v)            THEN Row("FoundFoundAndLacking", "syncing", TakeFound(l, found, v))
+        ELSE IF greeting                                                  THEN Row("FoundTakeFound", "idle", TakeFound(l, found, v))
+        ELSE IF l.state = "syncing" /\ foundAll                           THEN Row("FoundFoundAll", "idle", NoteFound(l, found, v))
+        ELSE                                                                   Row("FoundNoteFound", l.state, NoteFound(l, found, v))
+
+\* Blocks: after receiving a block, the peer's head is that block. `c` is the chain before.
+OnBlock(l, b, v, c) ==
+    LET sent == After(l, b, v)
+        refused == b \notin c.held /\ ~Fits(c, b)
+    IN  IF refused /\ OutOfStep(l, b, v.c)                                THEN Row("BlocksOutOfStep", "closed", PartOutOfStep(l))
+        ELSE IF Lacking(sent, v)                                          THEN Row("BlocksTakenAndLacking", "syncing", TakeBlock(l, b, sent, v))
+        ELSE                                                                   Row("BlocksTakeBlocks", "idle", TakeBlock(l, b, sent, v))
+
+\* Our chain moved; `extends`: the new head descends from the old one.
+OnMoved(l, extends, v) ==
+    LET greeting == l.state \in Greeting
+        a == Assess(l.heard, l.said, v.c)
+        relation == IF l.heard = NoHello THEN "unheard" ELSE a.relation
+        learnt == relation = "common" /\ a.knows
+        sent == Rebased(l, v)
+    IN  IF greeting /\ relation = "nothing"                               THEN Row("MovedNothingShared", "closed", PartPruned(l, v))
+        ELSE IF greeting /\ learnt /\ Lacking(a.common, v)                THEN Row("MovedHeadLearntAndLacking", "syncing", Conclude(l, a, v))
+        ELSE IF greeting /\ learnt                                        THEN Row("MovedHeadLearnt", "idle", Conclude(l, a, v))
+        ELSE IF greeting /\ Extends(l, extends, v)                        THEN Row("MovedExtends", l.state, Did(l, <<>>))
+        ELSE IF greeting /\ WorseThanHeard(l, v)                          THEN Row("MovedWorseThanHeard", "init", HelloAgain(l, v))
+        ELSE IF greeting                                                  THEN Row("MovedHelloAgain", "start", HelloAgain(l, v))
+        ELSE IF sent = None \/ Height[sent] < v.floor                     THEN Row("MovedPrunedPastPeer", "closed", PartPruned(l, v))
+        ELSE IF Lacking(sent, v)                                          THEN Row("MovedLacksHead", "syncing", Rebase(l, sent, v))
+        ELSE                                                                   Row("MovedRebase", "idle", Rebase(l, sent, v))
+
+\* Final points.
+OnFinalised(l, v) ==
+    IF l.final # None /\ Contradicts(l.final, v.c)                        THEN Row("FinalisedTheirFinalContradicts", "closed", PartContradicting(l, v))
+    ELSE                                                                       Row("FinalisedTellFinal", l.state, Did(l, <<[type |-> "final", point |-> v.c.final]>>))
+
+OnFinal(l, point, v) ==
+    IF Contradicts(point, v.c)                                            THEN Row("FinalClaimContradicts", "closed", PartContradicting(l, v))
+    ELSE                                                                       Row("FinalNoteFinal", l.state, Did([l EXCEPT !.final = point], <<>>))
+
+\* The transport takes more.
+OnRoom(l, freed, v) ==
+    LET blocks == IF l.state = "syncing" THEN Batch(l.sent, l.room + freed, v) ELSE <<>>
+        canStepBack == Streaming /\ l.room + freed > 0 /\ NextPoint(l, v) # None
+        restFits == blocks # <<>> /\ Last(blocks) = v.c.head
+    IN  IF l.state = "init" /\ canStepBack                                THEN Row("RoomCanStepBack", "init", StepBack(l, freed, v))
+        ELSE IF l.state = "syncing" /\ restFits                           THEN Row("RoomRestFits", "idle", Stream(l, freed, blocks))
+        ELSE IF l.state = "syncing"                                       THEN Row("RoomStream", "syncing", Stream(l, freed, blocks))
+        ELSE                                                                   Row("RoomGainRoom", l.state, Did(Gained(l, freed), <<>>))
+
+\* A link ends, once.
+OnBye(l) == Row("ByeTakeLeave", "closed", Did(Closed, <<>>))
+OnLeave(l, reason) == Row("LeaveLeave", "closed", Part(l, reason, None))
+OnLost(l) == Row("LostLose", "closed", Did(Closed, <<>>))
+
+-----------------------------------------------------------------------------
+(* After each row but that of `connect`, a link uses what room it has, in  *)
+(* the same step of the node.                                              *)
+
+RECURSIVE Pumped(_, _)
+Pumped(r, v) ==
+    IF r.link.room <= 0 \/ r.link.state \notin {"init", "syncing"} THEN r
+    ELSE LET wrote == OnRoom(r.link, 0, v)
+         IN  IF wrote.link = r.link THEN Then(r, wrote) ELSE Pumped(Then(r, wrote), v)
+=============================================================================
