@@ -68,14 +68,16 @@ def peers_of(moment: Moment) -> set[str]:
 
 def known_to(moment: Moment, peer: str) -> list[bytes]:
     """What the peer is known to have at this step, before anything is sent in it: blocks that were sent to it before,
-    blocks that it gave us, and blocks of ours that its message names."""
+    blocks that it gave us, and blocks of ours that its message names, or its last hello while the search lasts. (What a
+    hello named and we got from somebody else only after the search had ended, is forgotten: it may be sent once.)"""
     links = [link for link in (moment.before.links.get(peer), moment.after.links.get(peer)) if link is not None]
     known = [link.received.id for link in links if link.received is not None]
     before = moment.before.links.get(peer)
     if before is not None:
         known += [before.sent.id] if before.sent is not None else []
         known += [header.id for header in before.left]
-        known += [before.heard.head.id, *(point.id for point in before.heard.points)] if before.heard else []
+        if before.heard is not None and before.state in GREETING:
+            known += [before.heard.head.id, *(point.id for point in before.heard.points)]
     message = moment.stimulus.message if isinstance(moment.stimulus, Received) else None
     if isinstance(moment.stimulus, Received) and moment.stimulus.peer == peer:
         if isinstance(message, Blocks):
@@ -145,9 +147,8 @@ def bounded(moment: Moment) -> bool:
         if link.room > node.config.limits.room or len(link.held) > node.config.limits.notes:
             return False
         before = moment.before.links.get(peer)
-        if before is not None and before.said == link.said and before.heard is not None and link.heard is not None:
-            goes_on = before.cursor is not None and before.heard.head == link.heard.head
-            if goes_on and link.cursor is not None and link.cursor.height > before.cursor.height:  # type: ignore[union-attr]  # goes_on
+        if before is not None and (before.said, before.heard) == (link.said, link.heard):
+            if before.cursor is not None and link.cursor is not None and link.cursor.height > before.cursor.height:
                 return False
     return True
 
@@ -190,7 +191,9 @@ COMPOUND: Final = frozenset(
     )
 )  # fmt: skip
 """Compound states that the notes allow. Their ``initlow`` is ``init``, their ``inithigh`` is ``start``; (init, init)
-is the one that is missing, as "high vs low is determined by the relative hello messages"."""
+is the one that is missing, as "high vs low is determined by the relative hello messages". That is so while heads only
+get better. A ban, or a final point that overrules a branch, can make a head worse while hellos are under way; then both
+may hear of a better head than they have, until the next hello arrives."""
 
 
 @attrs.frozen
@@ -200,13 +203,16 @@ class Between:
     a: str
     b: str
     tree: Tree
+    heads_may_worsen: bool
 
     def linked(self, a: Node, b: Node) -> bool:
         return self.b in a.links and self.a in b.links
 
     def compound(self, a: tuple[tuple[str, State], ...], b: tuple[tuple[str, State], ...]) -> bool:
         here, there = dict(a).get(self.b), dict(b).get(self.a)
-        return here is None or there is None or frozenset((here, there)) in COMPOUND
+        if here is None or there is None or frozenset((here, there)) in COMPOUND:
+            return True
+        return self.heads_may_worsen and here is there is State.INIT
 
     def settled(self, a: Node, b: Node) -> bool:
         """Both are linked or neither; if they are, both links are idle, and each has the other's head, or has a final
@@ -370,7 +376,7 @@ class Parts:
 
 
 def promises(
-    nodes: Sequence[str], pairs: Sequence[tuple[str, str]], tree: Tree, partings: Iterable[Parting] = (), honest: bool = True
+    nodes: Sequence[str], pairs: Sequence[tuple[str, str]], tree: Tree, partings: Iterable[Parting] = (), heads_may_worsen: bool = False, honest: bool = True
 ) -> tuple[Property, ...]:
     """Every promise about these nodes. ``partings`` are the reasons for which links may end in this world."""
     over, along = tuple(nodes), Along(tree)
@@ -399,7 +405,7 @@ def promises(
             claims.append(
                 Steps("AncestorExact", sentence, (here,), Exact(along, there), search_ends, (there,), head_of)
             )
-        between = Between(a, b, tree)
+        between = Between(a, b, tree, heads_may_worsen)
         claims += [
             Always("CompoundStates", "From (start, start) only the notes' compound states are reachable.", (a, b), between.compound, link_states),
             Ends("Settles", "The end of every run: both nodes on the better head and both links idle.", (a, b), between.settled),

@@ -16,7 +16,7 @@ import attrs
 from spec.invariants import COMPOUND, Parts, Tree, link_states, promises
 from syncfsm.blocks import Header, Unchecked
 from syncfsm.chain import Chain
-from syncfsm.check import Environment, Move, NodeComponent, Property, Sometimes, SometimesStep, World, connect, cut, happen, network
+from syncfsm.check import Move, NodeComponent, Property, Sometimes, SometimesStep, World, connect, cut, happen, network
 from syncfsm.events import Finalised, Produced, Verdict
 from syncfsm.limits import Limits
 from syncfsm.link import TABLE, State, Strategy
@@ -81,6 +81,7 @@ def two(
     retention: int = 100,
     overtaking: bool = False,
     partings: Iterable[Parting] = (),
+    heads_may_worsen: bool = False,
     extra: Iterable[Property] = (),
     doc: str = "",
 ) -> World:
@@ -88,9 +89,9 @@ def two(
     limits = Limits(room=room, points=2, retention=retention)
     nodes = [node("A", a, strategy, limits), node("B", b, strategy, limits)]
     links = [connect("A", "B", connects), *([cut("A", "B", cuts)] if cuts else [])]
-    components = network(nodes, [("A", "B")], bound, overtaking)
-    properties = (*promises(("A", "B"), [("A", "B")], TREE, partings), *extra)
-    return World(name, (*components, Environment((*moves, *links))), properties, doc, TABLE.rules)
+    components = network(nodes, [("A", "B")], (*moves, *links), bound, overtaking)
+    properties = (*promises(("A", "B"), [("A", "B")], TREE, partings, heads_may_worsen), *extra)
+    return World(name, components, properties, doc, TABLE.rules)
 
 
 def reaches_compound_states() -> list[Property]:
@@ -107,3 +108,86 @@ class _Meets:
 
     def __call__(self, a: tuple[tuple[str, State], ...], b: tuple[tuple[str, State], ...]) -> bool:
         return bool(a) and bool(b) and frozenset((a[0][1], b[0][1])) == self.pair
+
+
+# The standard set: two nodes ------------------------------------------------------------------------------------
+
+
+def forks(strategy: Strategy) -> World:
+    """Three forks, a cut and a new connection. What most of what can go wrong looks like."""
+    moves = [*makes("A", c2, a3, b1, b2), *makes("B", a2, a3)]
+    return two(
+        f"forks-{strategy}", strategy, [g, a1, a2], [g, a1, c2, c3], moves, extra=reaches_compound_states(),
+        doc="Two nodes on two branches of a tree with three forks; both switch forks while they meet, and meet again.",
+    )  # fmt: skip
+
+
+def race(strategy: Strategy) -> World:
+    """Both nodes overtake each other again and again, more under way at a time."""
+    moves = [*makes("A", b1, b2, b3, a4), *makes("B", a2, a3, d3)]
+    return two(
+        f"race-{strategy}", strategy, [g, a1, a2, a3], [g, a1, c2], moves, room=2 * BLOCK + 1,
+        doc="A leads, both switch forks; up to three blocks are under way.",
+    )  # fmt: skip
+
+
+def ahead(strategy: Strategy) -> World:
+    """The outage: one node is simply behind, on the same branch."""
+    moves = [*makes("B", a4), *makes("A", a2, a3)]
+    return two(
+        f"ahead-{strategy}", strategy, [g, a1], [g, a1, a2, a3], moves, connects=3, cuts=2,
+        doc="A is behind B on one branch, makes the same blocks itself, and loses the link twice.",
+    )  # fmt: skip
+
+
+def finals(strategy: Strategy) -> World:
+    """Final points on a fork: one node's finality overrules the branch of the other."""
+    moves = [*finalises("A", a1, a2), *finalises("B", a2), *makes("A", a3), *makes("B", a2, a3)]
+    return two(
+        f"finals-{strategy}", strategy, [g, a1, a2], [g, a1, c2, c3], moves, overtaking=True, heads_may_worsen=True,
+        partings=(Parting.CONTRADICTION, Parting.OUT_OF_STEP), doc="Both learn of final points below a fork; small messages overtake blocks.",
+    )  # fmt: skip
+
+
+def contradiction(strategy: Strategy) -> World:
+    """Two sources of truth that contradict each other: the peers must part, and nobody is to blame."""
+    moves = [*finalises("A", a2), *finalises("B", b1), *makes("B", b3), *makes("A", a4)]
+    return two(
+        f"contradiction-{strategy}", strategy, [g, a1, a2, a3], [g, b1, b2], moves, overtaking=True, heads_may_worsen=True,
+        partings=(Parting.CONTRADICTION, Parting.OUT_OF_STEP),
+        extra=[SometimesStep("PartsContradicting", "Peers with contradicting final points part once, saying why.", ("A", "B"), Parts(Parting.CONTRADICTION))],
+        doc="A's final point and B's lie on different branches.",
+    )  # fmt: skip
+
+
+def prune(strategy: Strategy) -> World:
+    """Nothing is kept below the final point: who is too far behind is told so."""
+    moves = [*finalises("B", a1, a2, a3), *makes("B", a4), *makes("A", a2), *finalises("A", a1)]
+    return two(
+        f"prune-{strategy}", strategy, [g, a1], [g, a1, a2, a3], moves, retention=0, overtaking=True, heads_may_worsen=True,
+        partings=(Parting.PRUNED, Parting.OUT_OF_STEP),
+        extra=[SometimesStep("PartsPruned", "A peer whose head is below what we still hold is told so at once.", ("A", "B"), Parts(Parting.PRUNED))],
+        doc="B drops what becomes final, while A is behind.",
+    )  # fmt: skip
+
+
+def prune_fork(strategy: Strategy) -> World:
+    """The same on a fork: what is dropped is the branch that the other one is on."""
+    moves = [*finalises("A", a2), *finalises("B", a1), *makes("A", a3), *makes("B", a2)]
+    return two(
+        f"prune-fork-{strategy}", strategy, [g, a1, a2], [g, a1, c2, c3], moves, retention=0, overtaking=True, heads_may_worsen=True,
+        partings=(Parting.PRUNED, Parting.OUT_OF_STEP, Parting.CONTRADICTION), doc="A drops the branch that B is on.",
+    )  # fmt: skip
+
+
+def ban(strategy: Strategy) -> World:
+    """An operator bans blocks, before or after they come."""
+    moves = [*bans("A", c2), *bans("B", c3), *makes("B", a2), *makes("A", a3)]
+    return two(
+        f"ban-{strategy}", strategy, [g, a1, a2], [g, a1, c2, c3], moves, heads_may_worsen=True,
+        doc="Blocks of the better branch are banned while it is sent.",
+    )  # fmt: skip
+
+
+KINDS: Final = (forks, race, ahead, finals, contradiction, prune, prune_fork, ban)
+STANDARD: Final = tuple(kind(strategy) for kind in KINDS for strategy in (LOCATOR, STREAMING))

@@ -10,11 +10,13 @@ What to do about blocks and messages is the core's to decide (``tcp.host``), who
 """
 
 import errno
-from collections.abc import Coroutine, Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 from typing import Any, Final
 
 import trio
+from msgspec.structs import replace
 
 from syncfsm.blocks import Header
 from syncfsm.errors import LocalError
@@ -22,7 +24,7 @@ from syncfsm.events import Connected, Leave, Tick
 from syncfsm.link import State
 from syncfsm.messages import Bye, Control, Parting
 from syncfsm.node import Node
-from syncfsm.wire.handshake import VERSION, Greeting, RefusalReason, first_frame, survives
+from syncfsm.wire.handshake import VERSION, Dial, Greeting, RefusalReason, first_frame, survives
 from syncfsm_adapters.dialer import Backoff, parse_address
 from syncfsm_adapters.host import Host
 from syncfsm_adapters.journal import Write
@@ -58,6 +60,7 @@ class TcpNode:
         chance: Random,
         journal: Write = _silent,
         handshake: float = HANDSHAKE,
+        stamp: Callable[[], int] = time.time_ns,
     ) -> None:
         standing = store.standing
         self._greeting = Greeting(VERSION, standing.chain_id, node_id, standing.genesis.point)
@@ -68,6 +71,7 @@ class TcpNode:
         self._chance = chance
         self._journal = journal
         self._handshake = handshake
+        self._stamp = stamp
         self._named = 0
         self._strangers = 0
         self._stop = trio.Event()
@@ -207,7 +211,7 @@ class TcpNode:
     async def _meet(self, stream: trio.SocketStream, dialled: bool) -> Connection | NoLink:
         """The link that comes of this connection, or the one that stays in its place."""
         try:
-            outcome = await shake_hands(stream, self._greeting)
+            outcome = await shake_hands(stream, replace(self._greeting, stamp=self._stamp()))
         except BaseException:  # the time is up, or the node stops
             await trio.aclose_forcefully(stream)
             raise
@@ -221,11 +225,12 @@ class TcpNode:
         self._named += 1
         node_id = met.greeting.node_id
         name = f"{_shown_id(node_id)}#{self._named}"
-        new = Connection(name, node_id, dialled, stream, self.host, met.early)
+        dial = Dial(dialled, met.ours.stamp if dialled else met.greeting.stamp)
+        new = Connection(name, node_id, dial, stream, self.host, met.early)
         self._journal("connected", peer=name, address=_remote(stream), dialled=dialled)
         self._nursery.start_soon(new.run)
         old = self._link_to(node_id)
-        if old is not None and not survives(self._greeting.node_id, node_id, old.dialled, dialled):
+        if old is not None and not survives(self._greeting.node_id, node_id, old.dial, dial):
             self._journal("duplicate", peer=name, stays=old.name)
             new.send(Bye(Parting.DUPLICATE))
             new.end()

@@ -21,6 +21,7 @@ from syncfsm.events import Event, Garbled, Lost, Received, Room
 from syncfsm.messages import Blocks, Control
 from syncfsm.wire.connection import Inbox, Outbox, Run
 from syncfsm.wire.connection import Received as Arrived
+from syncfsm.wire.handshake import Dial
 from syncfsm_adapters.host import NO_BODIES, Host
 from syncfsm_adapters.tcp_handshake import FAREWELL
 
@@ -30,14 +31,14 @@ that it needs with 64 KiB; with 1 MiB a small message would wait longer for the 
 
 
 class Connection:
-    """One end of a connection. ``name`` is the core's name for it; ``dialled`` tells whether this node made it."""
+    """One end of a connection. ``name`` is the core's name for it; ``dial`` tells who made it."""
 
     def __init__(
-        self, name: str, node_id: bytes, dialled: bool, stream: trio.SocketStream, host: Host, early: bytes
+        self, name: str, node_id: bytes, dial: Dial, stream: trio.SocketStream, host: Host, early: bytes
     ) -> None:
         self.name = name
         self.node_id = node_id
-        self.dialled = dialled
+        self.dial = dial
         self.over = trio.Event()
         """Set when the core has ended the link; it hears no more of this connection."""
         config = host.node.config

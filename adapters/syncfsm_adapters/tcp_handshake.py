@@ -16,8 +16,9 @@ SINK_BYTES: Final = 64 * 1024
 
 @attrs.frozen
 class Met:
-    """The peer's greeting, which fits ours, and what came after it already."""
+    """Both greetings, which fit, and what came after the peer's already."""
 
+    ours: Greeting
     greeting: Greeting
     early: bytes
 
@@ -40,7 +41,7 @@ async def shake_hands(stream: trio.SocketStream, mine: Greeting) -> Met | NoLink
     """Greet, and read the peer's greeting. A refusal has been written when this returns. Takes as long as the peer."""
     try:
         await stream.send_all(first_frame(mine))
-        outcome = await _read(stream)
+        outcome = await _read(stream, mine)
         if not isinstance(outcome, Met):
             return outcome
         refusal = judge(mine, outcome.greeting)
@@ -56,7 +57,7 @@ async def shake_hands(stream: trio.SocketStream, mine: Greeting) -> Met | NoLink
         return NoLink("broken", str(error))
 
 
-async def _read(stream: trio.SocketStream) -> Met | NoLink:
+async def _read(stream: trio.SocketStream, mine: Greeting) -> Met | NoLink:
     received = b""
     while (outcome := read_first(received)) is None:
         data = await stream.receive_some(limits.GREETING_BYTES)
@@ -69,4 +70,4 @@ async def _read(stream: trio.SocketStream) -> Met | NoLink:
         case (Refusal(reason, text), _):
             return NoLink(reason, text, peer_says=True)
         case (Greeting() as theirs, early):
-            return Met(theirs, early)
+            return Met(mine, theirs, early)

@@ -249,15 +249,17 @@ class Exploration:
         source = np.concatenate([rows.source for rows in batches])
         free = np.concatenate([rows.free for rows in batches])
         self.transitions += len(source)
+        if not len(source):
+            return
         keys = self._keys.of(words)
         order = np.argsort(keys)
         ordered = keys[order]
-        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+        bound = np.concatenate(([True], ordered[1:] != ordered[:-1]))
+        starts = np.flatnonzero(bound)
         distinct = ordered[starts]
         numbers = self._index.find(distinct)
         new = np.flatnonzero(numbers < 0)
         numbers[new] = self.states + np.arange(len(new))
-        bound = np.concatenate(([True], ordered[1:] != ordered[:-1]))
         reached = np.empty(len(keys), np.int32)
         reached[order] = numbers[np.cumsum(bound) - 1]
         self._from.extend(source[~free])

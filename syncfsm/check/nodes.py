@@ -13,7 +13,7 @@ from immutables import Map
 from msgspec.structs import replace
 
 from syncfsm import limits as bounds
-from syncfsm.check.world import Choice, Emission, Local, Move, Step
+from syncfsm.check.world import Choice, Component, Emission, Environment, Move, Step
 from syncfsm.errors import LocalError
 from syncfsm.events import Connected, Event, Finalised, Leave, Lost, Produced, Received, Room, Say, Tick, Verdict
 from syncfsm.limits import Limits
@@ -54,8 +54,8 @@ class Do:
     what: str
 
 
-OPEN, END, SHUT, BREAK, DELIVER, OVERTAKE, GIVE_BACK = (
-    Do("open"), Do("end"), Do("shut"), Do("break"), Do("deliver"), Do("overtake"), Do("give back"),
+OPEN, END, SHUT, BREAK, CALM, DELIVER, OVERTAKE, GIVE_BACK = (
+    Do("open"), Do("end"), Do("shut"), Do("break"), Do("calm"), Do("deliver"), Do("overtake"), Do("give back"),
 )  # fmt: skip
 EOF: Final = "end"
 """The last thing on a line: its sender has closed the connection."""
@@ -63,10 +63,11 @@ EOF: Final = "end"
 
 @attrs.frozen
 class Channel:
-    """A first-in, first-out line from ``source`` to ``target`` that holds at most ``bound`` messages.
+    """A first-in, first-out line from ``source`` to ``target``.
 
-    It never refuses what it is handed: that it stays within its bound is for the protocol to see to, with room and
-    with a bounded number of small messages. More than ``bound`` is a violation.
+    It takes what the protocol hands it, as a transport does. Nothing new *happens* at its source while ``bound`` or more
+    messages are under way (``CALM`` refuses), and so worlds stay finite; what the protocol adds by itself is finite if
+    it settles.
 
     * ``deliver``: the oldest message goes to the target. A block or a hello leaves room owed to the source.
     * ``overtake`` (if ``overtaking``): the oldest small message goes ahead of the blocks that wait before it.
@@ -88,7 +89,7 @@ class Channel:
 
     def step(self, line: Line, stimulus: Put | Do) -> Step | None:
         if isinstance(stimulus, Put):
-            return self._put(line, stimulus.items)
+            return Step(_put(line, stimulus.items))
         if stimulus is DELIVER or stimulus is OVERTAKE:
             return self._deliver(line, 0 if stimulus is DELIVER else _first_small(line.under_way))
         if stimulus is GIVE_BACK:
@@ -99,13 +100,9 @@ class Channel:
             return Step(Line())
         if stimulus is BREAK:
             return Step(Line()) if line.open else None
+        if stimulus is CALM:
+            return Step(line) if len(line.under_way) < self.bound else None
         return Step(Line(True)) if line == Line() else None
-
-    def _put(self, line: Line, items: tuple[Any, ...]) -> Step | None:
-        if not line.open or EOF in line.under_way:
-            return Step(line)
-        under_way = (*line.under_way, *items)
-        return Step(attrs.evolve(line, under_way=under_way)) if len(under_way) <= self.bound else None
 
     def _deliver(self, line: Line, at: int) -> Step:
         message = line.under_way[at]
@@ -125,6 +122,13 @@ class Channel:
 
     def show(self, line: Line) -> str:
         return " ".join(tell(message) for message in line.under_way)
+
+
+def _put(line: Line, items: tuple[Any, ...]) -> Line:
+    """What is handed over after the end, or to a line that is shut, is lost."""
+    if not line.open or EOF in line.under_way:
+        return line
+    return attrs.evolve(line, under_way=(*line.under_way, *items))
 
 
 def channel(source: str, target: str) -> str:
@@ -244,7 +248,7 @@ def _timeless(node: Node) -> Node:
     """The same node, as if its links had all the time in the world."""
     burst = float(node.config.limits.hello_burst)
     changed = {
-        peer: replace(link, since=0.0, heard_at=0.0, pinged_at=0.0, metered_at=0.0, may_say=burst / 2, may_hear=burst)
+        peer: replace(link, since=0.0, heard_at=0.0, pinged_at=0.0, metered_at=0.0, may_say=burst / bounds.HELLO_SHARE, may_hear=burst)
         for peer, link in node.links.items()
     }
     return attrs.evolve(node, links=Map(changed))
@@ -273,11 +277,23 @@ def happen(node: str, label: str, event: Event | Wait, times: int = 1) -> Move:
 
 
 def network(
-    nodes: Sequence[NodeComponent], pairs: Iterable[tuple[str, str]], bound: int, overtaking: bool = False
-) -> tuple[NodeComponent | Channel, ...]:
-    """The nodes, and a channel in either direction for every pair of them."""
+    nodes: Sequence[NodeComponent], pairs: Iterable[tuple[str, str]], moves: Iterable[Move], bound: int = 3, overtaking: bool = False
+) -> tuple[Component, ...]:
+    """The nodes, a channel in either direction for every pair of them, and the environment with these moves.
+
+    What happens at a node waits until all its lines are calm.
+    """
     ends = [end for a, b in pairs for end in ((a, b), (b, a))]
-    return (*nodes, *(Channel(source, target, bound, overtaking) for source, target in ends))
+    lines = [Channel(source, target, bound, overtaking) for source, target in ends]
+    names = {node.name for node in nodes}
+
+    def calmly(move: Move) -> Move:
+        happens = {target for target, stimulus in move.emissions if target in names}
+        opens = any(stimulus in (OPEN, BREAK) for _, stimulus in move.emissions)
+        calm = tuple((line.name, CALM) for line in lines if line.source in happens and not opens)
+        return attrs.evolve(move, emissions=(*calm, *move.emissions))
+
+    return (*nodes, *lines, Environment(tuple(calmly(move) for move in moves)))
 
 
 # For people -----------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ may change all that comes after, and can still be refused politely by this one.
 """
 
 import enum
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -24,13 +24,16 @@ VERSION: Final = 1
 class Greeting(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="syncfsm"):
     """Who is calling. On the wire it starts with the word ``syncfsm``, so a stranger is recognised at once.
 
-    ``node_id`` is a name of the node's own choice that no other node has; the handshake does not prove it.
+    ``node_id`` is a name of the node's own choice that no other node has; the handshake does not prove it. ``stamp``
+    is when the sender began this connection, in any unit of its own that grows, over restarts too; it is compared only
+    with stamps of the same node.
     """
 
     version: Annotated[int, Meta(ge=0, le=2**16 - 1)]
     chain_id: Annotated[bytes, Meta(max_length=limits.CHAIN_ID_BYTES)]
     node_id: Annotated[bytes, Meta(min_length=1, max_length=limits.NODE_ID_BYTES)]
     genesis: Point
+    stamp: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
 
 class RefusalReason(enum.StrEnum):
@@ -143,17 +146,24 @@ def _short(name: bytes) -> str:
     return repr(name[:16])[1:]
 
 
-def survives(mine: bytes, theirs: bytes, old_dialled_by_me: bool, new_dialled_by_me: bool) -> bool:
+class Dial(NamedTuple):
+    """Who made a connection, and when: ``stamp`` is the one in the greeting of the side that dialled."""
+
+    by_me: bool
+    stamp: int
+
+
+def survives(mine: bytes, theirs: bytes, old: Dial, new: Dial) -> bool:
     """Whether the new connection between two nodes replaces the old one; otherwise the new one is closed.
 
     ``mine`` and ``theirs`` are the node ids, which differ (``judge`` has seen to it).
 
     Exactly one connection survives. If the two dialled each other at the same time, it is the one that the node with
-    the smaller id dialled. Both ends know the ids and who dialled which, so both pick the same connection, whichever of
-    the two each saw first. If one node dialled both, the newer survives: a node does not dial a peer that it is
-    connected to, so it has lost the older one and only its peer does not know yet. As it gave up the one before it
-    dialled the other, both ends agree on which is newer.
+    the smaller id dialled. If one node dialled both, it is the one that it dialled later: a node does not dial a peer
+    that it is connected to, so it has given up the other, even if that one's greeting comes through last, as it may
+    after a path was dead for a while. Both ends know the ids, who dialled and the dialler's stamps, so both pick the
+    same connection, whichever of the two each saw first.
     """
-    if old_dialled_by_me == new_dialled_by_me:
-        return True
-    return new_dialled_by_me == (mine < theirs)
+    if old.by_me == new.by_me:
+        return new.stamp >= old.stamp
+    return new.by_me == (mine < theirs)

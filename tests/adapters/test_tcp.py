@@ -102,7 +102,7 @@ async def test_nodes_that_dial_each_other_keep_exactly_one_link() -> None:
                 node.grow(b"block")
                 await other.at(node.host.head)
             (link_a,), (link_b,) = a.tcp.connections.values(), b.tcp.connections.values()
-            assert link_a.dialled != link_b.dialled
+            assert link_a.dial.by_me != link_b.dial.by_me
             nursery.cancel_scope.cancel()
         assert a.rules == b.rules == []
 

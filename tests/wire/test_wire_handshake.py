@@ -11,7 +11,17 @@ from syncfsm import limits
 from syncfsm.blocks import Point
 from syncfsm.errors import Fault, LocalError
 from syncfsm.wire.frames import CONTROL, FrameKind, frame
-from syncfsm.wire.handshake import VERSION, Greeting, Refusal, RefusalReason, first_frame, judge, read_first, survives
+from syncfsm.wire.handshake import (
+    VERSION,
+    Dial,
+    Greeting,
+    Refusal,
+    RefusalReason,
+    first_frame,
+    judge,
+    read_first,
+    survives,
+)
 
 MINE = Greeting(VERSION, b"chain", b"node-1", Point(0, b"genesis"))
 THEIRS = msgspec.structs.replace(MINE, node_id=b"node-2")
@@ -89,11 +99,11 @@ REJECTED = [
     ("too long, from its header", b"\x01" + (limits.GREETING_BYTES - 3).to_bytes(3), "greeting-too-long"),
     ("longer than any frame", b"\x01\xff\xff\xff", "frame-too-long"),
     ("empty", frame(FrameKind.GREETING, b""), "malformed-greeting"),
-    ("another protocol", greeting("bitcoin", 1, b"chain", b"node", (0, b"g")), "malformed-greeting"),
-    ("no node id", greeting("syncfsm", 1, b"chain", b"", (0, b"g")), "malformed-greeting"),
-    ("node id too long", greeting("syncfsm", 1, b"chain", b"n" * 65, (0, b"g")), "malformed-greeting"),
-    ("chain id too long", greeting("syncfsm", 1, b"c" * 65, b"node", (0, b"g")), "malformed-greeting"),
-    ("extra field", greeting("syncfsm", 1, b"chain", b"node", (0, b"g"), 0), "malformed-greeting"),
+    ("another protocol", greeting("bitcoin", 1, b"chain", b"node", (0, b"g"), 0), "malformed-greeting"),
+    ("no node id", greeting("syncfsm", 1, b"chain", b"", (0, b"g"), 0), "malformed-greeting"),
+    ("node id too long", greeting("syncfsm", 1, b"chain", b"n" * 65, (0, b"g"), 0), "malformed-greeting"),
+    ("chain id too long", greeting("syncfsm", 1, b"c" * 65, b"node", (0, b"g"), 0), "malformed-greeting"),
+    ("extra field", greeting("syncfsm", 1, b"chain", b"node", (0, b"g"), 0, 0), "malformed-greeting"),
     ("trailing byte", b"\x01\x00\x00\x02\x90\x00", "malformed-greeting"),
     (
         "long form",
@@ -129,27 +139,29 @@ def test_what_a_peer_would_refuse_is_not_sent(message: Greeting | Refusal) -> No
         first_frame(message)
 
 
-def left_after(me: bytes, peer: bytes, dialler: dict[str, bytes], order: tuple[str, ...]) -> str:
-    """Which connection ``me`` keeps if it sees them in ``order``."""
+def left_after(me: bytes, peer: bytes, dials: dict[str, tuple[bytes, int]], order: tuple[str, ...]) -> str:
+    """Which connection ``me`` keeps if it sees them in ``order``. ``dials`` says who dialled each, and when."""
+    seen = {name: Dial(dialler == me, stamp) for name, (dialler, stamp) in dials.items()}
     kept, *later = order
     for new in later:
-        if survives(me, peer, dialler[kept] == me, dialler[new] == me):
+        if survives(me, peer, seen[kept], seen[new]):
             kept = new
     return kept
 
 
 @pytest.mark.parametrize(("a", "b"), [(b"a", b"b"), (b"b", b"a"), (b"a", b"a\x00"), (b"\xff", b"\x00" * 64)])
 def test_of_two_dials_that_cross_both_ends_keep_the_one_of_the_smaller_id(a: bytes, b: bytes) -> None:
-    dialler = {"by a": a, "by b": b}
+    dials = {"by a": (a, 5), "by b": (b, 3)}
     expected = "by a" if a < b else "by b"
-    for order_at_a, order_at_b in product(permutations(dialler), repeat=2):
-        assert left_after(a, b, dialler, order_at_a) == expected
-        assert left_after(b, a, dialler, order_at_b) == expected
+    for order_at_a, order_at_b in product(permutations(dials), repeat=2):
+        assert left_after(a, b, dials, order_at_a) == expected
+        assert left_after(b, a, dials, order_at_b) == expected
 
 
 @pytest.mark.parametrize(("a", "b"), [(b"a", b"b"), (b"b", b"a")])
-def test_of_two_dials_by_one_node_both_ends_keep_the_newer(a: bytes, b: bytes) -> None:
+def test_of_dials_by_one_node_both_ends_keep_the_last_in_whatever_order_they_come_through(a: bytes, b: bytes) -> None:
     for who in (a, b):
-        dialler = {"old": who, "new": who}
-        assert left_after(a, b, dialler, ("old", "new")) == "new"
-        assert left_after(b, a, dialler, ("old", "new")) == "new"
+        dials = {"old": (who, 1), "older": (who, 0), "new": (who, 2)}
+        for order_at_a, order_at_b in product(permutations(dials), repeat=2):
+            assert left_after(a, b, dials, order_at_a) == "new"
+            assert left_after(b, a, dials, order_at_b) == "new"
