@@ -116,10 +116,12 @@ Protocol(row) == \E n \in Node : Deliver(n, row) \/ Overtake(n, row) \/ GiveBack
 
 Adopts(n, d, row) == Steps(n, Adopted(chain[n], d, link[n]), goal[n], line[Peer(n)], line[n], row)
 
-(* The blocks of a run that are new, if all of it can be held.             *)
+(* Can all of a run be held?                                               *)
 RECURSIVE CanMake(_, _)
 CanMake(c, run) ==
-    run = <<>> \/ ((Head(run) \in c.held \/ Fits(c, Head(run))) /\ CanMake([c EXCEPT !.held = @ \cup {Head(run)}], Tail(run)))
+    IF run = <<>> THEN TRUE
+    ELSE IF Head(run) \in c.held \/ Fits(c, Head(run)) THEN CanMake([c EXCEPT !.held = @ \cup {Head(run)}], Tail(run))
+    ELSE FALSE
 RECURSIVE Made(_, _)
 Made(c, run) == IF run = <<>> THEN c ELSE Made(IF Head(run) \in c.held THEN c ELSE Insert(c, Head(run)), Tail(run))
 

@@ -107,7 +107,7 @@ REJECTED = [
     ("trailing byte", b"\x01\x00\x00\x02\x90\x00", "malformed-greeting"),
     (
         "long form",
-        frame(FrameKind.GREETING, b"\x95\xa7syncfsm\xcc\x01\xc4\x01c\xc4\x01n\x92\x00\xc4\x01g"),
+        frame(FrameKind.GREETING, b"\x96\xa7syncfsm\xcc\x01\xc4\x01c\xc4\x01n\x92\x00\xc4\x01g\x00"),
         "not-canonical",
     ),
     ("unknown reason", refusal("bored", "go away"), "malformed-refusal"),
