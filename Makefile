@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: demo test lint types docs docs-check pytest nightly bench clean
+.PHONY: demo test lint types docs docs-check pytest nightly check bench clean
 
 demo: $(VENV)/runtime
 	$(BIN)/syncfsm outage --json out/outage.json
@@ -30,6 +30,9 @@ pytest: $(VENV)/dev
 
 nightly: $(VENV)/dev
 	$(BIN)/pytest -n 2 --nightly
+
+check: $(VENV)/dev
+	$(BIN)/syncfsm check --json out/check.json
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks --json out/bench.json

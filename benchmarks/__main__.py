@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import catch_up, chain, discovery, environment, link, node, recovery, report
+from benchmarks import catch_up, chain, discovery, environment, exploration, link, node, recovery, report
 from benchmarks.measure import Figures
 
 TOPICS: Final[dict[str, Callable[[bool], Figures]]] = {
@@ -16,6 +16,7 @@ TOPICS: Final[dict[str, Callable[[bool], Figures]]] = {
     "chain": chain.run,
     "catch_up": catch_up.run,
     "recovery": recovery.run,
+    "exploration": exploration.run,
     "discovery": discovery.run,  # last: its chains fill the memory
 }
 

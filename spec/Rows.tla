@@ -7,60 +7,73 @@
 (* that it can split.)                                                     *)
 EXTENDS World
 
-Fires(row) == Protocol(row) \/ Environment(row)
+(* Where each row can fire first, on what and in which states of the link. *)
+Open == Greeting \cup InStep
+Gets(type, source, row) ==
+    \E n \in Node :
+        LET queue == line[Peer(n)].queue
+        IN  /\ link[n].state \in source
+            /\ \/ queue # <<>> /\ Head(queue).type = type /\ Deliver(n, row)
+               \/ Overtaking /\ (\E i \in 1..Len(queue) : queue[i].type = type) /\ Overtake(n, row)
+Writes(source, row) == \E n \in Node : link[n].state \in source /\ GiveBack(n, row)
+Does(kinds, row) == \E i \in 1..Len(Moves) : Moves[i].kind \in kinds /\ Move(i, row)
+Learns(kinds, source, row) ==
+    \E i \in 1..Len(Moves) : Moves[i].kind \in kinds /\ link[Moves[i].node].state \in source /\ Move(i, row)
 
-ConnectOpen == /\ Fires("ConnectOpen")
+ConnectOpen == /\ Does({"connect"}, "ConnectOpen")
 
-HelloFinalsContradict   == /\ Fires("HelloFinalsContradict")
-HelloNothingShared      == /\ Fires("HelloNothingShared")
-HelloCommonAndLacking   == /\ Fires("HelloCommonAndLacking")
-HelloCommon             == /\ Fires("HelloCommon")
-HelloWorseAndAsked      == /\ Fires("HelloWorseAndAsked")
-HelloWorse              == /\ Fires("HelloWorse")
-HelloCanNarrow          == /\ Fires("HelloCanNarrow")
-HelloRemember           == /\ Fires("HelloRemember")
-HelloBetterAndCanNarrow == /\ Fires("HelloBetterAndCanNarrow")
-HelloBetter             == /\ Fires("HelloBetter")
-HelloAsked              == /\ Fires("HelloAsked")
-HelloSearch             == /\ Fires("HelloSearch")
-HelloHasAll             == /\ Fires("HelloHasAll")
-HelloNoteHas            == /\ Fires("HelloNoteHas")
+HelloFinalsContradict   == /\ Gets("hello", Open, "HelloFinalsContradict")
+HelloNothingShared      == /\ Gets("hello", Greeting, "HelloNothingShared")
+HelloCommonAndLacking   == /\ Gets("hello", Greeting, "HelloCommonAndLacking")
+HelloCommon             == /\ Gets("hello", Greeting, "HelloCommon")
+HelloWorseAndAsked      == /\ Gets("hello", {"start"}, "HelloWorseAndAsked")
+HelloWorse              == /\ Gets("hello", {"start"}, "HelloWorse")
+HelloCanNarrow          == /\ Gets("hello", {"start"}, "HelloCanNarrow")
+HelloRemember           == /\ Gets("hello", {"start"}, "HelloRemember")
+HelloBetterAndCanNarrow == /\ Gets("hello", {"init"}, "HelloBetterAndCanNarrow")
+HelloBetter             == /\ Gets("hello", {"init"}, "HelloBetter")
+HelloAsked              == /\ Gets("hello", {"init"}, "HelloAsked")
+HelloSearch             == /\ Gets("hello", {"init"}, "HelloSearch")
+HelloHasAll             == /\ Gets("hello", {"syncing"}, "HelloHasAll")
+HelloNoteHas            == /\ Gets("hello", InStep, "HelloNoteHas")
 
-FoundNotHeld         == /\ Fires("FoundNotHeld")
-FoundFoundAndLacking == /\ Fires("FoundFoundAndLacking")
-FoundTakeFound       == /\ Fires("FoundTakeFound")
-FoundFoundAll        == /\ Fires("FoundFoundAll")
-FoundNoteFound       == /\ Fires("FoundNoteFound")
+FoundNotHeld         == /\ Gets("found", Greeting, "FoundNotHeld")
+FoundFoundAndLacking == /\ Gets("found", Greeting, "FoundFoundAndLacking")
+FoundTakeFound       == /\ Gets("found", Greeting, "FoundTakeFound")
+FoundFoundAll        == /\ Gets("found", {"syncing"}, "FoundFoundAll")
+FoundNoteFound       == /\ Gets("found", InStep, "FoundNoteFound")
 
-BlocksOutOfStep       == /\ Fires("BlocksOutOfStep")
-BlocksTakenAndLacking == /\ Fires("BlocksTakenAndLacking")
-BlocksTakeBlocks      == /\ Fires("BlocksTakeBlocks")
+BlocksOutOfStep       == /\ Gets("block", Open, "BlocksOutOfStep")
+BlocksTakenAndLacking == /\ Gets("block", Open, "BlocksTakenAndLacking")
+BlocksTakeBlocks      == /\ Gets("block", Open, "BlocksTakeBlocks")
 
-MovedNothingShared        == /\ Fires("MovedNothingShared")
-MovedHeadLearntAndLacking == /\ Fires("MovedHeadLearntAndLacking")
-MovedHeadLearnt           == /\ Fires("MovedHeadLearnt")
-MovedExtends              == /\ Fires("MovedExtends")
-MovedWorseThanHeard       == /\ Fires("MovedWorseThanHeard")
-MovedHelloAgain           == /\ Fires("MovedHelloAgain")
-MovedPrunedPastPeer       == /\ Fires("MovedPrunedPastPeer")
-MovedLacksHead            == /\ Fires("MovedLacksHead")
-MovedRebase               == /\ Fires("MovedRebase")
+MovedNothingShared        == /\ Learns({"make", "ban", "unban"}, Greeting, "MovedNothingShared")
+MovedHeadLearntAndLacking == /\ Learns({"make", "ban", "unban"}, Greeting, "MovedHeadLearntAndLacking")
+MovedHeadLearnt           == /\ Learns({"make", "ban", "unban"}, Greeting, "MovedHeadLearnt")
+MovedExtends              == /\ Learns({"make", "ban", "unban"}, Greeting, "MovedExtends")
+MovedWorseThanHeard       == /\ Learns({"make", "ban", "unban"}, Greeting, "MovedWorseThanHeard")
+MovedHelloAgain           == /\ Learns({"make", "ban", "unban"}, Greeting, "MovedHelloAgain")
+MovedPrunedPastPeer       == /\ Learns({"make", "ban", "unban"}, InStep, "MovedPrunedPastPeer")
+MovedLacksHead            == /\ Learns({"make", "ban", "unban"}, InStep, "MovedLacksHead")
+MovedRebase               == /\ Learns({"make", "ban", "unban"}, InStep, "MovedRebase")
 
-FinalisedTheirFinalContradicts == /\ Fires("FinalisedTheirFinalContradicts")
-FinalisedTellFinal             == /\ Fires("FinalisedTellFinal")
-FinalClaimContradicts          == /\ Fires("FinalClaimContradicts")
-FinalNoteFinal                 == /\ Fires("FinalNoteFinal")
+FinalisedTheirFinalContradicts == /\ Learns({"finalise"}, Open, "FinalisedTheirFinalContradicts")
+FinalisedTellFinal             == /\ Learns({"finalise"}, Open, "FinalisedTellFinal")
 
-RoomCanStepBack == /\ Fires("RoomCanStepBack")
-RoomRestFits    == /\ Fires("RoomRestFits")
-RoomStream      == /\ Fires("RoomStream")
-RoomGainRoom    == /\ Fires("RoomGainRoom")
+FinalClaimContradicts == /\ Gets("final", Open, "FinalClaimContradicts")
+FinalNoteFinal        == /\ Gets("final", Open, "FinalNoteFinal")
 
-ByeTakeLeave == /\ Fires("ByeTakeLeave")
-LeaveLeave   == /\ Fires("LeaveLeave")
-LostLose     == /\ Fires("LostLose")
+RoomCanStepBack == /\ Writes({"init"}, "RoomCanStepBack")
+RoomRestFits    == /\ Writes({"syncing"}, "RoomRestFits")
+RoomStream      == /\ Writes({"syncing"}, "RoomStream")
+RoomGainRoom    == /\ Writes({"start", "init", "idle"}, "RoomGainRoom")
 
-NoRow == /\ Fires("none")  \* the chain of a node without a link changes, or a link in step need not look
+ByeTakeLeave == /\ Gets("bye", Open, "ByeTakeLeave")
+LeaveLeave   == /\ Does({"leave"}, "LeaveLeave")
+LostLose     == /\ Does({"cut"}, "LostLose") \/ Gets("end", Open, "LostLose")
+
+(* The chain of a node without a link changes, or a link need not look.    *)
+NoRow == /\ Does({"make", "finalise", "ban", "unban"}, "none")
 
 NextByRow ==
     \/ ConnectOpen
@@ -77,4 +90,5 @@ NextByRow ==
     \/ NoRow
 
 SpecByRow == Init /\ [][NextByRow]_vars
+FairSpecByRow == SpecByRow /\ Fairness
 =============================================================================

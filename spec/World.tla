@@ -70,14 +70,18 @@ Put(ln, says) ==
     IF ~ln.open \/ (ln.queue # <<>> /\ Last(ln.queue) = End) THEN ln ELSE [ln EXCEPT !.queue = @ \o says]
 Ended(ln) == IF ln.open THEN [ln EXCEPT !.queue = Append(@, End), !.owed = 0] ELSE ln
 
-(* Node n took a step, with these lines in and out.                        *)
-Steps(n, did, heard, in, out, row) ==
-    LET ended == link[n] # Closed /\ did.r.link = Closed
+(* Node n takes a step, with these lines in and out. (TLC works out a      *)
+(* definition once, but an argument of an action whenever it is used.)     *)
+Steps(n, does, hears, in, out, row) ==
+    LET did == does
+        l == did.r.link
+        ended == link[n] # Closed /\ l = Closed
         put == Put(out, did.r.says)
-    IN  /\ row \in {AnyRow, IF did.r.rows = <<>> THEN "none" ELSE Head(did.r.rows)}
+        first == IF did.r.rows = <<>> THEN "none" ELSE Head(did.r.rows)
+    IN  /\ row \in {AnyRow, first}
         /\ chain' = [chain EXCEPT ![n] = did.c]
-        /\ link' = [link EXCEPT ![n] = did.r.link]
-        /\ goal' = [goal EXCEPT ![n] = IF ended THEN NoHello ELSE heard]
+        /\ link' = [link EXCEPT ![n] = l]
+        /\ goal' = [goal EXCEPT ![n] = IF ended THEN NoHello ELSE hears]
         /\ line' = [line EXCEPT ![n] = IF ended THEN Ended(put) ELSE put, ![Peer(n)] = IF ended THEN Shut ELSE in]
 
 CostOf(m) == CASE m.type = "block" -> Cost[m.block] [] m.type = "hello" -> HelloCost [] OTHER -> 0
@@ -100,7 +104,8 @@ Deliver(n, row) == line[Peer(n)].queue # <<>> /\ DeliverAt(n, 1, row)
 Overtake(n, row) ==
     LET queue == line[Peer(n)].queue
         small == {i \in 1..Len(queue) : queue[i].type \notin {"block", "end"}}
-    IN  Overtaking /\ small # {} /\ Min(small) > 1 /\ DeliverAt(n, Min(small), row)
+        at == Min(small)
+    IN  Overtaking /\ small # {} /\ at > 1 /\ DeliverAt(n, at, row)
 
 GiveBack(n, row) ==
     LET v == View(chain[n])
@@ -161,15 +166,22 @@ Happens(move, row) ==
       [] move.kind = "unban"    -> Calm(move.node) /\ Allow(move.node, move.block, row)
       [] move.kind = "leave"    -> Calm(move.node) /\ Leave(move.node, move.reason, row)
 
-Environment(row) ==
-    \E i \in 1..Len(Moves) :
-        /\ left[i] > 0
-        /\ left' = [left EXCEPT ![i] = @ - 1]
-        /\ Happens(Moves[i], row)
+Move(i, row) ==
+    /\ left[i] > 0
+    /\ left' = [left EXCEPT ![i] = @ - 1]
+    /\ Happens(Moves[i], row)
+
+Environment(row) == \E i \in 1..Len(Moves) : Move(i, row)
 
 -----------------------------------------------------------------------------
 Next == Protocol(AnyRow) \/ Environment(AnyRow)
 
-(* The environment may stop at any time, the protocol may not.             *)
-Spec == Init /\ [][Next]_vars /\ WF_vars(Protocol(AnyRow))
+(* Only the environment uses up `left`, and only a state at rest has no    *)
+(* protocol action. So the second line is WF_vars(Protocol(AnyRow)), in a  *)
+(* form that TLC can check in good time: the environment may stop at any   *)
+(* time, the protocol may not.                                             *)
+AtRest == \A n \in Node : line[n].queue = <<>> /\ line[n].owed = 0
+Fairness == []<>AtRest \/ []<><<left' = left>>_vars
+Spec == Init /\ [][Next]_vars
+FairSpec == Spec /\ Fairness
 =============================================================================

@@ -5,15 +5,16 @@ tuple at the end binds it to its name and to the sentence it stands for. ``Tree`
 it knows ancestors even of blocks that a node has dropped.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 import attrs
 
-from syncfsm import limits as bounds
 from syncfsm.blocks import Header
-from syncfsm.check import Always, Ends, Moment, Property, Settles, Sometimes, SometimesStep, Steps
-from syncfsm.events import Connected, Lost, Received
+from syncfsm.check import Always, Ends, Moment, Property, Settles, Steps, channel
+from syncfsm.check.nodes import Line, cost
+from syncfsm.events import Connected, Received
 from syncfsm.link import Link, State
 from syncfsm.link.types import GREETING, IN_STEP
 from syncfsm.messages import Blocks, Bye, Found, Hello, Parting
@@ -97,10 +98,6 @@ def only_best_chain(moment: Moment) -> bool:
     return all(chain.on_best(header.point) for peer in peers_of(moment) for header in sent_to(moment, peer))
 
 
-def no_misbehaviour(moment: Moment) -> bool:
-    return not any(isinstance(output, Misbehaviour) for output in moment.outputs)
-
-
 def one_disconnect(moment: Moment) -> bool:
     """In a step: nothing is sent without a link; a link ends if and only if one disconnect says so; nothing is sent
     after it; and if we are the one who parts, a bye with the same reason goes before it."""
@@ -147,9 +144,9 @@ def bounded(moment: Moment) -> bool:
         if link.room > node.config.limits.room or len(link.held) > node.config.limits.notes:
             return False
         before = moment.before.links.get(peer)
-        if before is not None and (before.said, before.heard) == (link.said, link.heard):
-            if before.cursor is not None and link.cursor is not None and link.cursor.height > before.cursor.height:
-                return False
+        same = before is not None and (before.said, before.heard) == (link.said, link.heard)
+        if same and before.cursor and link.cursor and link.cursor.height > before.cursor.height:
+            return False
     return True
 
 
@@ -238,6 +235,26 @@ class Between:
         return not self.linked(a, b) or not self.tree.contradict(a.chain.final.id, b.chain.final.id)
 
 
+@attrs.frozen
+class Conserved:
+    """``Bounded``, for what is on its way: the room that a link has given out is under way to this peer, or owed to
+    the link. So no more can be under way than ``Limits.room``, the last block or hello aside."""
+
+    peer: str
+    room: int
+
+    def __call__(self, rooms: tuple[tuple[str, int], ...], given: int | None) -> bool:
+        left = dict(rooms).get(self.peer)
+        return left is None or given is None or left + given == self.room
+
+
+def room_and_way(local: Node | Line) -> tuple[tuple[str, int], ...] | int | None:
+    """The view for ``Conserved``: the room of each link of a node; what is under way on an open line, and owed."""
+    if isinstance(local, Line):
+        return local.owed + sum(cost(message) for message in local.under_way) if local.open else None
+    return tuple((peer, link.room) for peer, link in sorted(local.links.items()))
+
+
 def link_states(node: Node) -> tuple[tuple[str, State], ...]:
     """The view for claims that look at link states only."""
     return tuple((peer, link.state) for peer, link in sorted(node.links.items()))
@@ -248,13 +265,14 @@ class Along:
     """The claims about one step of a node that need to know all blocks, or what its peers hold."""
 
     tree: Tree
+    liars: frozenset[str] = frozenset()
 
     def only_child(self, moment: Moment) -> bool:
         """What is sent to a peer is one unbroken run. The parent of its first block is known to be there. Afterwards
         the peer's head is the last block sent, or the block received."""
         for peer in peers_of(moment):
             run, link = sent_to(moment, peer), moment.after.links.get(peer)
-            chained = all(parent.id == header.parent for parent, header in zip(run, run[1:], strict=False))
+            chained = all(parent.id == header.parent for parent, header in pairwise(run))
             if not chained or not self._known(moment, peer, run[0].parent):
                 return False
             if link is not None and link.sent != run[-1]:
@@ -270,17 +288,24 @@ class Along:
         return not any(self._known(moment, peer, h.id) for peer in peers_of(moment) for h in sent_to(moment, peer))
 
     def _known(self, moment: Moment, peer: str, id: bytes) -> bool:
-        held = [known for known in known_to(moment, peer) if known in moment.before.chain or known in moment.after.chain]
+        chains = (moment.before.chain, moment.after.chain)
+        held = [known for known in known_to(moment, peer) if any(known in chain for chain in chains)]
         return any(self.tree.descends(known, id) for known in held)
 
     def parent_known(self, moment: Moment) -> bool:
-        """A block that arrives has its parent here, unless finality dropped the branch that it is on; and then the
-        sender is not blamed. It is never invalid, and never one too many."""
+        """A block that arrives has its parent here, unless finality dropped the branch that it is on. It is never
+        invalid, nor out of step. (That a node has no room for it is for ``PartsOnlyFor`` to judge.)"""
+        if moment.stimulus.peer in self.liars:
+            return True
         message, chain = moment.stimulus.message, moment.before.chain
         parent = message.headers[0].parent
         if parent in chain or message.headers[0].id in chain:
-            return not any(isinstance(output, Disconnect) and output.reason not in PARTINGS_BY_FINALITY for output in moment.outputs)
+            rejections = (Parting.OUT_OF_STEP, Parting.FAULT)
+            return not any(isinstance(output, Disconnect) and output.reason in rejections for output in moment.outputs)
         return not self.tree.descends(parent, chain.final.id)
+
+    def only_liars_punished(self, moment: Moment) -> bool:
+        return all(output.peer in self.liars for output in moment.outputs if isinstance(output, Misbehaviour))
 
     def ancestor_exact(self, moment: Moment, peer: str, head: bytes) -> bool:
         """Who ends the search (it says so with a ``Found``) streams from the nearest common ancestor of its best chain
@@ -319,7 +344,16 @@ def head_of(node: Node) -> bytes:
     return node.chain.head.id
 
 
-PARTINGS_BY_FINALITY: Final = (Parting.PRUNED, Parting.CONTRADICTION)
+def any_step(moment: Moment) -> bool:
+    return True
+
+
+def sends_blocks(moment: Moment) -> bool:
+    return any(isinstance(output, SendBlocks) for output in moment.outputs)
+
+
+def ends_link(moment: Moment) -> bool:
+    return any(isinstance(output, Disconnect) for output in moment.outputs)
 
 
 def search_ends(moment: Moment) -> bool:
@@ -355,11 +389,12 @@ class PartsOnlyFor:
     """No link ends for a reason of its own, except these."""
 
     reasons: frozenset[Parting]
+    liars: frozenset[str] = frozenset()
 
     def __call__(self, moment: Moment) -> bool:
-        ours = (Parting.LOST, Parting.PEER_LEFT)
-        ended = (output.reason for output in moment.outputs if isinstance(output, Disconnect))
-        return all(reason in self.reasons or reason in ours for reason in ended)
+        allowed = {*self.reasons, Parting.LOST, Parting.PEER_LEFT}
+        ended = [output for output in moment.outputs if isinstance(output, Disconnect)]
+        return all(output.reason in allowed or output.peer in self.liars for output in ended)
 
 
 @attrs.frozen
@@ -374,42 +409,96 @@ class Parts:
 
 # All together ---------------------------------------------------------------------------------------------------
 
+SENTENCES: Final = {
+    "OnlyBestChain": "A node will only send blocks that are in its best chain.",
+    "OnlyChild": "Only an immediate child of the peer's head can be sent; after sending a block, the peer's head is "
+    "changed to the newly sent block, after receiving a block to the newly received block.",
+    "ParentKnown": "If two nodes are both correct, then a block that is sent by either will never be rejected by the "
+    "other.",
+    "NoEcho": "If we receive a block from a peer then that peer knows all ancestors of that block.",
+    "Tracked": "When switching forks, we back up to the nearest block; idle means that the peer has our head.",
+    "InitIffWorse": "A node is in the init state iff the last sent hello is worse than the last received hello and the "
+    "last received hello refers to an unknown block.",
+    "AncestorExact": "When two nodes establish a new connection, they find the nearest common ancestor of their best "
+    "chains.",
+    "CompoundStates": "(start, start): hello, hello -> (idle, idle), (initlow, inithigh), (initlow, syncing). Other "
+    "combinations are not possible.",
+    "Settles": "If the environment stops, every run of protocol steps is finite, and ends with both nodes on the "
+    "better head and both links idle.",
+    "FinalAdvances": "If N1 has an irreversible block that N2 does not, and messages are delivered in bounded time, "
+    "then N2 will advance its last irreversible block in bounded time.",
+    "NeverBelowFinal": "No reorganisation below the final point; peers with contradicting final points part once, "
+    "saying why.",
+    "PrunedIsSaid": "A peer whose head is below what we still hold is told so at once, never left waiting.",
+    "OneDisconnect": "A link ends exactly once, and nothing is sent on it afterwards.",
+    "NoPunishHonest": "No sequence of correct peers' messages, however late, repeated or reordered across links, "
+    "yields a misbehaviour.",
+    "Bounded": "Hellos per search, buffered headers, bytes per link: each within its limit.",
+    "PartsOnlyFor": "A link between correct nodes ends only for a reason that its world allows.",
+}
+"""Each promise, and the sentence that it stands for."""
+
 
 def promises(
-    nodes: Sequence[str], pairs: Sequence[tuple[str, str]], tree: Tree, partings: Iterable[Parting] = (), heads_may_worsen: bool = False, honest: bool = True
+    nodes: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    tree: Tree,
+    partings: Iterable[Parting] = (),
+    heads_may_worsen: bool = False,
+    liars: Sequence[str] = (),
+    room: int | None = None,
 ) -> tuple[Property, ...]:
-    """Every promise about these nodes. ``partings`` are the reasons for which links may end in this world."""
-    over, along = tuple(nodes), Along(tree)
+    """Every promise about these nodes. ``partings`` are the reasons for which links between correct nodes may end in
+    this world. Nothing is promised to ``liars``, and nothing is claimed of them. If ``room`` is what each link has,
+    and the nodes are joined by channels of this package, what is under way is looked at too."""
+    honest = tuple(name for name in nodes if name not in liars)
+    friends = [pair for pair in pairs if not set(pair) & set(liars)]
+    along = Along(tree, frozenset(liars))
+
+    def steps(name: str, holds: Callable[..., bool], when: Callable[[Moment], bool] = any_step) -> Steps:
+        return Steps(name, SENTENCES[name], honest, holds, when)
+
     claims: list[Property] = [
-        Steps("OnlyBestChain", "A node will only send blocks that are in its best chain.", over, only_best_chain),
-        Steps("OnlyChild", "Only an immediate child of the peer's head can be sent; after sending a block, the peer's head is changed to the newly sent block, after receiving a block to the newly received one.", over, along.only_child),
-        Steps("ParentKnown", "If two nodes are both correct, then a block that is sent by either will never be rejected by the other.", over, along.parent_known, blocks_arrive),
-        Steps("NoEcho", "If we receive a block from a peer then that peer knows all ancestors of that block.", over, along.no_echo),
-        Settles("Settles", "If the environment stops, every run of protocol steps is finite, and ends with both nodes on the better head and both links idle."),
-        Steps("NeverBelowFinal", "No reorganisation below the final point.", over, never_below_final),
-        Steps("PrunedIsSaid", "A peer whose head is below what we still hold is told so at once, never left waiting.", over, told_pruned, hello_from_below),
-        Steps("OneDisconnect", "A link ends exactly once, and nothing is sent on it afterwards.", over, one_disconnect),
-        Steps("Bounded", "Hellos per search, buffered headers, bytes per link: each within its limit.", over, bounded),
-        Steps("PartsOnlyFor", "A link between correct nodes ends only for a reason that this world allows.", over, PartsOnlyFor(frozenset(partings))),
+        steps("OnlyBestChain", only_best_chain, sends_blocks),
+        steps("OnlyChild", along.only_child),
+        steps("ParentKnown", along.parent_known, blocks_arrive),
+        steps("NoEcho", along.no_echo, sends_blocks),
+        steps("NeverBelowFinal", never_below_final),
+        steps("PrunedIsSaid", told_pruned, hello_from_below),
+        steps("OneDisconnect", one_disconnect),
+        steps("NoPunishHonest", along.only_liars_punished),
+        steps("Bounded", bounded),
+        steps("PartsOnlyFor", PartsOnlyFor(frozenset(partings), frozenset(liars)), ends_link),
+        Settles("Settles", SENTENCES["Settles"]),
     ]
-    for name in nodes:
-        claims += [
-            Always("Tracked", "When switching forks, we back up to the nearest block; idle means that the peer has our head.", (name,), tracked),
-            Always("InitIffWorse", "A node is in the init state iff the last sent hello is worse than the last received hello and the last received hello refers to an unknown block.", (name,), init_iff_worse),
-        ]
-    if honest:
-        claims.append(Steps("NoPunishHonest", "No sequence of correct peers' messages, however late, repeated or reordered across links, yields a misbehaviour.", over, no_misbehaviour))
-    sentence = "When two nodes establish a new connection, they find the nearest common ancestor of their best chains."
-    for a, b in pairs:
-        for here, there in ((a, b), (b, a)):
-            claims.append(
-                Steps("AncestorExact", sentence, (here,), Exact(along, there), search_ends, (there,), head_of)
-            )
-        between = Between(a, b, tree, heads_may_worsen)
-        claims += [
-            Always("CompoundStates", "From (start, start) only the notes' compound states are reachable.", (a, b), between.compound, link_states),
-            Ends("Settles", "The end of every run: both nodes on the better head and both links idle.", (a, b), between.settled),
-            Ends("FinalAdvances", "If N1 has an irreversible block that N2 does not, then N2 will advance its last irreversible block in bounded time.", (a, b), between.final_advances),
-            Ends("NeverBelowFinal", "Peers with contradicting final points part once, saying why.", (a, b), between.no_contradiction),
-        ]
+    for name in honest:
+        claims.append(Always("InitIffWorse", SENTENCES["InitIffWorse"], (name,), init_iff_worse))
+        claims.append(Always("Tracked", SENTENCES["Tracked"], (name,), tracked))
+    for a, b in friends:
+        claims += between(a, b, tree, along, heads_may_worsen)
+        if room is not None:
+            claims += bounded_ways(a, b, room)
     return tuple(claims)
+
+
+def between(a: str, b: str, tree: Tree, along: Along, heads_may_worsen: bool) -> list[Property]:
+    """The promises about two correct nodes that may be linked."""
+    two = Between(a, b, tree, heads_may_worsen)
+    exact = [
+        Steps("AncestorExact", SENTENCES["AncestorExact"], (here,), Exact(along, there), search_ends, (there,), head_of)
+        for here, there in ((a, b), (b, a))
+    ]
+    ends = {"Settles": two.settled, "FinalAdvances": two.final_advances, "NeverBelowFinal": two.no_contradiction}
+    return [
+        *exact,
+        Always("CompoundStates", SENTENCES["CompoundStates"], (a, b), two.compound, link_states),
+        *(Ends(name, SENTENCES[name], (a, b), holds) for name, holds in ends.items()),
+    ]
+
+
+def bounded_ways(a: str, b: str, room: int) -> list[Property]:
+    """``Bounded`` for the lines between two correct nodes whose links have this much room."""
+    return [
+        Always("Bounded", SENTENCES["Bounded"], (here, channel(here, there)), Conserved(there, room), room_and_way)
+        for here, there in ((a, b), (b, a))
+    ]

@@ -12,10 +12,10 @@ import pytest
 from syncfsm_adapters.cli import main
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "spec/PROTOCOL.md", *sorted((ROOT / "docs").rglob("*.md")))
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^]]*\]\((?P<target>[^)\s]+)\)")
-COMMAND = re.compile(r"\bsyncfsm (?P<command>node|outage|table)\b(?P<rest>[^\n`]*)")
+COMMAND = re.compile(r"\bsyncfsm (?P<command>node|outage|table|check|replay)\b(?P<rest>[^\n`]*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from syncfsm.errors import LocalError
 from syncfsm.link import TABLE as LINK
 from syncfsm.link import Strategy
+from syncfsm_adapters.check_command import CHECK_HELP, REPLAY_HELP, add_check, add_replay
 from syncfsm_adapters.journal import FORMATS
 from syncfsm_adapters.mistakes import one_mistake
 from syncfsm_adapters.story.plan import MODES
@@ -46,6 +47,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="command")
     _node(commands.add_parser("node", help="run one node", description=NODE_HELP))
     _outage(commands.add_parser("outage", help="lose a node and get it back", description=OUTAGE_HELP))
+    add_check(commands.add_parser("check", help="explore worlds exhaustively", description=CHECK_HELP))
+    add_replay(commands.add_parser("replay", help="run a saved story again", description=REPLAY_HELP))
     table = commands.add_parser("table", help="print a protocol, from its rules")
     table.add_argument("name", choices=sorted(TABLES), help="which protocol")
     table.add_argument("--format", choices=("markdown", "mermaid"), default="markdown", help="default: %(default)s")

@@ -28,6 +28,7 @@ from syncfsm.wire.handshake import VERSION, Dial, Greeting, RefusalReason, first
 from syncfsm_adapters.dialer import Backoff, parse_address
 from syncfsm_adapters.host import Host
 from syncfsm_adapters.journal import Write
+from syncfsm_adapters.mistakes import one_mistake
 from syncfsm_adapters.store import BlockStore
 from syncfsm_adapters.tcp_connection import Connection
 from syncfsm_adapters.tcp_handshake import Met, NoLink, shake_hands
@@ -90,28 +91,24 @@ class TcpNode:
         store fails. The store is closed in any case, and what it holds is consistent also after a cancellation.
         """
         try:
-            targets = [parse_address(peer) for peer in peers]
-            listeners = await _open(listen) if listen is not None else []
-            async with trio.open_nursery() as self._nursery:
-                async with trio.open_nursery() as services:
-                    for host, port in targets:
-                        services.start_soon(self._keep_dialling, host, port)
-                    for listener in listeners:
-                        services.start_soon(self._accept, listener, services)
-                    services.start_soon(self._keep_time)
-                    addresses = [_shown_address(listener.socket.getsockname()) for listener in listeners]
-                    for address in addresses:
-                        self._journal("listening", address=address)
-                    task_status.started(addresses)
-                    await self._stop.wait()
-                    services.cancel_scope.cancel()
-                for peer in tuple(self.connections):
-                    self.host.feed(Leave(peer, Parting.SHUTDOWN, trio.current_time()))
-        except ExceptionGroup as group:
-            mistakes, bugs = group.split(LocalError)
-            if mistakes is None or bugs is not None:
-                raise
-            raise _first(mistakes) from None
+            with one_mistake():
+                targets = [parse_address(peer) for peer in peers]
+                listeners = await _open(listen) if listen is not None else []
+                async with trio.open_nursery() as self._nursery:
+                    async with trio.open_nursery() as services:
+                        for host, port in targets:
+                            services.start_soon(self._keep_dialling, host, port)
+                        for listener in listeners:
+                            services.start_soon(self._accept, listener, services)
+                        services.start_soon(self._keep_time)
+                        addresses = [_shown_address(listener.socket.getsockname()) for listener in listeners]
+                        for address in addresses:
+                            self._journal("listening", address=address)
+                        task_status.started(addresses)
+                        await self._stop.wait()
+                        services.cancel_scope.cancel()
+                    for peer in tuple(self.connections):
+                        self.host.feed(Leave(peer, Parting.SHUTDOWN, trio.current_time()))
         finally:
             self.host.store.close()
 
@@ -256,13 +253,6 @@ async def _open(listen: str) -> list[trio.SocketListener]:
         else:
             advice = "give an address of this machine, and a port that this user may listen on"
         raise LocalError(f"can not listen on {listen}: {error}; {advice}") from error
-
-
-def _first(group: ExceptionGroup[LocalError]) -> LocalError:
-    error: LocalError | ExceptionGroup[LocalError] = group
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _shown_address(name: tuple[Any, ...]) -> str:

@@ -4,9 +4,10 @@
     Outbox  -> send  -> host.feed(Room)      (writer)
 
 What is taken from the outbox can not be overtaken by a small message, so no more than a frame is taken at a time.
-Before it are only the bytes the kernel holds, and of those no more than 16 KiB wait to be sent (trio sets
-``TCP_NOTSENT_LOWAT``); the rest is under way. While blocks stream over loopback, a small message then takes half as
-long as with 1 MiB in the kernel, and to take 4 or 16 frames gains nothing: the sender is not the slower side.
+Before it are only the bytes the kernels hold. Ours holds at most 64 KiB that wait to be sent, as trio sets
+``TCP_NOTSENT_LOWAT`` to 16 KiB. The peer's holds what the peer has not read: up to 3 MiB were seen over loopback. It is
+left to the system to choose, as a smaller receive buffer would slow down a long path. To send by single frames takes up
+to twice the processor time that it takes by 16, and still less than the receiver needs for the blocks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +27,8 @@ from syncfsm_adapters.host import NO_BODIES, Host
 from syncfsm_adapters.tcp_handshake import FAREWELL
 
 READ_BYTES: Final = 512 * 1024
-"""Most bytes read at once, and so most that become runs together. For blocks of 64 KiB the reader needs half the time
-that it needs with 64 KiB; with 1 MiB a small message would wait longer for the blocks read before it."""
+"""Most bytes read at once, and so most that are checked and stored together. For blocks of 64 KiB a node needs 40 %
+less processor time than with 64 KiB; 1 MiB saves no more than another tenth."""
 
 
 class Connection:

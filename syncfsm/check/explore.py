@@ -5,7 +5,9 @@ emissions are delivered to all rows at once, one emission a row and round. What 
 from what is known, and numbered. The order does not depend on anything but the world, so neither do the stories.
 """
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
@@ -71,6 +73,18 @@ class _Outgrown(Exception):
         self.place = place
 
 
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Local states are kept for good and have no cycles: to look for garbage among them again and again is slow."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
 class Exploration:
     """The states of a world, as far as they are explored. ``run`` may be called again to go on."""
 
@@ -110,9 +124,10 @@ class Exploration:
 
     def run(self, most: int | None = None, told: Callable[[Progress], None] = lambda progress: None) -> None:
         """Explore until a property is violated, nothing is left, or ``most`` states are known; then judge the whole."""
-        while not self.complete and (most is None or self.states < most):
-            self._level()
-            told(self.progress)
+        with _no_collecting():
+            while not self.complete and (most is None or self.states < most):
+                self._level()
+                told(self.progress)
         if self.violation is None and self._expanded == self.states:
             self._conclude()
 

@@ -13,10 +13,9 @@ from immutables import Map
 from msgspec.structs import replace
 
 from syncfsm import limits as bounds
-from syncfsm.check.world import Choice, Component, Emission, Environment, Move, Step
+from syncfsm.check.world import Choice, Component, Emission, Environment, Move, Step, World
 from syncfsm.errors import LocalError
 from syncfsm.events import Connected, Event, Finalised, Leave, Lost, Produced, Received, Room, Say, Tick, Verdict
-from syncfsm.limits import Limits
 from syncfsm.link import TABLE, Link, View
 from syncfsm.link import Event as LinkEvent
 from syncfsm.machine import Rule, Table
@@ -109,7 +108,7 @@ class Channel:
         if message == EOF:
             return Step(Line(), ((self.target, Lost(self.source, 0.0)),))
         rest = line.under_way[:at] + line.under_way[at + 1 :]
-        owed = line.owed + _cost(message) if EOF not in rest else 0
+        owed = line.owed + cost(message) if EOF not in rest else 0
         return Step(Line(True, rest, owed), ((self.target, Received(self.source, message, 0.0)),))
 
     def choices(self, line: Line) -> Sequence[Choice]:
@@ -146,7 +145,8 @@ def _first_small(under_way: tuple[Any, ...]) -> int:
     return 0
 
 
-def _cost(message: Any) -> int:
+def cost(message: Any) -> int:
+    """What a message counts against the room of its link."""
     if isinstance(message, Blocks):
         return sum(header.cost for header in message.headers)
     return bounds.BLOCK_OVERHEAD if isinstance(message, Hello) else 0
@@ -157,9 +157,10 @@ def _cost(message: Any) -> int:
 
 @attrs.frozen
 class Wait:
-    """Time passes at one node: ``seconds``, then a tick."""
+    """``seconds`` pass, then comes a tick. If ``shared``, they pass for all linked peers too."""
 
     seconds: float
+    shared: bool = False
 
 
 @attrs.define
@@ -197,7 +198,10 @@ class NodeComponent:
         if isinstance(event, CHOSEN) and not outputs and after == node:
             return None
         after = after if self.timed else _timeless(after)
-        return Step(after, self._emissions(outputs), outputs, tuple(seen[-1] for seen in watch.seen))
+        emissions = self._emissions(outputs)
+        if isinstance(stimulus, Wait) and stimulus.shared:
+            emissions = (*((peer, Wait(stimulus.seconds)) for peer in sorted(node.links)), *emissions)
+        return Step(after, emissions, outputs, tuple(seen[-1] for seen in watch.seen))
 
     def _emissions(self, outputs: Iterable[Output]) -> tuple[Emission, ...]:
         """One put for each peer, and the end of its connection."""
@@ -224,11 +228,13 @@ class NodeComponent:
         return attrs.evolve(node, links=Map(links), leader=leader)
 
     def choices(self, node: Node) -> Sequence[Choice]:
-        """Time may pass at any moment; without it a node could follow a leader that has nothing for it for ever."""
-        leader, limits = node.leader, node.config.limits
-        if leader is None or not node.waiting or leader.deadline(limits) <= 0:
-            return ()
-        return (Choice("patience ends", Wait(limits.patience)),)
+        """What only needs time: to stop waiting for a leader, and to send a hello that the rate limit put off."""
+        leader, limits, found = node.leader, node.config.limits, list[Choice]()
+        if leader is not None and node.waiting and leader.deadline(limits) > 0:
+            found.append(Choice("patience ends", Wait(limits.patience)))
+        if any(link.owes_hello for link in node.links.values()):
+            found.append(Choice("a hello is due", Wait(bounds.HELLO_SHARE / limits.hello_rate, True)))
+        return found
 
     def show(self, node: Node) -> str:
         return show_node(node)
@@ -247,11 +253,18 @@ def _aged(link: Link, seconds: float) -> Link:
 def _timeless(node: Node) -> Node:
     """The same node, as if its links had all the time in the world."""
     burst = float(node.config.limits.hello_burst)
-    changed = {
-        peer: replace(link, since=0.0, heard_at=0.0, pinged_at=0.0, metered_at=0.0, may_say=burst / bounds.HELLO_SHARE, may_hear=burst)
-        for peer, link in node.links.items()
-    }
-    return attrs.evolve(node, links=Map(changed))
+    share = burst / bounds.HELLO_SHARE
+    links = node.links
+    for peer, link in node.links.items():
+        if link.may_say != share or link.may_hear != burst:
+            links = links.set(peer, replace(link, may_say=share, may_hear=burst))
+    return node if links is node.links else attrs.evolve(node, links=links)
+
+
+def with_rules(world: World, table: Table[Link]) -> World:
+    """The same world, its nodes moved by another table: to learn what breaks if a rule is changed."""
+    components = tuple(attrs.evolve(c, table=table) if isinstance(c, NodeComponent) else c for c in world.components)
+    return attrs.evolve(world, components=components, rows=table.rules)
 
 
 # What the environment may do ------------------------------------------------------------------------------------

@@ -97,6 +97,7 @@ class Tabulated:
         self.change, self.emit, self.flags, self.used = (
             Column(np.int64), Column(np.int32), Column(np.uint8), Column(np.bool_),
         )  # fmt: skip
+        self._made: list[tuple[int, int, int]] = []
         self.flagged = False
         self.moments: list[Moment] = []
         self.broken: dict[int, Steps | str] = {}
@@ -125,7 +126,7 @@ class Tabulated:
             pairs = np.unique(locals_[missing].astype(np.int64) << 32 | stimuli[missing])
             for pair in pairs:
                 self.entry(int(pair) >> 32, int(pair) & 0xFFFFFFFF)
-            self._fit()
+            self._keep()
             entries = self.grid[stimuli, locals_]
         return entries
 
@@ -142,7 +143,8 @@ class Tabulated:
 
     def entry(self, local: int, stimulus: int) -> int:
         """The entry of one step, or ``REFUSED``."""
-        self._fit()
+        if stimulus >= self.grid.shape[0] or local >= self.grid.shape[1]:
+            self._fit()
         known = int(self.grid[stimulus, local])
         if known != UNKNOWN:
             return known
@@ -159,7 +161,6 @@ class Tabulated:
                 return REFUSED
             moment = Moment(self.component.name, before, given, step.local, step.outputs, step.rules)
             found = self._judged(local, self.number(step.local), self._stimuli.emissions(step.emissions), moment)
-        self._fit()
         self.grid[stimulus, local] = found
         return found
 
@@ -179,13 +180,20 @@ class Tabulated:
         return found
 
     def _add(self, before: int, after: int, emit: int, moment: Moment, flags: int) -> int:
-        self.change.append(after - before)
-        self.emit.append(emit)
-        self.flags.append(flags)
+        self._made.append((after - before, emit, flags))
         self.flagged = self.flagged or flags != 0
-        self.used.append(False)
         self.moments.append(moment)
         return len(self.moments) - 1
+
+    def _keep(self) -> None:
+        """Put the entries made since into the arrays."""
+        if self._made:
+            made = np.array(self._made, np.int64)
+            self.change.extend(made[:, 0])
+            self.emit.extend(made[:, 1])
+            self.flags.extend(made[:, 2])
+            self.used.extend(np.zeros(len(made), bool))
+            self._made.clear()
 
     def open(self, locals_: NDArray[Any]) -> None:
         """Learn the choices of these local states; one that the component itself refuses is none."""
@@ -198,6 +206,7 @@ class Tabulated:
                     self.choice_entry.append(entry)
                     self.choice_free.append(choice.environment)
             self.first.all[local], self.count.all[local] = start, len(self.choices) - start
+        self._keep()
 
     @property
     def nbytes(self) -> int:

@@ -1,0 +1,205 @@
+"""Changed protocols: for each promise at least one rule, guard or action that breaks it.
+
+A mutant names the promise that it must break and a world that shows it. ``SUBTLE`` are those that a run without
+surprises does not show: every message delivered in order, one after the other.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+from msgspec.structs import replace
+
+from spec.building import LOCATOR, STREAMING
+from spec.worlds import contradiction, finals, forks, prune, prune_fork, race
+from syncfsm.chain import Outcome
+from syncfsm.check import World, with_rules
+from syncfsm.link import TABLE, Event, Freed, Heard, Link, Moved, Receipt, State, View
+from syncfsm.link.actions import ACTIONS
+from syncfsm.link.guards import GUARDS
+from syncfsm.machine import ALWAYS, IGNORE, STAY, VIOLATION, Action, Guard, Rule, Table
+from syncfsm.messages import Bye, Found, Parting
+from syncfsm.outputs import Output, Send, SendBlocks
+
+
+@attrs.frozen
+class Mutant:
+    """A changed table. ``world`` shows that it breaks ``promise``."""
+
+    name: str
+    promise: str
+    world: World
+
+    @property
+    def narrowed(self) -> World:
+        """The world, with the claims of that promise alone."""
+        return attrs.evolve(self.world, properties=tuple(p for p in self.world.properties if p.name == self.promise))
+
+
+def mutant(
+    name: str,
+    promise: str,
+    world: World,
+    guards: Mapping[str, Guard] | None = None,
+    actions: Mapping[str, Action] | None = None,
+    rules: Callable[[Rule], Rule | None] = lambda rule: rule,
+) -> Mutant:
+    """The link table with some guards, actions or rules replaced; a rule that becomes ``None`` is left out."""
+    kept = tuple(changed for rule in TABLE.rules if (changed := rules(rule)) is not None)
+    table: Table[Link] = attrs.evolve(
+        TABLE, rules=kept, guards={**GUARDS, **(guards or {})}, actions={**ACTIONS, **(actions or {})}
+    )
+    return Mutant(name, promise, with_rules(world, table))
+
+
+def never(*given: object) -> bool:
+    return False
+
+
+def row(source: State, event: Event, guard: str, **changes: Any) -> Callable[[Rule], Rule | None]:
+    """Changes one row; with no changes it is left out."""
+
+    def change(rule: Rule) -> Rule | None:
+        if source in rule.source and event in rule.event and rule.guard == guard:
+            return attrs.evolve(rule, **changes) if changes else None
+        return rule
+
+    return change
+
+
+Result = tuple[Link, tuple[Output, ...]]
+
+
+def finish_old_branch(link: Link, moved: Moved, view: View) -> Result:
+    """Before it turns to the new branch, it sends what is left of the old one."""
+    chain, sent = view.chain, link.sent
+    left = [
+        chain.blocks[tip].header
+        for tip in chain.tips
+        if sent is not None and chain.blocks[tip].header.parent == sent.id
+    ]
+    link, outputs = ACTIONS["rebase"](link, moved, view)
+    off = tuple(header for header in left if not chain.on_best(header.point))[:1]
+    return link, (*((SendBlocks(link.peer, off),) if off else ()), *outputs)
+
+
+def skip_a_block(link: Link, freed: Freed, view: View) -> Result:
+    return ACTIONS["stream"](link, Freed(freed.room, freed.blocks[-1:]), view)
+
+
+def send_for_nothing(link: Link, freed: Freed, view: View) -> Result:
+    room = link.room
+    link, outputs = ACTIONS["stream"](link, freed, view)
+    return replace(link, room=room), outputs
+
+
+def presume(link: Link, message: Any, view: View) -> Result:
+    """It takes it that the peer has the parent of our head."""
+    link, outputs = ACTIONS["conclude"](link, message, view)
+    parent = view.chain.get(view.chain.head.parent)
+    return replace(link, sent=parent or link.sent), outputs
+
+
+def forget_giver(link: Link, receipt: Receipt, view: View) -> Result:
+    """It takes blocks and does not note that the peer has them."""
+    before = link
+    link, outputs = ACTIONS["take_blocks"](link, receipt, view)
+    on_best = before.sent is not None and view.chain.on_best(before.sent.point)
+    return replace(link, sent=before.sent if on_best else link.sent), outputs
+
+
+def stay_behind(link: Link, moved: Moved, view: View) -> Result:
+    return replace(ACTIONS["rebase"](link, moved, view)[0], sent=link.sent), ()
+
+
+def last_word(link: Link, bye: Bye, view: View) -> Result:
+    link, outputs = ACTIONS["take_leave"](link, bye, view)
+    return link, (*outputs, Send(link.peer, Bye(Parting.PEER_LEFT)))
+
+
+def echo_found(link: Link, found: Any, view: View) -> Result:
+    link, outputs = ACTIONS["note_found"](link, found, view)
+    return link, (*outputs, *((Send(link.peer, Found(found.point)),) if found is not None else ()))
+
+
+def rough(link: Link, heard: Heard, view: View) -> bool:
+    """Any common block will do."""
+    found = heard.assessment
+    return found.common is not None and (found.knows_head or not found.better)
+
+
+def rough_and_lacking(link: Link, heard: Heard, view: View) -> bool:
+    return rough(link, heard, view) and heard.assessment.common != view.chain.head
+
+
+def eager(link: Link, heard: Heard, view: View) -> bool:
+    """It trusts an answer to a hello that it has corrected since."""
+    found = heard.assessment
+    return found.knows_head or (found.relation.value == "common" and not found.better)
+
+
+def any_copy(link: Link, receipt: Receipt, view: View) -> bool:
+    return receipt.outcome is Outcome.KNOWN
+
+
+def still_holds(link: Link, moved: Moved, view: View) -> bool:
+    """As ``extends``, without a look at what was dropped."""
+    return moved.extends and link.said is not None and not link.owes_hello
+
+
+def deaf_to_found(rule: Rule) -> Rule:
+    """Rows by which a ``Found`` ends the search do nothing."""
+    return attrs.evolve(rule, target=STAY, action=IGNORE) if rule.event == (Event.FOUND,) and rule.target else rule
+
+
+NOT_HELD: Final = (State.START, Event.FOUND, "not_held")
+
+
+def eager_and_lacking(link: Link, heard: Heard, view: View) -> bool:
+    return eager(link, heard, view) and heard.assessment.common != view.chain.head
+
+
+def narrow_all(link: Link, heard: Heard, view: View) -> bool:
+    """As ``can_narrow``, be the hello an answer to an old one or not."""
+    points = heard.hello.points
+    return len(points) > 1 or heard.assessment.has is not None or points[-1].height < view.chain.base.height
+
+
+SEARCH: Final = (State.START, Event.HELLO)
+CONTRADICT: Final = ("finals_contradict", "claim_contradicts", "their_final_contradicts")
+
+MUTANTS: Final = (
+    mutant("finish-old-branch", "OnlyBestChain", forks(LOCATOR), actions={"rebase": finish_old_branch}),
+    mutant("skip-a-block", "OnlyChild", race(LOCATOR), actions={"stream": skip_a_block}),
+    mutant("presume", "ParentKnown", forks(LOCATOR), actions={"conclude": presume}),
+    mutant("forget-giver", "NoEcho", forks(LOCATOR), actions={"take_blocks": forget_giver}),
+    mutant("stay-behind", "Tracked", forks(LOCATOR), actions={"rebase": stay_behind}),
+    mutant("worse-waits", "InitIffWorse", forks(LOCATOR), rules=row(*SEARCH, "worse", target=State.START)),
+    mutant("rough", "AncestorExact", forks(LOCATOR), guards={"common": rough, "common_and_lacking": rough_and_lacking}),
+    mutant("both-search", "CompoundStates", forks(STREAMING), rules=row(*SEARCH, ALWAYS, target=State.INIT)),
+    mutant("found-for-found", "Settles", forks(LOCATOR), actions={"note_found": echo_found}),
+    mutant("deaf-to-found", "Settles", finals(LOCATOR), rules=deaf_to_found),
+    mutant("never-moves", "FinalAdvances", finals(LOCATOR), guards={"lacks_head": never}),
+    mutant("agree-to-differ", "NeverBelowFinal", contradiction(LOCATOR), guards=dict.fromkeys(CONTRADICT, never)),
+    mutant("say-nothing", "PrunedIsSaid", prune(LOCATOR), guards={"nothing_shared": never}),
+    mutant("last-word", "OneDisconnect", contradiction(LOCATOR), actions={"take_leave": last_word}),
+    mutant("blame", "NoPunishHonest", prune_fork(LOCATOR), rules=row(*NOT_HELD, action=VIOLATION)),
+    mutant("send-for-nothing", "Bounded", forks(LOCATOR), actions={"stream": send_for_nothing}),
+    mutant("no-copies", "PartsOnlyFor", forks(LOCATOR), guards={"out_of_step": any_copy}),
+)
+"""One at least for each promise."""
+
+SUBTLE: Final = (
+    mutant("stale-start", "Settles", prune_fork(STREAMING), guards={"extends": still_holds}),
+    mutant("deaf-to-claims", "NeverBelowFinal", contradiction(LOCATOR), guards=dict.fromkeys(CONTRADICT[1:], never)),
+    mutant("eager", "AncestorExact", race(LOCATOR), guards={"common": eager, "common_and_lacking": eager_and_lacking}),
+    mutant("narrow-all", "AncestorExact", race(LOCATOR), guards={"can_narrow": narrow_all}),
+    mutant("overtaken", "Settles", race(LOCATOR), rules=row(*SEARCH, "worse_and_asked")),
+    mutant("no-late-hello", "Tracked", finals(STREAMING), actions={"note_has": lambda link, heard, view: (link, ())}),
+)
+"""Those that only exhaustive search found: every run in which messages arrive before anything else happens is fine."""
+
+
+def broken(mutants: Iterable[Mutant]) -> set[str]:
+    """The promises that these mutants break."""
+    return {each.promise for each in mutants}

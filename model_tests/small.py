@@ -1,0 +1,55 @@
+"""Worlds small enough for every edge to be replayed: one of each kind, for both strategies.
+
+Together they fire every row that the specification has.
+"""
+
+from typing import Final
+
+import attrs
+
+from spec.building import LOCATOR, STREAMING, Setting, a1, a2, a3, a4, b1, b2, b3, bans, c2, c3, d3, finalises, g, makes
+from syncfsm.check import World, happen
+from syncfsm.events import Leave
+from syncfsm.link import Strategy
+from syncfsm.messages import Parting
+
+LEAVES: Final = happen("B", "leaves", Leave("A", Parting.SHUTDOWN, 0.0))
+PARTINGS: Final = (Parting.CONTRADICTION, Parting.OUT_OF_STEP)
+
+
+def growing(strategy: Strategy) -> tuple[World, ...]:
+    """Nodes that make blocks, meet, and part."""
+    here = Setting(strategy=strategy, partings=(Parting.SHUTDOWN,))
+    return (
+        here.two("behind", [g, a1, a2, a3], [g], [*makes("A", a4), LEAVES], connects=1, cuts=0),
+        here.two("fork", [g, a1, a2, a3], [g, b1, b2], makes("B", b3), connects=1, cuts=0),
+        here.two("learn-more", [g, a1, a2], [g, b1], makes("B", a1, a2), connects=1, cuts=0),
+        here.two("learn", [g, a1], [g, b1], makes("B", a1), connects=1, cuts=0),
+        here.two("switch", [g, a1, a2], [g, a1, c2], [*makes("A", c2), *makes("B", c3)], connects=1, cuts=0),
+        here.two("overtake", [g, a1, a2], [g, b1], [*makes("A", c2), *makes("B", b2)], connects=1, cuts=0),
+        here.two("cut", [g, a1, a2], [g, b1], makes("B", b2)),
+    )
+
+
+def shrinking(strategy: Strategy) -> tuple[World, ...]:
+    """Nodes that lose blocks to a ban or to finality."""
+    ban = Setting(strategy=strategy, heads_may_worsen=True)
+    final = Setting(strategy=strategy, heads_may_worsen=True, overtaking=True, partings=PARTINGS)
+    prune = attrs.evolve(final, retention=0, overtaking=False, partings=(*PARTINGS, Parting.PRUNED))
+    drop = attrs.evolve(prune, overtaking=True)
+    a_then_b = [*finalises("A", a1), *finalises("B", b1)]
+    return (
+        ban.two("ban", [g, a1, a2], [g, a1, c2], [*bans("A", a2), *bans("B", c2)], connects=1, cuts=0),
+        ban.two("worsen", [g, a1, a2, a3], [g, b1, b2, b3], bans("B", b3), connects=1, cuts=0),
+        final.two("final", [g, a1, a2], [g, a1, c2], [*finalises("A", a2), *makes("A", a3)], connects=1, cuts=0),
+        final.two("overrule", [g, a1], [g, b1], [*makes("A", b2), *finalises("B", a1)], connects=1, cuts=0),
+        final.two("contradiction", [g, a1, a2], [g, b1], a_then_b, connects=1, cuts=0),
+        prune.two("prune", [g, a1, a2, d3], [g], [*finalises("A", a1, a2), *makes("B", a1)], connects=1, cuts=0),
+        drop.two("forget", [g, a1], [g, b1], finalises("A", a1), connects=1, cuts=0),
+        drop.two("drop", [g, a1, a2], [g, b1], [*makes("A", a3), *finalises("A", a1, a2)], connects=1, cuts=0),
+    )
+
+
+USUAL: Final = (*growing(LOCATOR), *shrinking(LOCATOR), *growing(STREAMING)[:4])
+SMALL: Final = (*USUAL, *growing(STREAMING)[4:], *shrinking(STREAMING))
+"""``USUAL`` is for every test run, the rest for the nightly one."""

@@ -1,0 +1,64 @@
+"""The shipped code and the specification allow the same: every edge of TLC's graph is replayed on the code, and every
+explored edge is an edge of TLC's graph.
+
+An edge is the state before, the row that fires first, and the state after. A row's name says what it is in both
+worlds, so an edge that both have but for different reasons shows too.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from model_tests.small import SMALL, USUAL
+from model_tests.tla import Graph, dumped
+from model_tests.tlc import FAST_START, STATES, STEPS, Translation, row_name, run_tlc, translate
+from syncfsm.check import Moment, World
+
+WORLDS: Final = [*USUAL, *(pytest.param(world, marks=pytest.mark.nightly) for world in SMALL if world not in USUAL)]
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_code_and_specification_have_the_same_edges_and_keep_the_promises(world: World, tmp_path: Path) -> None:
+    translation, graph = translate(world), tmp_path / "graph.dot"
+    promises = (*STEPS, "Settles")
+    found = run_tlc(world, spec="FairSpecByRow", invariants=STATES, properties=promises, dump=graph, java=FAST_START)
+    assert found.violated is None, found.output
+    explored, states = _explored(translation)
+    specified = dumped(graph)
+    assert len(explored.states) == states, "two states of the code are one in the specification"
+    assert explored.states == specified.states
+    assert explored.edges == specified.edges
+    assert found.states == states
+
+
+def test_an_edge_that_differs_is_seen(tmp_path: Path) -> None:
+    """In a specification that concludes in the wrong state."""
+    changed = ("Link", 'THEN Row("HelloCommonAndLacking", "syncing"', 'THEN Row("HelloCommonAndLacking", "idle"')
+    run_tlc(SMALL[0], spec="SpecByRow", dump=tmp_path / "graph.dot", change=changed, java=FAST_START)
+    assert _explored(translate(SMALL[0]))[0].edges != dumped(tmp_path / "graph.dot").edges
+
+
+def _explored(translation: Translation) -> tuple[Graph, int]:
+    """The graph of a world by its plain meaning, and how many states the code tells apart."""
+    world = translation.world
+    seen, todo = {world.start}, [world.start]
+    values = {world.start: translation.state(world.start)}
+    edges = set()
+    while todo:
+        state = todo.pop()
+        for name, choice in world.choices(state):
+            done = world.act(state, name, choice.stimulus)
+            if done is None:
+                continue
+            after, moments = done
+            if after not in seen:
+                seen.add(after)
+                todo.append(after)
+                values[after] = translation.state(after)
+            edges.add((values[state], _first_row(moments), values[after]))
+    return Graph(frozenset(values.values()), frozenset(edges)), len(seen)
+
+
+def _first_row(moments: tuple[Moment, ...]) -> str:
+    return next((row_name(rule) for moment in moments for rule in moment.rules), "NoRow")

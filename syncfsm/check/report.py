@@ -1,0 +1,48 @@
+"""What an exploration found, as plain data."""
+
+from typing import Any
+
+from syncfsm.check.explore import Exploration
+from syncfsm.check.properties import Sometimes, SometimesStep
+
+HOLDS, VIOLATED, REACHED, OPEN = "holds", "violated", "reached", "open"
+"""``open``: the exploration stopped before this could be told."""
+
+
+def verdicts(exploration: Exploration) -> dict[str, str]:
+    """Each promise by its name. One with several parts holds if all of them do."""
+    violation, reached = exploration.violation, exploration.reached
+    found: dict[str, str] = {}
+    for claim in exploration.world.properties:
+        if isinstance(claim, Sometimes | SometimesStep):
+            found[claim.name] = REACHED if claim.name in reached else OPEN
+        else:
+            found[claim.name] = HOLDS if violation is None and exploration.complete else OPEN
+    if violation is not None:
+        found[violation.name] = VIOLATED
+    return found
+
+
+def report(exploration: Exploration, seconds: float) -> dict[str, Any]:
+    """One world's figures. ``seconds`` is what it took, by the caller's clock."""
+    fired, rows = exploration.fired, exploration.world.rows
+    return {
+        "name": exploration.world.name,
+        "states": exploration.states,
+        "transitions": exploration.transitions,
+        "seconds": round(seconds, 3),
+        "states_per_second": round(exploration.states / seconds) if seconds else None,
+        "depth": exploration.depth,
+        "bytes": exploration.nbytes,
+        "complete": exploration.complete and exploration.violation is None,
+        "settle_bound": exploration.settled.bound if exploration.settled and not exploration.settled.cycle else None,
+        "properties": verdicts(exploration),
+        "rules_fired": [str(row) for row in rows if row in fired],
+        "rules_never_fired": [str(row) for row in rows if row not in fired],
+    }
+
+
+def never_fired(reports: list[dict[str, Any]]) -> list[str]:
+    """Rows that fired in none of these worlds, in their order."""
+    fired = {row for each in reports for row in each["rules_fired"]}
+    return list(dict.fromkeys(row for each in reports for row in each["rules_never_fired"] if row not in fired))

@@ -1,0 +1,54 @@
+"""Events, messages and outputs in a few words, for the text of a failure."""
+
+from syncfsm.blocks import Header, Point
+from syncfsm.events import Event, Finalised, Produced, Received, Verdict
+from syncfsm.messages import Blocks, Bye, Finality, Found, Hello, Message, Note
+from syncfsm.outputs import Accepted, Disconnect, FinalMoved, HeadMoved, Misbehaviour, Output, Send, SendBlocks
+
+
+def tell(thing: Event | Message | Output) -> str:
+    """One short line without a break. A block is its height and the begin of its id."""
+    match thing:
+        case Received(peer, message):
+            return f"{tell(message)} from {peer}"
+        case Send(peer, message):
+            return f"{tell(message)} to {peer}"
+        case SendBlocks(peer, headers):
+            return f"blocks {_names(headers)} to {peer}"
+        case Produced(headers):
+            return f"produced {_names(headers)}"
+        case Finalised(point):
+            return f"finalised {point}"
+        case Verdict(id, valid):
+            return f"verdict {id[:4].hex()} {'good' if valid else 'bad'}"
+        case Accepted(headers):
+            return f"accepted {_names(headers)}"
+        case HeadMoved(_, new) | FinalMoved(_, new):
+            return f"{'head' if isinstance(thing, HeadMoved) else 'final'} is {new}"
+        case Disconnect(peer, reason):
+            return f"disconnect {peer} ({reason.value})"
+        case Misbehaviour(peer, fault):
+            return f"misbehaviour of {peer} ({fault.rule})"
+        case _:
+            return _tell_message(thing)
+
+
+def _tell_message(thing: object) -> str:
+    match thing:
+        case Hello(head=head, points=points, about=about):
+            return f"hello {head} [{' '.join(map(str, points))}]" + (f" about {about}" if about else "")
+        case Blocks(headers):
+            return f"blocks {_names(headers)}"
+        case Found(point) | Finality(point) | Note(about=Point() as point):
+            return f"{type(thing).__name__.lower()} {point}"
+        case Bye(reason):
+            return f"bye ({reason.value})"
+        case _:
+            peer = getattr(thing, "peer", None)
+            return type(thing).__name__.lower() + (f" {peer}" if peer else "")
+
+
+def _names(headers: tuple[Header, ...]) -> str:
+    if len(headers) <= 3:
+        return " ".join(str(header.point) for header in headers)
+    return f"{headers[0].point} .. {headers[-1].point}"
