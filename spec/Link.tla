@@ -157,7 +157,7 @@ Stale(l, m) == m.about # None /\ (l.said = NoHello \/ m.about # l.said.head)
 CommonKnown(l, m, a) == a.knows \/ (a.relation = "common" /\ ~a.better /\ ~Stale(l, m))
 Asked(l, m) == m.about # None /\ ~Stale(l, m) /\ ~Streaming
 CanNarrow(l, m, a, v) ==
-    ~Stale(l, m) /\ (Len(m.points) > 1 \/ a.has # None \/ Height[Last(m.points)] < Height[v.c.base])
+    (m.points[1] = m.head \/ ~Stale(l, m)) /\ (Len(m.points) > 1 \/ a.has # None \/ Height[Last(m.points)] < Height[v.c.base])
 OutOfStep(l, b, c) ==
     IF BelowFinal(c, b) THEN l.sent = None /\ Parent[b] \notin c.held
     ELSE l.sent = None \/ ~(l.received # None /\ l.received \notin c.held)

@@ -149,5 +149,3 @@ class _Meets:
 
     def __call__(self, a: tuple[tuple[str, State], ...], b: tuple[tuple[str, State], ...]) -> bool:
         return bool(a) and bool(b) and frozenset((a[0][1], b[0][1])) == self.pair
-
-

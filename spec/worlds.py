@@ -69,9 +69,7 @@ def ahead(strategy: Strategy) -> World:
 
 def finals(strategy: Strategy) -> World:
     moves = [*finalises("A", a1, a2), *finalises("B", a2), *makes("A", a3), *makes("B", a2, a3)]
-    setting = Setting(
-        strategy=strategy, overtaking=True, heads_may_worsen=True, partings=(CONTRADICTION, OUT_OF_STEP)
-    )
+    setting = Setting(strategy=strategy, overtaking=True, heads_may_worsen=True, partings=(CONTRADICTION, OUT_OF_STEP))
     return setting.two(
         "finals", [g, a1, a2], [g, a1, c2, c3], moves,
         doc="Finality overrules the branch of the other node; small messages overtake blocks.",
@@ -81,9 +79,7 @@ def finals(strategy: Strategy) -> World:
 def contradiction(strategy: Strategy) -> World:
     moves = [*finalises("A", a2), *finalises("B", b1), *makes("B", b3), *makes("A", a4)]
     sentence = "Peers with contradicting final points part once, saying why."
-    setting = Setting(
-        strategy=strategy, overtaking=True, heads_may_worsen=True, partings=(CONTRADICTION, OUT_OF_STEP)
-    )
+    setting = Setting(strategy=strategy, overtaking=True, heads_may_worsen=True, partings=(CONTRADICTION, OUT_OF_STEP))
     return setting.two(
         "contradiction", [g, a1, a2, a3], [g, b1, b2], moves,
         extra=[SometimesStep("PartsContradicting", sentence, A_B, Parts(CONTRADICTION))],
@@ -181,7 +177,13 @@ def talk(strategy: Strategy) -> World:
     partings = (OUT_OF_STEP, CONTRADICTION, Parting.SHUTDOWN)
     setting = Setting(strategy=strategy, heads_may_worsen=True, partings=partings, limits={"notes": 1})
     return setting.two(
-        "talk", [g, a1, c2], [g, a1, a2], moves, connects=1, cuts=0, doc="Payloads travel with the blocks they are about."
+        "talk",
+        [g, a1, c2],
+        [g, a1, a2],
+        moves,
+        connects=1,
+        cuts=0,
+        doc="Payloads travel with the blocks they are about.",
     )
 
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 OK, VIOLATED = 0, 1
 DEFAULT: Final = Path("spec/worlds.py")
-CHECK_HELP: Final = """Explore worlds exhaustively: every state they can reach, by calling the code that ships. A world is a
-value of type syncfsm.check.World in a Python file; the tuple STANDARD names those that are explored when none is asked
-for. Exits with 1, the shortest story and its diagram if a promise does not hold."""
-REPLAY_HELP: Final = """Run a story that 'syncfsm check' saved again, on the code as it is now. Exits with 0 if it goes the
-same way, with 1 if it does not, and says where."""
+CHECK_HELP: Final = """Explore worlds exhaustively: every state they can reach, by calling the code that ships. A
+world is a value of type syncfsm.check.World in a Python file; the tuple STANDARD names those that are explored when
+none is asked for. Exits with 1, the shortest story and its diagram if a promise does not hold."""
+REPLAY_HELP: Final = """Run a story that 'syncfsm check' saved again, on the code as it is now. Exits with 0 if it goes
+the same way, with 1 if it does not, and says where."""
 
 
 def add_check(check: argparse.ArgumentParser) -> None:
@@ -29,9 +29,13 @@ def add_check(check: argparse.ArgumentParser) -> None:
     check.add_argument("paths", nargs="*", type=Path, metavar="PATH", help=f"files or folders (default: {DEFAULT})")
     check.add_argument("--list", action="store_true", help="name the worlds, and explore none")
     check.add_argument("--world", action="append", dest="worlds", metavar="NAME", help="only this one; repeatable")
-    check.add_argument("--limit", type=int, metavar="N", help="stop a world when it has N states; then nothing is proved")
+    check.add_argument(
+        "--limit", type=int, metavar="N", help="stop a world when it has N states; then nothing is proved"
+    )
     check.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
-    check.add_argument("--stories", type=Path, default=Path("out"), metavar="DIR", help="save stories there (default: out)")
+    check.add_argument(
+        "--stories", type=Path, default=Path("out"), metavar="DIR", help="save stories there (default: out)"
+    )
     check.set_defaults(run=run_check)
 
 
@@ -206,7 +210,7 @@ def _telling(name: str, begun: float) -> Iterator[Any]:
 def _line(name: str, progress: "Progress", begun: float) -> str:
     rate = progress.states / max(1e-9, time.perf_counter() - begun)
     return (
-        f"{name}: depth {progress.depth}, {progress.states:,} states, {progress.frontier:,} to go, {rate:,.0f} states/s,"
+        f"{name}: depth {progress.depth}, {progress.states:,} states, {progress.frontier:,} to go, {rate:,.0f}/s,"
         f" {progress.nbytes / 1e6:.0f} MB"
     )
 

@@ -66,7 +66,7 @@ class Rows:
         return Rows(words, self.source[which], self.choice[which], self.place, self.free[which])
 
 
-class _Outgrown(Exception):
+class _OutgrownError(Exception):
     """A component has more local states than its field can tell apart."""
 
     def __init__(self, place: int) -> None:
@@ -146,9 +146,11 @@ class Exploration:
         low, high = self._expanded, self.states
         while True:
             try:
-                batches = [rows for start in range(low, high, CHUNK) for rows in self._expand(start, min(start + CHUNK, high))]
+                batches = [
+                    rows for start in range(low, high, CHUNK) for rows in self._expand(start, min(start + CHUNK, high))
+                ]
                 break
-            except _Outgrown as outgrown:
+            except _OutgrownError as outgrown:
                 self._widen(outgrown.place)
         if self.violation is not None:
             return
@@ -210,7 +212,9 @@ class Exploration:
                 pending[at] = lists.join(lists.rest.all[given], then)
         return self._survivors(rows, dead, trail, asked)
 
-    def _apply(self, rows: Rows, place: int, at: NDArray[Any] | None, entry: NDArray[Any], trail: list[Any], asked: list[Any]) -> NDArray[Any]:
+    def _apply(
+        self, rows: Rows, place: int, at: NDArray[Any] | None, entry: NDArray[Any], trail: list[Any], asked: list[Any]
+    ) -> NDArray[Any]:
         """Take these entries' steps; the lists of what they emit."""
         table = self._tables[place]
         trail.append((place, at, entry))
@@ -224,7 +228,8 @@ class Exploration:
             word += change
         else:
             word[at] += change
-        return table.emit.all[entry]
+        out: NDArray[Any] = table.emit.all[entry]
+        return out
 
     def _survivors(self, rows: Rows, dead: list[NDArray[Any]], trail: list[Any], asked: list[Any]) -> Rows:
         """The rows in which nobody refused. Their steps have happened: mark them used, and judge them."""
@@ -240,7 +245,7 @@ class Exploration:
 
     def _check(self, place: int) -> None:
         if len(self._tables[place].values) > 1 << self._layout.widths[place]:
-            raise _Outgrown(place)
+            raise _OutgrownError(place)
 
     def _widen(self, place: int) -> None:
         """Give a component a wider field, and pack all states anew."""
@@ -328,7 +333,11 @@ class Exploration:
         wrong = np.flatnonzero(flags & BROKEN)
         if len(wrong):
             broken = table.broken[int(entry[wrong[0]])]
-            name, sentence, detail = ("NeverRaises", "Nothing that can happen makes the code raise.", broken) if isinstance(broken, str) else (broken.name, broken.sentence, "")
+            name, sentence, detail = (
+                ("NeverRaises", "Nothing that can happen makes the code raise.", broken)
+                if isinstance(broken, str)
+                else (broken.name, broken.sentence, "")
+            )
             self._violated(name, sentence, detail, self._path_of(rows, int(which[wrong[0]])))
             return
         asks = np.flatnonzero(flags & ASKS)
@@ -392,7 +401,9 @@ class Exploration:
     @property
     def fired(self) -> set[Any]:
         """The rules that fired in a step that happened."""
-        return {rule for table in self._tables for at in np.flatnonzero(table.used.all) for rule in table.moments[at].rules}
+        return {
+            rule for table in self._tables for at in np.flatnonzero(table.used.all) for rule in table.moments[at].rules
+        }
 
     @property
     def reached(self) -> set[str]:

@@ -32,7 +32,8 @@ class Views:
             if number == len(self.values):
                 self.values.append(view)
             self._of.append(number)
-        return self._of.all[locals_]
+        found: NDArray[Any] = self._of.all[locals_]
+        return found
 
 
 class Asked:
@@ -127,7 +128,9 @@ class Judge:
             numbers = [view.of(fields[at]) for view, at in zip(views, places, strict=True)]
             stacked = np.stack([entries.astype(np.int64), *(number.astype(np.int64) for number in numbers)])
             combinations, first = np.unique(stacked, axis=1, return_index=True)
-            for (entry, *seen), row in sorted(zip(combinations.T.tolist(), first.tolist(), strict=True), key=lambda x: x[1]):
+            for (entry, *seen), row in sorted(
+                zip(combinations.T.tolist(), first.tolist(), strict=True), key=lambda x: x[1]
+            ):
                 if p in table.asks.get(entry, ()) and not self._holds(p, table, entry, views, seen):
                     return p, row
         return None
@@ -143,11 +146,15 @@ class Judge:
     def reached(self) -> set[str]:
         """The names of what had to be reached, and was."""
         steps = {
-            p.name for table in self._tables for entry, found in table.reaches.items() if table.used.all[entry] for p in found
+            p.name
+            for table in self._tables
+            for entry, found in table.reaches.items()
+            if table.used.all[entry]
+            for p in found
         }
         return self._reached | steps
 
     def unreached(self) -> Sometimes | SometimesStep | None:
         reached = self.reached()
-        wanted = (*self._sometimes, *self._sometimes_steps)
+        wanted: list[Sometimes | SometimesStep] = [*self._sometimes, *self._sometimes_steps]
         return next((p for p in wanted if p.name not in reached), None)

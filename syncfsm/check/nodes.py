@@ -64,9 +64,9 @@ EOF: Final = "end"
 class Channel:
     """A first-in, first-out line from ``source`` to ``target``.
 
-    It takes what the protocol hands it, as a transport does. Nothing new *happens* at its source while ``bound`` or more
-    messages are under way (``CALM`` refuses), and so worlds stay finite; what the protocol adds by itself is finite if
-    it settles.
+    It takes what the protocol hands it, as a transport does. Nothing new *happens* at its source while ``bound`` or
+    more messages are under way (``CALM`` refuses), and so worlds stay finite; what the protocol adds by itself is
+    finite if it settles.
 
     * ``deliver``: the oldest message goes to the target. A block or a hello leaves room owed to the source.
     * ``overtake`` (if ``overtaking``): the oldest small message goes ahead of the blocks that wait before it.
@@ -290,7 +290,11 @@ def happen(node: str, label: str, event: Event | Wait, times: int = 1) -> Move:
 
 
 def network(
-    nodes: Sequence[NodeComponent], pairs: Iterable[tuple[str, str]], moves: Iterable[Move], bound: int = 3, overtaking: bool = False
+    nodes: Sequence[NodeComponent],
+    pairs: Iterable[tuple[str, str]],
+    moves: Iterable[Move],
+    bound: int = 3,
+    overtaking: bool = False,
 ) -> tuple[Component, ...]:
     """The nodes, a channel in either direction for every pair of them, and the environment with these moves.
 

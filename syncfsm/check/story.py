@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 
 from syncfsm.check.explore import Violation
-from syncfsm.check.world import Moment, Raised, State, World
+from syncfsm.check.world import Moment, State, StepError, World
 
 FORMAT: Final = "syncfsm story 1"
 
@@ -51,7 +51,7 @@ def tell(world: World, violation: Violation) -> Story:
             return Story(world, violation, tuple(scenes), f"{component} has no choice '{label}' any more")
         try:
             done = world.act(state, component, stimulus)
-        except Raised as raised:
+        except StepError as raised:
             return Story(world, violation, (*scenes, Scene(component, label, raised.moments, state)))
         if done is None:
             return Story(world, violation, tuple(scenes), f"'{component}: {label}' cannot happen any more")
@@ -103,9 +103,12 @@ def difference(story: Story, told: Sequence[dict[str, Any]]) -> str:
         if now != before:
             steps = zip(now["steps"], before["steps"], strict=False)
             new, old = next((pair for pair in steps if pair[0] != pair[1]), (now, before))
-            return f"action {at} ({scene.component}: {scene.label}) goes another way: {_brief(old)} then, {_brief(new)} now"
+            where = f"action {at} ({scene.component}: {scene.label})"
+            return f"{where} goes another way: {_brief(old)} then, {_brief(new)} now"
     return story.stopped
 
 
 def _brief(step: dict[str, Any]) -> str:
-    return f"{step['component']} [{step.get('after', step.get('choice'))}]" + "".join(f" by {rule}" for rule in step.get("rules", ()))
+    return f"{step['component']} [{step.get('after', step.get('choice'))}]" + "".join(
+        f" by {rule}" for rule in step.get("rules", ())
+    )

@@ -128,7 +128,8 @@ class Tabulated:
                 self.entry(int(pair) >> 32, int(pair) & 0xFFFFFFFF)
             self._keep()
             entries = self.grid[stimuli, locals_]
-        return entries
+        found: NDArray[Any] = entries
+        return found
 
     def _fit(self) -> None:
         """Room in the grid for all stimuli and local states known so far."""

@@ -80,7 +80,7 @@ class Moment:
     rules: tuple[Any, ...] = ()
 
 
-class Raised(Exception):
+class StepError(Exception):
     """A step raised. ``moments`` is what happened before it in the same action, the step itself last."""
 
     def __init__(self, moments: tuple[Moment, ...]) -> None:
@@ -155,7 +155,7 @@ class World:
     def act(self, state: State, name: str, stimulus: Stimulus) -> tuple[State, tuple[Moment, ...]] | None:
         """One action, slowly and plainly: the meaning of a world. The explorer does the same with tables.
 
-        ``None`` if a step refuses; ``Raised`` if one raises.
+        ``None`` if a step refuses; ``StepError`` if one raises.
         """
         locals_, moments = list(state), list[Moment]()
         pending = deque([(name, stimulus)])
@@ -167,7 +167,7 @@ class World:
                 step = self.components[at].step(before, given)
             except Exception as error:
                 moments.append(Moment(target, before, given, f"{type(error).__name__}: {error}"))
-                raise Raised(tuple(moments)) from error
+                raise StepError(tuple(moments)) from error
             if step is None:
                 return None
             locals_[at] = step.local

@@ -101,10 +101,15 @@ def worse_and_asked(link: Link, heard: Heard, view: View) -> bool:
 
 
 def can_narrow(link: Link, heard: Heard, view: View) -> bool:
-    """They offer a bracket, or reach below what we hold; not a single block that we might hold and do not know."""
+    """They offer a bracket, or reach below what we hold; not a single block that we might hold and do not know.
+
+    A hello that opens a search anew is never too old to answer, whichever of our hellos it is about: if two such hellos
+    cross, somebody must answer.
+    """
     points, base = heard.hello.points, view.chain.base
     offers = len(points) > 1 or heard.assessment.has is not None or points[-1].height < base.height
-    return offers and not _stale(link, heard.hello) and not link.owes_hello
+    opens = points[0] == heard.hello.head
+    return offers and (opens or not _stale(link, heard.hello)) and not link.owes_hello
 
 
 def better_and_can_narrow(link: Link, heard: Heard, view: View) -> bool:
