@@ -11,9 +11,24 @@ from typing import Final
 
 import attrs
 
+from spec.seen import Tree as Tree
+from spec.seen import (
+    any_step,
+    blocks_arrive,
+    ends_link,
+    head_of,
+    hello_from_below,
+    known_to,
+    peers_of,
+    room_and_way,
+    search_ends,
+    sends_blocks,
+    sent_to,
+)
+from spec.seen import link_states as link_states
 from syncfsm.blocks import Header
+from syncfsm.chain import Chain
 from syncfsm.check import Always, Ends, Moment, Property, Settles, Steps, channel
-from syncfsm.check.nodes import Line, cost
 from syncfsm.events import Connected, Received
 from syncfsm.link import Link, State
 from syncfsm.link.types import GREETING, IN_STEP
@@ -24,71 +39,6 @@ from syncfsm.wire.codec import encode_control
 
 HELLO_BYTES: Final = 1536
 """The brief's 1.5 KiB a hello."""
-
-# The blocks of a world ------------------------------------------------------------------------------------------
-
-
-class Tree:
-    """All blocks of a world, dropped or not."""
-
-    def __init__(self, headers: Iterable[Header]) -> None:
-        self.blocks = {header.id: header for header in headers}
-
-    def line(self, id: bytes) -> list[bytes]:
-        """The block and its ancestors, newest first."""
-        found = []
-        while id in self.blocks:
-            found.append(id)
-            id = self.blocks[id].parent
-        return found
-
-    def descends(self, id: bytes, ancestor: bytes) -> bool:
-        """Is ``ancestor`` the block, or an ancestor of it?"""
-        return ancestor in self.line(id)
-
-    def common(self, a: bytes, b: bytes) -> bytes:
-        """The nearest common ancestor."""
-        other = set(self.line(b))
-        return next(id for id in self.line(a) if id in other)
-
-    def contradict(self, a: bytes, b: bytes) -> bool:
-        """Two blocks of which neither descends from the other."""
-        return not self.descends(a, b) and not self.descends(b, a)
-
-
-def sent_to(moment: Moment, peer: str) -> list[Header]:
-    """The blocks that this step sends to the peer, in order."""
-    runs = (output for output in moment.outputs if isinstance(output, SendBlocks) and output.peer == peer)
-    return [header for run in runs for header in run.headers]
-
-
-def peers_of(moment: Moment) -> set[str]:
-    """The peers to which this step sends blocks."""
-    return {output.peer for output in moment.outputs if isinstance(output, SendBlocks)}
-
-
-def known_to(moment: Moment, peer: str) -> list[bytes]:
-    """What the peer is known to have at this step, before anything is sent in it: blocks that were sent to it before,
-    blocks that it gave us, and blocks of ours that its message names, or its last hello while the search lasts. (What a
-    hello named and we got from somebody else only after the search had ended, is forgotten: it may be sent once.)"""
-    links = [link for link in (moment.before.links.get(peer), moment.after.links.get(peer)) if link is not None]
-    known = [link.received.id for link in links if link.received is not None]
-    before = moment.before.links.get(peer)
-    if before is not None:
-        known += [before.sent.id] if before.sent is not None else []
-        known += [header.id for header in before.left]
-        if before.heard is not None and before.state in GREETING:
-            known += [before.heard.head.id, *(point.id for point in before.heard.points)]
-    message = moment.stimulus.message if isinstance(moment.stimulus, Received) else None
-    if isinstance(moment.stimulus, Received) and moment.stimulus.peer == peer:
-        if isinstance(message, Blocks):
-            known += [id for header in message.headers for id in (header.id, header.parent)]
-        elif isinstance(message, Found):
-            known.append(message.common.id)
-        elif isinstance(message, Hello):
-            known += [message.head.id, *(point.id for point in message.points)]
-    return known
-
 
 # One step of a node ---------------------------------------------------------------------------------------------
 
@@ -119,7 +69,8 @@ def one_disconnect(moment: Moment) -> bool:
 
 def never_below_final(moment: Moment) -> bool:
     """The head descends from the final point; a reorganisation stays above it; the final point only ever rises."""
-    before, after = moment.before.chain, moment.after.chain
+    before: Chain = moment.before.chain
+    after: Chain = moment.after.chain
     for output in moment.outputs:
         if isinstance(output, HeadMoved) and output.common.height < before.final.height:
             return False
@@ -248,18 +199,6 @@ class Conserved:
         return left is None or given is None or left + given == self.room
 
 
-def room_and_way(local: Node | Line) -> tuple[tuple[str, int], ...] | int | None:
-    """The view for ``Conserved``: the room of each link of a node; what is under way on an open line, and owed."""
-    if isinstance(local, Line):
-        return local.owed + sum(cost(message) for message in local.under_way) if local.open else None
-    return tuple((peer, link.room) for peer, link in sorted(local.links.items()))
-
-
-def link_states(node: Node) -> tuple[tuple[str, State], ...]:
-    """The view for claims that look at link states only."""
-    return tuple((peer, link.state) for peer, link in sorted(node.links.items()))
-
-
 @attrs.frozen
 class Along:
     """The claims about one step of a node that need to know all blocks, or what its peers hold."""
@@ -337,45 +276,6 @@ class Exact:
 
     def __call__(self, moment: Moment, head: bytes) -> bool:
         return self.along.ancestor_exact(moment, self.peer, head)
-
-
-def head_of(node: Node) -> bytes:
-    """The view for claims that look at heads only."""
-    return node.chain.head.id
-
-
-def any_step(moment: Moment) -> bool:
-    return True
-
-
-def sends_blocks(moment: Moment) -> bool:
-    return any(isinstance(output, SendBlocks) for output in moment.outputs)
-
-
-def ends_link(moment: Moment) -> bool:
-    return any(isinstance(output, Disconnect) for output in moment.outputs)
-
-
-def search_ends(moment: Moment) -> bool:
-    return any(
-        link.state in GREETING and peer in moment.after.links and moment.after.links[peer].state in IN_STEP
-        for peer, link in moment.before.links.items()
-    )
-
-
-def blocks_arrive(moment: Moment) -> bool:
-    event = moment.stimulus
-    return isinstance(event, Received) and isinstance(event.message, Blocks) and event.peer in moment.before.links
-
-
-def hello_from_below(moment: Moment) -> bool:
-    """A greeted peer says hello, and its head is below all that we hold."""
-    event = moment.stimulus
-    if not isinstance(event, Received) or not isinstance(event.message, Hello):
-        return False
-    link = moment.before.links.get(event.peer)
-    searching = link is not None and link.state in GREETING and link.said is not None
-    return searching and event.message.head.height < moment.before.chain.base.height
 
 
 def told_pruned(moment: Moment) -> bool:

@@ -141,6 +141,14 @@ def triangle(strategy: Strategy) -> World:
     )
 
 
+def long_line(strategy: Strategy) -> World:
+    setting = Setting(strategy=strategy)
+    return setting.three(
+        "long-line", ([g, a1, a2], [g, a1], [g, b1]), [A_B, B_C], [*makes("A", a3), *makes("B", c2), *makes("C", b2)],
+        cuts=1, doc="The line, where each node makes a block, and one connection breaks and comes back.",
+    )  # fmt: skip
+
+
 def line_finals(strategy: Strategy) -> World:
     setting = Setting(strategy=strategy, heads_may_worsen=True, partings=(OUT_OF_STEP, CONTRADICTION))
     return setting.three(
@@ -226,5 +234,5 @@ STANDARD: Final = tuple(
     kind(strategy) for kind in (*KINDS_OF_TWO, *KINDS_OF_THREE, *KINDS_OF_THEIR_OWN) for strategy in BOTH
 )
 """What ``syncfsm check`` explores when no world is named."""
-LARGE: Final = tuple(triangle(strategy) for strategy in BOTH)
+LARGE: Final = tuple(kind(strategy) for kind in (long_line, triangle) for strategy in BOTH)
 """For the night."""

@@ -29,12 +29,10 @@ def add_check(check: argparse.ArgumentParser) -> None:
     check.add_argument("paths", nargs="*", type=Path, metavar="PATH", help=f"files or folders (default: {DEFAULT})")
     check.add_argument("--list", action="store_true", help="name the worlds, and explore none")
     check.add_argument("--world", action="append", dest="worlds", metavar="NAME", help="only this one; repeatable")
-    check.add_argument(
-        "--limit", type=int, metavar="N", help="stop a world when it has N states; then nothing is proved"
-    )
+    check.add_argument("--limit", type=int, metavar="N", help="stop each world at N states; proves nothing")
     check.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     check.add_argument(
-        "--stories", type=Path, default=Path("out"), metavar="DIR", help="save stories there (default: out)"
+        "--stories", type=Path, default=Path("out"), metavar="DIR", help="save stories there (default: %(default)s)"
     )
     check.set_defaults(run=run_check)
 

@@ -1,6 +1,7 @@
 """The model checker: worlds of deterministic components, explored exhaustively. Needs numpy (``syncfsm[check]``)."""
 
-from syncfsm.check.explore import Exploration, Progress, Violation
+from syncfsm.check.explore import Exploration
+from syncfsm.check.found import Progress, Violation
 from syncfsm.check.nodes import Channel, NodeComponent, Wait, channel, connect, cut, happen, network, with_rules
 from syncfsm.check.properties import Always, Ends, Property, Settles, Sometimes, SometimesStep, Steps
 from syncfsm.check.world import Choice, Component, Environment, Moment, Move, Step, World

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from syncfsm.check.arrays import Column, Ints, SortedIndex
+from syncfsm.check.found import NEVER_RAISES, Progress, Rows, Violation
 from syncfsm.check.judge import Judge
 from syncfsm.check.packing import Keys, Layout
 from syncfsm.check.properties import Settles
@@ -24,46 +24,6 @@ from syncfsm.check.world import State, World
 
 CHUNK: Final = 1 << 15
 """States expanded at a time: their rows fit the processor's cache."""
-
-
-@attrs.frozen
-class Progress:
-    """How far an exploration is."""
-
-    depth: int
-    states: int
-    frontier: int
-    transitions: int
-    nbytes: int
-
-
-@attrs.frozen
-class Violation:
-    """A promise that does not hold, and the shortest way there: (component, label) of each action.
-
-    ``loop`` is the number of actions before a run begins to repeat itself, ``None`` if it does not.
-    """
-
-    name: str
-    sentence: str
-    detail: str
-    actions: tuple[tuple[str, str], ...]
-    loop: int | None = None
-
-
-@attrs.define
-class Rows:
-    """Actions under way: where each comes from, and the words of where it is now."""
-
-    words: list[Ints]
-    source: NDArray[Any]
-    choice: NDArray[Any]
-    place: int
-    free: NDArray[np.bool_]
-
-    def only(self, which: NDArray[Any]) -> "Rows":
-        words = [word[which] for word in self.words]
-        return Rows(words, self.source[which], self.choice[which], self.place, self.free[which])
 
 
 class _OutgrownError(Exception):
@@ -86,9 +46,12 @@ def _no_collecting() -> Iterator[None]:
 
 
 class Exploration:
-    """The states of a world, as far as they are explored. ``run`` may be called again to go on."""
+    """The states of a world, as far as they are explored. ``run`` may be called again to go on.
 
-    def __init__(self, world: World) -> None:
+    ``bits`` is how wide the field of each component is at first; fields grow by themselves.
+    """
+
+    def __init__(self, world: World, bits: int = 4) -> None:
         self.world = world
         self._stimuli = Stimuli(world.names)
         self._tables = [
@@ -96,7 +59,7 @@ class Exploration:
             for place, component in enumerate(world.components)
         ]
         self._judge = Judge(world, self._tables)
-        self._layout = Layout.of([4] * len(self._tables))
+        self._layout = Layout.of([bits] * len(self._tables))
         self._keys = Keys(self._layout)
         self._words = [Column(np.int64) for _ in range(self._layout.count)]
         self._parent, self._place, self._choice = Column(np.int32), Column(np.int8), Column(np.int32)
@@ -332,13 +295,11 @@ class Exploration:
         flags = table.flags.all[entry]
         wrong = np.flatnonzero(flags & BROKEN)
         if len(wrong):
-            broken = table.broken[int(entry[wrong[0]])]
-            name, sentence, detail = (
-                ("NeverRaises", "Nothing that can happen makes the code raise.", broken)
-                if isinstance(broken, str)
-                else (broken.name, broken.sentence, "")
-            )
-            self._violated(name, sentence, detail, self._path_of(rows, int(which[wrong[0]])))
+            broken, actions = table.broken[int(entry[wrong[0]])], self._path_of(rows, int(which[wrong[0]]))
+            if isinstance(broken, str):
+                self._violated(*NEVER_RAISES, broken, actions)
+            else:
+                self._violated(broken.name, broken.sentence, "", actions)
             return
         asks = np.flatnonzero(flags & ASKS)
         if len(asks):

@@ -21,7 +21,7 @@ from syncfsm.link import Event as LinkEvent
 from syncfsm.machine import Rule, Table
 from syncfsm.machine import Step as RuleStep
 from syncfsm.messages import Blocks, Bye, Control, Finality, Found, Hello, Note
-from syncfsm.node import Node
+from syncfsm.node import Node, Rules
 from syncfsm.outputs import Disconnect, Output, Send, SendBlocks
 
 CHOSEN: Final = (Produced, Finalised, Verdict, Leave, Say)
@@ -167,11 +167,11 @@ class Wait:
 class Watch:
     """Rules that note what they did: (link, event, message, view) and the row that fired."""
 
-    table: Table[Link]
+    rules: Rules
     seen: list[tuple[Link, LinkEvent, object, View, Rule]] = attrs.field(factory=list)
 
     def step(self, value: Link, event: LinkEvent, message: object, view: View) -> RuleStep[Link]:
-        step = self.table.step(value, event, message, view)
+        step = self.rules.step(value, event, message, view)
         self.seen.append((value, event, message, view, step.rule))
         return step
 
@@ -182,7 +182,7 @@ class NodeComponent:
 
     name: str
     start: Node
-    table: Table[Link] = TABLE
+    table: Rules = TABLE
     timed: bool = False
 
     def step(self, node: Node, stimulus: Event | Wait) -> Step | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from syncfsm.check.explore import Violation
+from syncfsm.check.found import Violation
 from syncfsm.check.world import Moment, State, StepError, World
 
 FORMAT: Final = "syncfsm story 1"

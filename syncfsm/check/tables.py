@@ -120,7 +120,7 @@ class Tabulated:
     def look(self, stimuli: NDArray[Any], locals_: NDArray[Any]) -> NDArray[Any]:
         """The entries of these steps; what is not known yet is computed by the component."""
         self._fit()
-        entries = self.grid[stimuli, locals_]
+        entries: NDArray[Any] = self.grid[stimuli, locals_]
         missing = entries == UNKNOWN
         if missing.any():
             pairs = np.unique(locals_[missing].astype(np.int64) << 32 | stimuli[missing])

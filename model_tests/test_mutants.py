@@ -1,0 +1,29 @@
+"""No vacuous success: each promise is broken by a changed rule, and the checker finds it."""
+
+import pytest
+
+from model_tests.mutants import MUTANTS, SUBTLE, Mutant, calm
+from spec.invariants import SENTENCES
+from syncfsm.check import Exploration
+from syncfsm.check.story import tell
+
+
+@pytest.mark.parametrize("mutant", [*MUTANTS, *SUBTLE], ids=lambda mutant: mutant.name)
+def test_the_checker_finds_the_mutant(mutant: Mutant) -> None:
+    exploration = Exploration(mutant.narrowed)
+    exploration.run()
+    assert exploration.violation is not None
+    assert exploration.violation.name == mutant.promise
+    assert tell(mutant.world, exploration.violation).whole, "the story can be told on the live components"
+
+
+def test_every_promise_has_a_mutant() -> None:
+    assert {mutant.promise for mutant in MUTANTS} == set(SENTENCES)
+
+
+@pytest.mark.parametrize("mutant", SUBTLE, ids=lambda mutant: mutant.name)
+def test_a_subtle_mutant_does_no_harm_where_nothing_happens_meanwhile(mutant: Mutant) -> None:
+    exploration = Exploration(calm(mutant.narrowed))
+    exploration.run()
+    assert exploration.violation is None
+    assert exploration.complete
