@@ -122,7 +122,13 @@ Rebased(l, v) ==
     LET sent == IF l.sent = None \/ OnBest(v.c, l.sent) THEN l.sent ELSE Raised(None, l.sent, v)
     IN  RaisedByAll(Raised(sent, l.received, v), l.left, v)
 
-After(l, b, v) == Raised(Rebased(l, v), IF b \in v.c.held THEN b ELSE Parent[b], v)
+(* What the peer's hellos name may be held here only since they came.      *)
+RaisedBy(sent, m, v) == IF m = NoHello THEN sent ELSE RaisedByAll(sent, <<m.head>> \o m.points, v)
+Begun(l, found, m, v) == RaisedBy(RaisedBy(Raised(None, found, v), l.heard, v), m, v)
+
+After(l, b, v) ==
+    LET sent == Raised(Rebased(l, v), IF b \in v.c.held THEN b ELSE Parent[b], v)
+    IN  IF l.said = NoHello THEN sent ELSE RaisedBy(sent, l.heard, v)
 
 RECURSIVE Uncovered(_, _, _, _)
 Uncovered(known, kept, by, v) ==
@@ -181,11 +187,11 @@ Synced(l, sent, has, v) ==
 Remember(l, m) == Did(Hear(l, m), <<>>)
 Search(l, m) == Did([Hear(l, m) EXCEPT !.cursor = None], <<>>)
 Narrow(l, m, a, v) == Did([Hear(l, m) EXCEPT !.room = @ - HelloCost], <<Narrower(l, m, a, v)>>)
-Conclude(l, a, v) == Did(Synced(l, a.common, a.has, v), <<[type |-> "found", common |-> a.common]>>)
+Conclude(l, sent, a, v) == Did(Synced(l, sent, a.has, v), <<[type |-> "found", common |-> a.common]>>)
 NoteHas(l, m, a, v) == Did(Synced(Hear(l, m), Raised(l.sent, a.has, v), a.has, v), <<>>)
 HelloAgain(l, v) ==
     Say(l, Opening(v, IF l.heard # NoHello /\ ~WorseThanHeard(l, v) THEN l.heard.head ELSE None))
-TakeFound(l, found, v) == Did(Synced(l, Raised(None, found, v), found, v), <<>>)
+TakeFound(l, found, v) == Did(Synced(l, Begun(l, found, NoHello, v), found, v), <<>>)
 NoteFound(l, found, v) == Did(Synced(l, Raised(l.sent, found, v), found, v), <<>>)
 TakeBlock(l, b, sent, v) ==
     Did(Synced([l EXCEPT !.received = b, !.left = Leaving(l, b, sent, v)], sent, None, v), <<>>)
@@ -219,11 +225,12 @@ OnHello(l, m, v) ==
     LET a == Assess(m, l.said, v.c)
         greeting == l.state \in Greeting
         heard == Hear(l, m)
+        begun == Begun(l, a.common, m, v)
         hasAll == ~Lacking(Raised(l.sent, a.has, v), v)
     IN  IF a.relation = "contradiction"                                   THEN Row("HelloFinalsContradict", "closed", PartContradicting(l, v))
         ELSE IF greeting /\ a.relation = "nothing"                        THEN Row("HelloNothingShared", "closed", PartPruned(l, v))
-        ELSE IF greeting /\ CommonKnown(l, m, a) /\ Lacking(a.common, v)  THEN Row("HelloCommonAndLacking", "syncing", Conclude(heard, a, v))
-        ELSE IF greeting /\ CommonKnown(l, m, a)                          THEN Row("HelloCommon", "idle", Conclude(heard, a, v))
+        ELSE IF greeting /\ CommonKnown(l, m, a) /\ Lacking(begun, v)     THEN Row("HelloCommonAndLacking", "syncing", Conclude(heard, begun, a, v))
+        ELSE IF greeting /\ CommonKnown(l, m, a)                          THEN Row("HelloCommon", "idle", Conclude(heard, begun, a, v))
         ELSE IF l.state = "start" /\ a.better /\ Asked(l, m)              THEN Row("HelloWorseAndAsked", "init", Narrow(l, m, a, v))
         ELSE IF l.state = "start" /\ a.better                             THEN Row("HelloWorse", "init", Search(l, m))
         ELSE IF l.state = "start" /\ CanNarrow(l, m, a, v)                THEN Row("HelloCanNarrow", "start", Narrow(l, m, a, v))
@@ -241,7 +248,7 @@ OnFound(l, common, v) ==
         greeting == l.state \in Greeting
         foundAll == ~Lacking(Raised(l.sent, found, v), v)
     IN  IF greeting /\ found = None                                       THEN Row("FoundNotHeld", "closed", PartOutOfStep(l))
-        ELSE IF greeting /\ Lacking(Raised(None, found, v), v)            THEN Row("FoundFoundAndLacking", "syncing", TakeFound(l, found, v))
+        ELSE IF greeting /\ Lacking(Begun(l, found, NoHello, v), v)       THEN Row("FoundFoundAndLacking", "syncing", TakeFound(l, found, v))
         ELSE IF greeting                                                  THEN Row("FoundTakeFound", "idle", TakeFound(l, found, v))
         ELSE IF l.state = "syncing" /\ foundAll                           THEN Row("FoundFoundAll", "idle", NoteFound(l, found, v))
         ELSE                                                                   Row("FoundNoteFound", l.state, NoteFound(l, found, v))
@@ -260,10 +267,11 @@ OnMoved(l, extends, v) ==
         a == Assess(l.heard, l.said, v.c)
         relation == IF l.heard = NoHello THEN "unheard" ELSE a.relation
         learnt == relation = "common" /\ a.knows
+        begun == Begun(l, a.common, NoHello, v)
         sent == Rebased(l, v)
     IN  IF greeting /\ relation = "nothing"                               THEN Row("MovedNothingShared", "closed", PartPruned(l, v))
-        ELSE IF greeting /\ learnt /\ Lacking(a.common, v)                THEN Row("MovedHeadLearntAndLacking", "syncing", Conclude(l, a, v))
-        ELSE IF greeting /\ learnt                                        THEN Row("MovedHeadLearnt", "idle", Conclude(l, a, v))
+        ELSE IF greeting /\ learnt /\ Lacking(begun, v)                   THEN Row("MovedHeadLearntAndLacking", "syncing", Conclude(l, begun, a, v))
+        ELSE IF greeting /\ learnt                                        THEN Row("MovedHeadLearnt", "idle", Conclude(l, begun, a, v))
         ELSE IF greeting /\ Extends(l, extends, v)                        THEN Row("MovedExtends", l.state, Did(l, <<>>))
         ELSE IF greeting /\ WorseThanHeard(l, v)                          THEN Row("MovedWorseThanHeard", "init", HelloAgain(l, v))
         ELSE IF greeting                                                  THEN Row("MovedHelloAgain", "start", HelloAgain(l, v))

@@ -58,8 +58,8 @@ NoEchoStep(n) == LET run == SentBlocks(n) IN \A i \in 1..Len(run) : ~Knows(n, ru
 (* Who ends the search says so, and streams from the nearest common        *)
 (* ancestor, if the peer's head still is the one that it announced; or     *)
 (* from above, if the peer is known to hold more of our best chain. Who is *)
-(* told streams from the block it is told of, or from where its own best   *)
-(* chain has left that one.                                                *)
+(* told streams from the block it is told of, from where its own best      *)
+(* chain has left that one, or likewise from above.                        *)
 AncestorExactStep(n) ==
     link[n].state \in Greeting /\ link'[n].state \in InStep /\ line[n].open =>
         LET run == SentBlocks(n)
@@ -69,9 +69,9 @@ AncestorExactStep(n) ==
             start == IF run = <<>> THEN link'[n].sent ELSE Parent[Head(run)]
             ends == \E i \in 1..Len(sent) : sent[i].type = "found"
             hello == IF got # <<>> /\ Head(got).type = "hello" THEN Head(got) ELSE link[n].heard
-            named == {hello.head} \cup (KnownTo(n) \cap chain'[n].held)
-        IN  IF ends THEN hello.head = chain[Peer(n)].head => start = Max({Common[best][b] : b \in named})
-            ELSE got # <<>> => (Head(got).type = "found" => start = Common[best][Head(got).common])
+            shared(b) == Max({Common[best][x] : x \in {b} \cup (KnownTo(n) \cap chain'[n].held)})
+        IN  IF ends THEN hello.head = chain[Peer(n)].head => start = shared(hello.head)
+            ELSE got # <<>> => (Head(got).type = "found" => start = shared(Head(got).common))
 
 NeverBelowFinalStep(n) ==
     /\ IsAncestor(chain[n].final, chain'[n].final)

@@ -250,7 +250,8 @@ class Along:
         """Who ends the search (it says so with a ``Found``) streams from the nearest common ancestor of its best chain
         and the peer's, provided that the peer's head still is the one it announced; nobody is wiser than its messages.
         If the peer is known to hold more of our best chain than its own best chain has, the start is as much higher.
-        Who is told streams from the block it is told of, or from where its own best chain has left that one."""
+        Who is told streams from the block it is told of, from where its own best chain has left that one, or likewise
+        from higher up."""
         before, after = moment.before.links.get(peer), moment.after.links.get(peer)
         if before is None or after is None or before.state not in GREETING or after.state not in IN_STEP:
             return True
@@ -261,10 +262,14 @@ class Along:
             hello = message if isinstance(message, Hello) and moment.stimulus.peer == peer else before.heard
             if hello is None or hello.head.id != head:
                 return True
-            named = [head, *(id for id in known_to(moment, peer) if id in moment.after.chain)]
-            shared = {self.tree.common(best, id) for id in named}
-            return start == max(shared, key=lambda id: self.tree.blocks[id].height)
-        return not isinstance(message, Found) or start == self.tree.common(best, message.common.id)
+            found = head
+        elif isinstance(message, Found):
+            found = message.common.id
+        else:
+            return True
+        named = [found, *(id for id in known_to(moment, peer) if id in moment.after.chain)]
+        shared = {self.tree.common(best, id) for id in named}
+        return bool(start == max(shared, key=lambda id: self.tree.blocks[id].height))
 
 
 @attrs.frozen

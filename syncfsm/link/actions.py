@@ -22,7 +22,7 @@ from syncfsm.link.guards import (
     peer_has_subject,
     worse_than_heard,
 )
-from syncfsm.link.tracking import leaving, raised
+from syncfsm.link.tracking import begun, leaving, raised
 from syncfsm.link.types import Freed, Heard, Link, Moved, Receipt, View
 from syncfsm.machine import VIOLATION, Action
 from syncfsm.messages import Bye, Finality, Found, Hello, Note, Parting, Ping, Pong
@@ -72,9 +72,11 @@ def conclude(link: Link, message: Heard | Moved, view: View) -> Result:
     found = message.assessment
     assert found is not None
     assert found.common is not None
+    hello = message.hello if isinstance(message, Heard) else None
+    sent = begun(link, found.common, view, hello)
     if isinstance(message, Heard):
         link = _hear(link, message, view)
-    link, flushed = _in_step(link, found.common, found.has, view)
+    link, flushed = _in_step(link, sent, found.has, view)
     return link, (Send(link.peer, Found(found.common.point)), *flushed)
 
 
@@ -144,7 +146,7 @@ def note_final(link: Link, claim: Finality, view: View) -> Result:
 
 
 def take_found(link: Link, found: Header, view: View) -> Result:
-    return _in_step(link, raised(None, found, view), found, view)
+    return _in_step(link, begun(link, found, view), found, view)
 
 
 def note_found(link: Link, found: Header | None, view: View) -> Result:

@@ -10,8 +10,8 @@ from syncfsm.blocks import Header
 from syncfsm.chain import Outcome
 from syncfsm.limits import HELLO_SHARE
 from syncfsm.link.discovery import contradicts, step_back
-from syncfsm.link.tracking import raised
-from syncfsm.link.types import Assessment, Freed, Heard, Link, Moved, Receipt, Relation, Strategy, View
+from syncfsm.link.tracking import begun, raised
+from syncfsm.link.types import Freed, Heard, Link, Moved, Receipt, Relation, Strategy, View
 from syncfsm.machine import Guard
 from syncfsm.messages import Finality, Hello, Note
 
@@ -74,7 +74,7 @@ def common(link: Link, heard: Heard, view: View) -> bool:
 
 
 def common_and_lacking(link: Link, heard: Heard, view: View) -> bool:
-    return common(link, heard, view) and _below_head(heard.assessment, view)
+    return common(link, heard, view) and _lacking(begun(link, heard.assessment.common, view, heard.hello), view)
 
 
 def _stale(link: Link, hello: Hello) -> bool:
@@ -136,7 +136,7 @@ def not_held(link: Link, found: Header | None, view: View) -> bool:
 
 
 def found_and_lacking(link: Link, found: Header | None, view: View) -> bool:
-    return _lacking(raised(None, found, view), view)
+    return _lacking(begun(link, found, view), view)
 
 
 def found_all(link: Link, found: Header | None, view: View) -> bool:
@@ -181,7 +181,8 @@ def head_learnt(link: Link, moved: Moved, view: View) -> bool:
 
 
 def head_learnt_and_lacking(link: Link, moved: Moved, view: View) -> bool:
-    return moved.assessment is not None and moved.assessment.knows_head and _below_head(moved.assessment, view)
+    found = moved.assessment
+    return found is not None and found.knows_head and _lacking(begun(link, found.common, view), view)
 
 
 def hellos_spent(link: Link, moved: Moved, view: View) -> bool:
@@ -258,10 +259,6 @@ def owes_worse_hello(link: Link, message: None, view: View) -> bool:
 
 
 # Shared ---------------------------------------------------------------------------------------------------------
-
-
-def _below_head(found: Assessment, view: View) -> bool:
-    return _lacking(found.common, view)
 
 
 def _lacking(sent: Header | None, view: View) -> bool:

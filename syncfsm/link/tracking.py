@@ -9,6 +9,7 @@ the peer has it.
 from syncfsm.blocks import Header
 from syncfsm.link.discovery import higher
 from syncfsm.link.types import Link, View
+from syncfsm.messages import Hello
 
 
 def raised(sent: Header | None, known: Header | None, view: View) -> Header | None:
@@ -17,6 +18,22 @@ def raised(sent: Header | None, known: Header | None, view: View) -> Header | No
     if known is None or known.id not in chain or (sent is not None and known.height <= sent.height):
         return sent
     return higher(sent, chain.common(chain.head.id, known.id))
+
+
+def begun(link: Link, found: Header | None, view: View, hello: Hello | None = None) -> Header | None:
+    """Where to stream from when the search ends at ``found``, maybe by this ``hello``: the nearest to our head of all
+    that the peer is known to have. Hellos may have named blocks that we got or chose only after they came."""
+    sent = raised(None, found, view)
+    for heard in (link.heard, hello):
+        sent = _raised_by(sent, heard, view)
+    return sent
+
+
+def _raised_by(sent: Header | None, hello: Hello | None, view: View) -> Header | None:
+    """``sent``, or what the hello shows to be on the peer's side, whichever is higher."""
+    for point in (hello.head, *hello.points) if hello is not None else ():
+        sent = raised(sent, view.chain.get(point.id), view)
+    return sent
 
 
 def rebased(link: Link, view: View) -> Header | None:
@@ -52,7 +69,8 @@ def _follows(block: Header | None, parent: Header) -> bool:
 def after(link: Link, newest: Header, view: View) -> Header | None:
     """After a block came: the peer has it, or, if it was refused here, its parent."""
     chain = view.chain
-    return raised(rebased(link, view), chain.get(newest.id) or chain.get(newest.parent), view)
+    sent = raised(rebased(link, view), chain.get(newest.id) or chain.get(newest.parent), view)
+    return _raised_by(sent, link.heard, view) if link.said is not None else sent
 
 
 def batch(link: Link, room: int, view: View) -> tuple[Header, ...]:
