@@ -54,6 +54,10 @@ BUDGETS: Final = (
     Budget(("recovery", "seconds"), "recovery after an outage: s", 0.2, 0.02, least=True),
     Budget(("recovery", "latency_ms", "p50"), "   block to follower: ms, p50"),
     Budget(("recovery", "latency_ms", "p99"), "   block to follower: ms, p99"),
+    Budget(("exploration", "ratio"), "exploration: states/s against TLC", 5, 20),
+    Budget(("exploration", "explorer_states_per_second"), "   explorer: states/s"),
+    Budget(("exploration", "tlc_states_per_second"), "   TLC: states/s"),
+    Budget(("exploration", "states"), "   distinct states, equal for both"),
 )
 
 
