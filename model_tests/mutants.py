@@ -18,6 +18,7 @@ from syncfsm.check.nodes import CALM
 from syncfsm.link import TABLE, Event, Freed, Heard, Link, Moved, Receipt, State, View
 from syncfsm.link.actions import ACTIONS
 from syncfsm.link.guards import GUARDS
+from syncfsm.link.types import IN_STEP
 from syncfsm.machine import ALWAYS, IGNORE, STAY, VIOLATION, Action, Guard, Rule, Table
 from syncfsm.messages import Bye, Found, Parting
 from syncfsm.outputs import Output, Send, SendBlocks
@@ -119,8 +120,10 @@ def last_word(link: Link, bye: Bye, view: View) -> Result:
 
 
 def echo_found(link: Link, found: Any, view: View) -> Result:
-    link, outputs = ACTIONS["note_found"](link, found, view)
-    return link, (*outputs, *((Send(link.peer, Found(found.point)),) if found is not None else ()))
+    """In step, it answers in kind."""
+    answer = (Send(link.peer, Found(found.point)),) if found is not None and link.state in IN_STEP else ()
+    link, outputs = ACTIONS["take_found"](link, found, view)
+    return link, (*outputs, *answer)
 
 
 def rough(link: Link, heard: Heard, view: View) -> bool:
@@ -178,7 +181,7 @@ MUTANTS: Final = (
     mutant("worse-waits", "InitIffWorse", forks(LOCATOR), rules=row(*SEARCH, "worse", target=State.START)),
     mutant("rough", "AncestorExact", forks(LOCATOR), guards={"common": rough, "common_and_lacking": rough_and_lacking}),
     mutant("both-search", "CompoundStates", forks(STREAMING), rules=row(*SEARCH, ALWAYS, target=State.INIT)),
-    mutant("found-for-found", "Settles", forks(LOCATOR), actions={"note_found": echo_found}),
+    mutant("found-for-found", "Settles", forks(LOCATOR), actions={"take_found": echo_found}),
     mutant("deaf-to-found", "Settles", finals(LOCATOR), rules=deaf_to_found),
     mutant("never-moves", "FinalAdvances", finals(LOCATOR), guards={"lacks_head": never}),
     mutant("agree-to-differ", "NeverBelowFinal", contradiction(LOCATOR), guards=dict.fromkeys(CONTRADICT, never)),

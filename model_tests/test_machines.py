@@ -49,7 +49,7 @@ NOT_HERE: Final = {
     "a limit that these trees do not reach": {"blocks no_room_in_tree"},
     "needs one exact moment, or seconds without any message; the exhaustive worlds have it": {
         "hello better_and_can_narrow", "hello better", "hello has_all", "hello worse_and_asked", "blocks out_of_step",
-        "found found_all", "moved nothing_shared", "finalised their_final_contradicts", "final claim_contradicts",
+        "moved nothing_shared", "finalised their_final_contradicts", "final claim_contradicts",
         "note always", "tick search_is_late", "tick owes_worse_hello", "tick owes_hello",
     },
 }  # fmt: skip

@@ -52,7 +52,16 @@ def record(**fields: Value) -> Value:
 
 NO_HELLO: Final = record(head=0)
 CLOSED: Final = record(
-    state="closed", said=NO_HELLO, heard=NO_HELLO, final=0, cursor=0, sent=0, received=0, left=(), room=0
+    state="closed",
+    said=NO_HELLO,
+    heard=NO_HELLO,
+    final=0,
+    cursor=0,
+    sent=0,
+    received=0,
+    left=(),
+    claims=frozenset(),
+    room=0,
 )
 
 
@@ -164,6 +173,7 @@ class Translation:
             sent=self._at(link.sent),
             received=self._at(link.received),
             left=tuple(self._at(block) for block in link.left),
+            claims=frozenset(self._at(point) for point in link.claims),
             room=link.room,
         )
 

@@ -22,7 +22,7 @@ CONSTANTS Streaming,  \* the strategy: TRUE for streaming, FALSE for locator
 
 NoHello == [head |-> None]
 Closed == [state |-> "closed", said |-> NoHello, heard |-> NoHello, final |-> None, cursor |-> None,
-           sent |-> None, received |-> None, left |-> <<>>, room |-> 0]
+           sent |-> None, received |-> None, left |-> <<>>, claims |-> {}, room |-> 0]
 
 Greeting == {"start", "init"}
 InStep == {"syncing", "idle"}
@@ -118,17 +118,22 @@ RECURSIVE RaisedByAll(_, _, _)
 RaisedByAll(sent, known, v) ==
     IF known = <<>> THEN sent ELSE RaisedByAll(Raised(sent, Head(known), v), Tail(known), v)
 
-Rebased(l, v) ==
+RECURSIVE HighestFirst(_)
+HighestFirst(S) ==
+    IF S = {} THEN <<>>
+    ELSE LET before(x, y) == Height[x] > Height[y] \/ (Height[x] = Height[y] /\ x <= y)
+             b == CHOOSE x \in S : \A y \in S : before(x, y)
+         IN  <<b>> \o HighestFirst(S \ {b})
+
+(* What the peer named when it was not held here, and is held now.         *)
+Learnt(l, v) == HighestFirst(l.claims \cap v.c.held)
+Claimed(l, points, v) == {b \in l.claims \cup points : Height[b] > Height[v.c.final] /\ b \notin v.c.held}
+
+Rebased(l, told, v) ==
     LET sent == IF l.sent = None \/ OnBest(v.c, l.sent) THEN l.sent ELSE Raised(None, l.sent, v)
-    IN  RaisedByAll(Raised(sent, l.received, v), l.left, v)
+    IN  RaisedByAll(sent, <<l.received>> \o l.left \o Learnt(l, v) \o <<told>>, v)
 
-(* What the peer's hellos name may be held here only since they came.      *)
-RaisedBy(sent, m, v) == IF m = NoHello THEN sent ELSE RaisedByAll(sent, <<m.head>> \o m.points, v)
-Begun(l, found, m, v) == RaisedBy(RaisedBy(Raised(None, found, v), l.heard, v), m, v)
-
-After(l, b, v) ==
-    LET sent == Raised(Rebased(l, v), IF b \in v.c.held THEN b ELSE Parent[b], v)
-    IN  IF l.said = NoHello THEN sent ELSE RaisedBy(sent, l.heard, v)
+After(l, b, v) == Rebased(l, IF b \in v.c.held THEN b ELSE Parent[b], v)
 
 RECURSIVE Uncovered(_, _, _, _)
 Uncovered(known, kept, by, v) ==
@@ -138,13 +143,14 @@ Uncovered(known, kept, by, v) ==
          IN  IF b \in v.c.held /\ ~covered THEN Uncovered(Tail(known), Append(kept, b), by \cup {b}, v)
              ELSE Uncovered(Tail(known), kept, by, v)
 
-Leaving(l, received, sent, v) ==
+Leaving(l, received, sent, told, v) ==
     LET known(b) == b # None
         old == SelectSeq(<<l.sent, l.received>>, known)
+        more == l.left \o Learnt(l, v) \o SelectSeq(<<told>>, known)
         follows(b) == received # None /\ Parent[received] = b
         none == \A i \in 1..Len(old) : old[i] \in {sent, received} \/ follows(old[i])
-        kept == Uncovered(old \o l.left, <<>>, {sent, received} \ {None}, v)
-    IN  IF none /\ l.left = <<>> THEN <<>> ELSE SubSeq(kept, 1, Min2(Len(kept), Branches))
+        kept == Uncovered(old \o more, <<>>, {sent, received} \ {None}, v)
+    IN  IF none /\ more = <<>> THEN <<>> ELSE SubSeq(kept, 1, Min2(Len(kept), Branches))
 
 (* The next blocks for the peer: one more for as long as room is left.     *)
 RECURSIVE Batch(_, _, _)
@@ -175,27 +181,31 @@ WorseThanHeard(l, v) == l.heard # NoHello /\ l.heard.head > v.c.head
 (* Actions. See syncfsm/link/actions.py.                                   *)
 
 Say(l, m) == Did([l EXCEPT !.said = m, !.cursor = None, !.room = @ - HelloCost], <<m>>)
-Hear(l, m) == [l EXCEPT !.heard = m, !.final = m.final]
+Hear(l, m, a, v) ==
+    [l EXCEPT !.heard = m, !.final = m.final, !.left = Leaving(l, l.received, l.sent, a.has, v),
+              !.claims = Claimed(l, {m.head} \cup {m.points[i] : i \in 1..Len(m.points)}, v)]
 
-Synced(l, sent, has, v) ==
-    LET better == has # None /\ (l.received \notin v.c.held \/ Height[has] > Height[l.received])
-        heard == IF l.heard = NoHello \/ l.heard.about = None THEN NoHello
+Track(l, sent, received, v) ==
+    [l EXCEPT !.sent = sent, !.received = received, !.left = Leaving(l, received, sent, None, v),
+              !.claims = Claimed(l, {}, v)]
+Synced(l, sent, received, v) ==
+    LET heard == IF l.heard = NoHello \/ l.heard.about = None THEN NoHello
                  ELSE [l.heard EXCEPT !.points = <<Last(@)>>]
-    IN  [l EXCEPT !.sent = sent, !.received = IF better THEN has ELSE @,
-                  !.said = NoHello, !.heard = heard, !.cursor = None]
+    IN  [Track(l, sent, received, v) EXCEPT !.said = NoHello, !.heard = heard, !.cursor = None]
+ToldOf(l, common, has, v) ==
+    LET better == has # None /\ (l.received \notin v.c.held \/ Height[has] > Height[l.received])
+    IN  Synced(l, Rebased(l, common, v), IF better THEN has ELSE l.received, v)
 
-Remember(l, m) == Did(Hear(l, m), <<>>)
-Search(l, m) == Did([Hear(l, m) EXCEPT !.cursor = None], <<>>)
-Narrow(l, m, a, v) == Did([Hear(l, m) EXCEPT !.room = @ - HelloCost], <<Narrower(l, m, a, v)>>)
-Conclude(l, sent, a, v) == Did(Synced(l, sent, a.has, v), <<[type |-> "found", common |-> a.common]>>)
-NoteHas(l, m, a, v) == Did(Synced(Hear(l, m), Raised(l.sent, a.has, v), a.has, v), <<>>)
+Remember(l, m, a, v) == Did(Hear(l, m, a, v), <<>>)
+Search(l, m, a, v) == Did([Hear(l, m, a, v) EXCEPT !.cursor = None], <<>>)
+Narrow(l, m, a, v) == Did([Hear(l, m, a, v) EXCEPT !.room = @ - HelloCost], <<Narrower(l, m, a, v)>>)
+Conclude(l, a, v) == Did(ToldOf(l, a.common, a.has, v), <<[type |-> "found", common |-> a.common]>>)
+NoteHas(l, m, a, v) == Did(ToldOf(Hear(l, m, a, v), a.has, a.has, v), <<>>)
 HelloAgain(l, v) ==
     Say(l, Opening(v, IF l.heard # NoHello /\ ~WorseThanHeard(l, v) THEN l.heard.head ELSE None))
-TakeFound(l, found, v) == Did(Synced(l, Begun(l, found, NoHello, v), found, v), <<>>)
-NoteFound(l, found, v) == Did(Synced(l, Raised(l.sent, found, v), found, v), <<>>)
-TakeBlock(l, b, sent, v) ==
-    Did(Synced([l EXCEPT !.received = b, !.left = Leaving(l, b, sent, v)], sent, None, v), <<>>)
-Rebase(l, sent, v) == Did([l EXCEPT !.sent = sent, !.left = Leaving(l, l.received, sent, v)], <<>>)
+TakeFound(l, found, v) == Did(ToldOf(l, found, found, v), <<>>)
+TakeBlock(l, b, sent, v) == Did(Synced(l, sent, b, v), <<>>)
+Rebase(l, sent, v) == Did(Track(l, sent, l.received, v), <<>>)
 
 Gained(l, freed) == [l EXCEPT !.room = IF freed = 0 THEN @ ELSE Min2(@ + freed, Room)]
 StepBack(l, freed, v) ==
@@ -224,21 +234,21 @@ OnConnect(v) ==
 OnHello(l, m, v) ==
     LET a == Assess(m, l.said, v.c)
         greeting == l.state \in Greeting
-        heard == Hear(l, m)
-        begun == Begun(l, a.common, m, v)
-        hasAll == ~Lacking(Raised(l.sent, a.has, v), v)
+        heard == Hear(l, m, a, v)
+        sent == Rebased(l, a.common, v)
+        hasAll == ~Lacking(Rebased(l, a.has, v), v)
     IN  IF a.relation = "contradiction"                                   THEN Row("HelloFinalsContradict", "closed", PartContradicting(l, v))
         ELSE IF greeting /\ a.relation = "nothing"                        THEN Row("HelloNothingShared", "closed", PartPruned(l, v))
-        ELSE IF greeting /\ CommonKnown(l, m, a) /\ Lacking(begun, v)     THEN Row("HelloCommonAndLacking", "syncing", Conclude(heard, begun, a, v))
-        ELSE IF greeting /\ CommonKnown(l, m, a)                          THEN Row("HelloCommon", "idle", Conclude(heard, begun, a, v))
+        ELSE IF greeting /\ CommonKnown(l, m, a) /\ Lacking(sent, v)      THEN Row("HelloCommonAndLacking", "syncing", Conclude(heard, a, v))
+        ELSE IF greeting /\ CommonKnown(l, m, a)                          THEN Row("HelloCommon", "idle", Conclude(heard, a, v))
         ELSE IF l.state = "start" /\ a.better /\ Asked(l, m)              THEN Row("HelloWorseAndAsked", "init", Narrow(l, m, a, v))
-        ELSE IF l.state = "start" /\ a.better                             THEN Row("HelloWorse", "init", Search(l, m))
+        ELSE IF l.state = "start" /\ a.better                             THEN Row("HelloWorse", "init", Search(l, m, a, v))
         ELSE IF l.state = "start" /\ CanNarrow(l, m, a, v)                THEN Row("HelloCanNarrow", "start", Narrow(l, m, a, v))
-        ELSE IF l.state = "start"                                         THEN Row("HelloRemember", "start", Remember(l, m))
+        ELSE IF l.state = "start"                                         THEN Row("HelloRemember", "start", Remember(l, m, a, v))
         ELSE IF l.state = "init" /\ ~a.better /\ CanNarrow(l, m, a, v)    THEN Row("HelloBetterAndCanNarrow", "start", Narrow(l, m, a, v))
-        ELSE IF l.state = "init" /\ ~a.better                             THEN Row("HelloBetter", "start", Remember(l, m))
+        ELSE IF l.state = "init" /\ ~a.better                             THEN Row("HelloBetter", "start", Remember(l, m, a, v))
         ELSE IF l.state = "init" /\ Asked(l, m)                           THEN Row("HelloAsked", "init", Narrow(l, m, a, v))
-        ELSE IF l.state = "init"                                          THEN Row("HelloSearch", "init", Search(l, m))
+        ELSE IF l.state = "init"                                          THEN Row("HelloSearch", "init", Search(l, m, a, v))
         ELSE IF l.state = "syncing" /\ hasAll                             THEN Row("HelloHasAll", "idle", NoteHas(l, m, a, v))
         ELSE                                                                   Row("HelloNoteHas", l.state, NoteHas(l, m, a, v))
 
@@ -246,12 +256,9 @@ OnHello(l, m, v) ==
 OnFound(l, common, v) ==
     LET found == IF common \in v.c.held THEN common ELSE None
         greeting == l.state \in Greeting
-        foundAll == ~Lacking(Raised(l.sent, found, v), v)
     IN  IF greeting /\ found = None                                       THEN Row("FoundNotHeld", "closed", PartOutOfStep(l))
-        ELSE IF greeting /\ Lacking(Begun(l, found, NoHello, v), v)       THEN Row("FoundFoundAndLacking", "syncing", TakeFound(l, found, v))
-        ELSE IF greeting                                                  THEN Row("FoundTakeFound", "idle", TakeFound(l, found, v))
-        ELSE IF l.state = "syncing" /\ foundAll                           THEN Row("FoundFoundAll", "idle", NoteFound(l, found, v))
-        ELSE                                                                   Row("FoundNoteFound", l.state, NoteFound(l, found, v))
+        ELSE IF Lacking(Rebased(l, found, v), v)                          THEN Row("FoundFoundAndLacking", "syncing", TakeFound(l, found, v))
+        ELSE                                                                   Row("FoundTakeFound", "idle", TakeFound(l, found, v))
 
 \* Blocks: after receiving a block, the peer's head is that block. `c` is the chain before.
 OnBlock(l, b, v, c) ==
@@ -267,11 +274,11 @@ OnMoved(l, extends, v) ==
         a == Assess(l.heard, l.said, v.c)
         relation == IF l.heard = NoHello THEN "unheard" ELSE a.relation
         learnt == relation = "common" /\ a.knows
-        begun == Begun(l, a.common, NoHello, v)
-        sent == Rebased(l, v)
+        begun == Rebased(l, a.common, v)
+        sent == Rebased(l, None, v)
     IN  IF greeting /\ relation = "nothing"                               THEN Row("MovedNothingShared", "closed", PartPruned(l, v))
-        ELSE IF greeting /\ learnt /\ Lacking(begun, v)                   THEN Row("MovedHeadLearntAndLacking", "syncing", Conclude(l, begun, a, v))
-        ELSE IF greeting /\ learnt                                        THEN Row("MovedHeadLearnt", "idle", Conclude(l, begun, a, v))
+        ELSE IF greeting /\ learnt /\ Lacking(begun, v)                   THEN Row("MovedHeadLearntAndLacking", "syncing", Conclude(l, a, v))
+        ELSE IF greeting /\ learnt                                        THEN Row("MovedHeadLearnt", "idle", Conclude(l, a, v))
         ELSE IF greeting /\ Extends(l, extends, v)                        THEN Row("MovedExtends", l.state, Did(l, <<>>))
         ELSE IF greeting /\ WorseThanHeard(l, v)                          THEN Row("MovedWorseThanHeard", "init", HelloAgain(l, v))
         ELSE IF greeting                                                  THEN Row("MovedHelloAgain", "start", HelloAgain(l, v))

@@ -25,17 +25,15 @@ Got(n) ==
     IN  IF line'[Peer(n)].open /\ Len(new) < Len(old) THEN <<old[Min(gap)]>> ELSE <<>>
 
 (* The blocks that the peer is known to have when n takes a step.          *)
-Named(h) == IF h = NoHello THEN {} ELSE {h.head} \cup {h.points[i] : i \in 1..Len(h.points)}
 Told(m) == CASE m.type = "block" -> {m.block, Parent[m.block]}
              [] m.type = "found" -> {m.common}
-             [] m.type = "hello" -> Named(m)
+             [] m.type = "hello" -> {m.head} \cup {m.points[i] : i \in 1..Len(m.points)}
              [] OTHER -> {}
 KnownTo(n) ==
     LET got == Got(n)
         before == link[n].left
         blocks == {link[n].sent, link[n].received, link'[n].received} \cup {before[i] : i \in 1..Len(before)}
-                  \cup (IF link[n].state \in Greeting THEN Named(link[n].heard) ELSE {})
-                  \cup (IF got = <<>> THEN {} ELSE Told(Head(got)))
+                  \cup link[n].claims \cup (IF got = <<>> THEN {} ELSE Told(Head(got)))
     IN  blocks \cap (chain[n].held \cup chain'[n].held)
 Knows(n, b) == \E k \in KnownTo(n) : IsAncestor(b, k)
 

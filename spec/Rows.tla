@@ -38,10 +38,8 @@ HelloHasAll             == /\ Gets("hello", {"syncing"}, "HelloHasAll")
 HelloNoteHas            == /\ Gets("hello", InStep, "HelloNoteHas")
 
 FoundNotHeld         == /\ Gets("found", Greeting, "FoundNotHeld")
-FoundFoundAndLacking == /\ Gets("found", Greeting, "FoundFoundAndLacking")
-FoundTakeFound       == /\ Gets("found", Greeting, "FoundTakeFound")
-FoundFoundAll        == /\ Gets("found", {"syncing"}, "FoundFoundAll")
-FoundNoteFound       == /\ Gets("found", InStep, "FoundNoteFound")
+FoundFoundAndLacking == /\ Gets("found", Open, "FoundFoundAndLacking")
+FoundTakeFound       == /\ Gets("found", Open, "FoundTakeFound")
 
 BlocksOutOfStep       == /\ Gets("block", Open, "BlocksOutOfStep")
 BlocksTakenAndLacking == /\ Gets("block", Open, "BlocksTakenAndLacking")
@@ -80,7 +78,7 @@ NextByRow ==
     \/ HelloFinalsContradict \/ HelloNothingShared \/ HelloCommonAndLacking \/ HelloCommon \/ HelloWorseAndAsked
     \/ HelloWorse \/ HelloCanNarrow \/ HelloRemember \/ HelloBetterAndCanNarrow \/ HelloBetter \/ HelloAsked
     \/ HelloSearch \/ HelloHasAll \/ HelloNoteHas
-    \/ FoundNotHeld \/ FoundFoundAndLacking \/ FoundTakeFound \/ FoundFoundAll \/ FoundNoteFound
+    \/ FoundNotHeld \/ FoundFoundAndLacking \/ FoundTakeFound
     \/ BlocksOutOfStep \/ BlocksTakenAndLacking \/ BlocksTakeBlocks
     \/ MovedNothingShared \/ MovedHeadLearntAndLacking \/ MovedHeadLearnt \/ MovedExtends \/ MovedWorseThanHeard
     \/ MovedHelloAgain \/ MovedPrunedPastPeer \/ MovedLacksHead \/ MovedRebase

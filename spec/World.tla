@@ -48,7 +48,8 @@ Adopted(c, d, l) ==
         after == IF final THEN Pruned(d) ELSE d
         v == [c |-> d, floor |-> Height[after.base]]
         told == IF final /\ l # Closed THEN Pumped(OnFinalised(l, v), v) ELSE Nothing(l)
-        looks == told.link # Closed /\ (final \/ c.head # d.head \/ told.link.state \in Greeting)
+        looks == told.link # Closed /\ (final \/ c.head # d.head \/ told.link.state \in Greeting
+                                          \/ told.link.claims # {})
         moved == Then(told, OnMoved(told.link, IsAncestor(c.head, d.head), v))
     IN  [c |-> after, r |-> IF looks THEN Pumped(moved, v) ELSE told]
 

@@ -55,26 +55,27 @@ def peers_of(moment: Moment) -> set[str]:
 
 
 def known_to(moment: Moment, peer: str) -> list[bytes]:
-    """What the peer is known to have at this step, before anything is sent in it: blocks that were sent to it before,
-    blocks that it gave us, and blocks of ours that its message names, or its last hello while the search lasts. (What a
-    hello named and we got from somebody else only after the search had ended, is forgotten: it may be sent once.)"""
+    """What the peer is known to have at this step, before anything is sent in it: what its link remembers, and what the
+    peer says just now. (That a link forgets nothing is for the ledgers of ``memory.py`` to show.)"""
     links = [link for link in (moment.before.links.get(peer), moment.after.links.get(peer)) if link is not None]
     known = [link.received.id for link in links if link.received is not None]
     before = moment.before.links.get(peer)
     if before is not None:
         known += [before.sent.id] if before.sent is not None else []
-        known += [header.id for header in before.left]
-        if before.heard is not None and before.state in GREETING:
-            known += [before.heard.head.id, *(point.id for point in before.heard.points)]
+        known += [block.id for block in (*before.left, *before.claims)]
+    return [*known, *told_by(moment, peer)]
+
+
+def told_by(moment: Moment, peer: str) -> list[bytes]:
+    """The blocks that the peer has by what it says at this step."""
     message = moment.stimulus.message if isinstance(moment.stimulus, Received) else None
-    if isinstance(moment.stimulus, Received) and moment.stimulus.peer == peer:
-        if isinstance(message, Blocks):
-            known += [id for header in message.headers for id in (header.id, header.parent)]
-        elif isinstance(message, Found):
-            known.append(message.common.id)
-        elif isinstance(message, Hello):
-            known += [message.head.id, *(point.id for point in message.points)]
-    return known
+    if message is None or moment.stimulus.peer != peer:
+        return []
+    if isinstance(message, Blocks):
+        return [id for header in message.headers for id in (header.id, header.parent)]
+    if isinstance(message, Found):
+        return [message.common.id]
+    return [message.head.id, *(point.id for point in message.points)] if isinstance(message, Hello) else []
 
 
 # Views, and moments that matter ----------------------------------------------------------------------------------

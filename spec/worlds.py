@@ -10,6 +10,7 @@ from spec.building import (
     BLOCK,
     LOCATOR,
     STREAMING,
+    TREE,
     Setting,
     a1,
     a2,
@@ -31,6 +32,7 @@ from spec.building import (
     time_passes,
 )
 from spec.invariants import Parts
+from spec.memory import with_ledgers
 from syncfsm.blocks import Header
 from syncfsm.check import SometimesStep, World, happen
 from syncfsm.errors import Fault
@@ -230,8 +232,10 @@ WRONG: Final = Blocks((Header(3, b"x3", a1.id, a1.score, 0, b""),))
 KINDS_OF_TWO: Final = (forks, race, ahead, finals, contradiction, prune, prune_fork, prune_away, ban)
 KINDS_OF_THREE: Final = (line, line_finals)
 KINDS_OF_THEIR_OWN: Final = (clock, meter, talk, full, liar, early_liar)
-STANDARD: Final = tuple(
-    kind(strategy) for kind in (*KINDS_OF_TWO, *KINDS_OF_THREE, *KINDS_OF_THEIR_OWN) for strategy in BOTH
+KINDS_WITH_LEDGERS: Final = (forks, race, ahead, finals, prune, ban, line)
+STANDARD: Final = (
+    *(kind(strategy) for kind in (*KINDS_OF_TWO, *KINDS_OF_THREE, *KINDS_OF_THEIR_OWN) for strategy in BOTH),
+    *(with_ledgers(kind(strategy), TREE) for kind in KINDS_WITH_LEDGERS for strategy in BOTH),
 )
 """What ``syncfsm check`` explores when no world is named."""
 LARGE: Final = tuple(kind(strategy) for kind in (long_line, triangle) for strategy in BOTH)

@@ -72,6 +72,8 @@ class Limits:
     """Points a locator hello offers."""
     branches: int = attrs.field(default=4, validator=must.ge(0))
     """Branches we left for which a link remembers what the peer has of them."""
+    claims: int = attrs.field(default=2 * HELLO_POINTS, validator=must.ge(0))
+    """Blocks that a peer named, and that are not held, which a link remembers: the highest."""
     hello_burst: int = attrs.field(default=64, validator=must.ge(HELLO_SHARE))
     """Hellos a peer may send at once beyond an orderly search; we send at most one in ``HELLO_SHARE`` of that."""
     hello_rate: float = attrs.field(default=8.0, validator=must.gt(0))

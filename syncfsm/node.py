@@ -329,10 +329,10 @@ class _Step:
             self.out.append(Dropped(dropped, pruned.base.point))
 
     def _tell_links(self, moved: bool, extends: bool, source: str | None) -> None:
-        """A link in step cares for the best chain only; one that still searches may know a new block by name."""
+        """A link in step cares for the best chain; who searches, or was told of blocks, may know a new one by name."""
         for peer, link in sorted(self.links.items()):
             searching = link.state in GREETING
-            if peer != source and (moved or searching):
+            if peer != source and (moved or searching or link.claims):
                 heard = assess(link.heard, link.said, self.chain) if searching and link.heard is not None else None
                 sent = None if searching else rebased(link, self.view)
                 self._link(peer, LinkEvent.MOVED, Moved(extends, heard, sent))

@@ -22,7 +22,7 @@ from syncfsm.link.guards import (
     peer_has_subject,
     worse_than_heard,
 )
-from syncfsm.link.tracking import begun, leaving, raised
+from syncfsm.link.tracking import claimed, leaving, rebased
 from syncfsm.link.types import Freed, Heard, Link, Moved, Receipt, View
 from syncfsm.machine import VIOLATION, Action
 from syncfsm.messages import Bye, Finality, Found, Hello, Note, Parting, Ping, Pong
@@ -72,18 +72,16 @@ def conclude(link: Link, message: Heard | Moved, view: View) -> Result:
     found = message.assessment
     assert found is not None
     assert found.common is not None
-    hello = message.hello if isinstance(message, Heard) else None
-    sent = begun(link, found.common, view, hello)
     if isinstance(message, Heard):
         link = _hear(link, message, view)
-    link, flushed = _in_step(link, sent, found.has, view)
+    link, flushed = _told(link, found.common, found.has, view)
     return link, (Send(link.peer, Found(found.common.point)), *flushed)
 
 
 def note_has(link: Link, heard: Heard, view: View) -> Result:
     """The search is over on our side; what they offered still tells what they have."""
-    link = _hear(link, heard, view)
-    return _in_step(link, raised(link.sent, heard.assessment.has, view), heard.assessment.has, view)
+    has = heard.assessment.has
+    return _told(_hear(link, heard, view), has, has, view)
 
 
 def hello_again(link: Link, message: Moved | None, view: View) -> Result:
@@ -108,27 +106,40 @@ def _say(link: Link, hello: Hello, view: View) -> Result:
 
 
 def _hear(link: Link, heard: Heard, view: View) -> Link:
-    """Keep the hello and count it, unless it is a step of an orderly search."""
+    """Keep the hello, and what it shows of the peer's blocks. Count it, unless it is a step of an orderly search."""
     free = heard.kept or orderly(link, heard.hello, view)
     may_say = hello_credit(link.may_say, link, view, HELLO_SHARE)
     may_hear = hello_credit(link.may_hear, link, view, 1) - (0 if free else 1)
     meter = {"may_say": may_say, "may_hear": may_hear, "metered_at": view.now}
-    return replace(link, heard=heard.hello, final=heard.hello.final, since=view.now, **meter)
+    hello = heard.hello
+    left = leaving(link, link.received, link.sent, view, heard.assessment.has)
+    claims = claimed(link, view, (hello.head, *hello.points))
+    return replace(link, heard=hello, final=hello.final, since=view.now, left=left, claims=claims, **meter)
 
 
-def _in_step(link: Link, sent: Header | None, has: Header | None, view: View) -> Result:
+def _told(link: Link, common: Header | None, has: Header | None, view: View) -> Result:
+    """The peer told us of a common block, and that it has this one, maybe on another branch."""
+    received = link.received
+    if has is not None and (received is None or received.id not in view.chain or has.height > received.height):
+        received = has
+    return _in_step(link, rebased(link, view, common), received, view)
+
+
+def _in_step(link: Link, sent: Header | None, received: Header | None, view: View) -> Result:
     """The common ancestor is known: forget the search, and let go of payloads that waited for it.
 
     What stays of the last hello is enough to tell late steps of a search from a flood.
     """
-    received = link.received
-    if has is not None and (received is None or received.id not in view.chain or has.height > received.height):
-        received = has
     heard = link.heard
     if heard is not None:
         heard = replace(heard, points=heard.points[-1:]) if heard.about is not None else None
-    link = replace(link, sent=sent, received=received, said=None, heard=heard, cursor=None, owes_hello=False)
-    return _let_go(link, view)
+    link = _tracked(link, sent, received, view)
+    return _let_go(replace(link, said=None, heard=heard, cursor=None, owes_hello=False), view)
+
+
+def _tracked(link: Link, sent: Header | None, received: Header | None, view: View) -> Link:
+    left, claims = leaving(link, received, sent, view), claimed(link, view)
+    return replace(link, sent=sent, received=received, left=left, claims=claims)
 
 
 # Final points ---------------------------------------------------------------------------------------------------
@@ -145,12 +156,8 @@ def note_final(link: Link, claim: Finality, view: View) -> Result:
 # Found ----------------------------------------------------------------------------------------------------------
 
 
-def take_found(link: Link, found: Header, view: View) -> Result:
-    return _in_step(link, begun(link, found, view), found, view)
-
-
-def note_found(link: Link, found: Header | None, view: View) -> Result:
-    return _in_step(link, raised(link.sent, found, view), found, view)
+def take_found(link: Link, found: Header | None, view: View) -> Result:
+    return _told(link, found, found, view)
 
 
 # Blocks ---------------------------------------------------------------------------------------------------------
@@ -158,13 +165,11 @@ def note_found(link: Link, found: Header | None, view: View) -> Result:
 
 def take_blocks(link: Link, receipt: Receipt, view: View) -> Result:
     """After receiving a block, the peer's head is that block, held here or not."""
-    left = leaving(link, receipt.newest, receipt.sent, view)
-    return _in_step(replace(link, received=receipt.newest, left=left), receipt.sent, None, view)
+    return _in_step(link, receipt.sent, receipt.newest, view)
 
 
 def rebase(link: Link, moved: Moved, view: View) -> Result:
-    left = leaving(link, link.received, moved.sent, view)
-    return _let_go(replace(link, sent=moved.sent, left=left), view)
+    return _let_go(_tracked(link, moved.sent, link.received, view), view)
 
 
 # The transport --------------------------------------------------------------------------------------------------
@@ -326,7 +331,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
         action.__name__: action
         for action in (
             misuse, greet, remember, search, narrow, conclude, note_has, tell_final, note_final, hello_again, owe_hello,
-            take_found, note_found, take_blocks, rebase, gain_room, step_back, stream, say, hold_note, displace_note,
+            take_found, take_blocks, rebase, gain_room, step_back, stream, say, hold_note, displace_note,
             deliver, ping, pong, part_contradicting, part_pruned, part_out_of_step, part_full, part_silent, part_late,
             take_leave, leave, lose,
         )

@@ -10,7 +10,7 @@ from syncfsm.blocks import Header
 from syncfsm.chain import Outcome
 from syncfsm.limits import HELLO_SHARE
 from syncfsm.link.discovery import contradicts, step_back
-from syncfsm.link.tracking import begun, raised
+from syncfsm.link.tracking import rebased
 from syncfsm.link.types import Freed, Heard, Link, Moved, Receipt, Relation, Strategy, View
 from syncfsm.machine import Guard
 from syncfsm.messages import Finality, Hello, Note
@@ -74,7 +74,7 @@ def common(link: Link, heard: Heard, view: View) -> bool:
 
 
 def common_and_lacking(link: Link, heard: Heard, view: View) -> bool:
-    return common(link, heard, view) and _lacking(begun(link, heard.assessment.common, view, heard.hello), view)
+    return common(link, heard, view) and _lacking(rebased(link, view, heard.assessment.common), view)
 
 
 def _stale(link: Link, hello: Hello) -> bool:
@@ -117,7 +117,7 @@ def better_and_can_narrow(link: Link, heard: Heard, view: View) -> bool:
 
 
 def has_all(link: Link, heard: Heard, view: View) -> bool:
-    return not _lacking(raised(link.sent, heard.assessment.has, view), view)
+    return not _lacking(rebased(link, view, heard.assessment.has), view)
 
 
 def their_final_contradicts(link: Link, message: None, view: View) -> bool:
@@ -136,11 +136,7 @@ def not_held(link: Link, found: Header | None, view: View) -> bool:
 
 
 def found_and_lacking(link: Link, found: Header | None, view: View) -> bool:
-    return _lacking(begun(link, found, view), view)
-
-
-def found_all(link: Link, found: Header | None, view: View) -> bool:
-    return not _lacking(raised(link.sent, found, view), view)
+    return _lacking(rebased(link, view, found), view)
 
 
 # Blocks ---------------------------------------------------------------------------------------------------------
@@ -182,7 +178,7 @@ def head_learnt(link: Link, moved: Moved, view: View) -> bool:
 
 def head_learnt_and_lacking(link: Link, moved: Moved, view: View) -> bool:
     found = moved.assessment
-    return found is not None and found.knows_head and _lacking(begun(link, found.common, view), view)
+    return found is not None and found.knows_head and _lacking(rebased(link, view, found.common), view)
 
 
 def hellos_spent(link: Link, moved: Moved, view: View) -> bool:
@@ -270,7 +266,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     for guard in (
         flooding, ungreeted, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts,
         their_final_contradicts, worse, better, asked, worse_and_asked, can_narrow, better_and_can_narrow, has_all,
-        not_held, found_and_lacking, found_all, invalid, no_room_in_tree, out_of_step, taken_and_lacking, extends,
+        not_held, found_and_lacking, invalid, no_room_in_tree, out_of_step, taken_and_lacking, extends,
         head_learnt, head_learnt_and_lacking, hellos_spent, worse_than_heard, pruned_past_peer, lacks_head,
         can_step_back, rest_fits, peer_has_subject, hold_is_full, subject_held, silent, quiet, search_is_late,
         owes_hello, owes_worse_hello,

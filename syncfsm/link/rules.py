@@ -44,10 +44,8 @@ RULES: Final = (
     # ---- Found: the other side ended the search ----
     Rule(START,   E.FOUND,   "ungreeted",            CLOSED,  VIOLATION,        "Nothing can be found in a hello that was not sent.", "brief 3: a peer's mistake is an output"),
     Rule(GREETING, E.FOUND,  "not_held",             CLOSED,  "part_out_of_step", "We dropped that block meanwhile: greet anew.", "seed 003: what if? orphaned blocks"),
-    Rule(GREETING, E.FOUND,  "found_and_lacking",    SYNCING, "take_found",     "They know the common ancestor, so do we.", "seed 003: init_sync"),
-    Rule(GREETING, E.FOUND,  ALWAYS,                 IDLE,    "take_found",     "They know the common ancestor, and it is our head.", "seed 003: init_sync"),
-    Rule(SYNCING, E.FOUND,   "found_all",            IDLE,    "note_found",     "Both sides found it; it may tell us more.", "brief 5: NoEcho"),
-    Rule(IN_STEP, E.FOUND,   ALWAYS,                 STAY,    "note_found",     "Both sides found it; it may tell us more.", "brief 5: NoEcho"),
+    Rule(OPEN,    E.FOUND,   "found_and_lacking",    SYNCING, "take_found",     "We hold what they found, and have more for them.", "seed 003: init_sync"),
+    Rule(OPEN,    E.FOUND,   ALWAYS,                 IDLE,    "take_found",     "They have all that we have. If both sides found a common ancestor, either may tell more.", "brief 5: NoEcho"),
 
     # ---- Blocks: after receiving a block, the peer's head is that block ----
     Rule(START,   E.BLOCKS,  "ungreeted",            CLOSED,  VIOLATION,        "Nobody can know what we lack before we said hello.", "brief 3: a peer's mistake is an output"),

@@ -3,13 +3,14 @@
 A link knows two blocks: ``sent``, the newest block of our best chain that the peer is known to have, and ``received``,
 the newest it gave us or told us of. A peer that has a block has all its ancestors, so both may be backed up to an
 ancestor at any time; only the child of ``sent`` is ever sent. When either leaves a branch, ``left`` remembers how far
-the peer has it.
+the peer has it; what the peer says it has and we do not is in ``claims``.
 """
 
-from syncfsm.blocks import Header
+from collections.abc import Iterable
+
+from syncfsm.blocks import Header, Point
 from syncfsm.link.discovery import higher
 from syncfsm.link.types import Link, View
-from syncfsm.messages import Hello
 
 
 def raised(sent: Header | None, known: Header | None, view: View) -> Header | None:
@@ -20,41 +21,35 @@ def raised(sent: Header | None, known: Header | None, view: View) -> Header | No
     return higher(sent, chain.common(chain.head.id, known.id))
 
 
-def begun(link: Link, found: Header | None, view: View, hello: Hello | None = None) -> Header | None:
-    """Where to stream from when the search ends at ``found``, maybe by this ``hello``: the nearest to our head of all
-    that the peer is known to have. Hellos may have named blocks that we got or chose only after they came."""
-    sent = raised(None, found, view)
-    for heard in (link.heard, hello):
-        sent = _raised_by(sent, heard, view)
-    return sent
-
-
-def _raised_by(sent: Header | None, hello: Hello | None, view: View) -> Header | None:
-    """``sent``, or what the hello shows to be on the peer's side, whichever is higher."""
-    for point in (hello.head, *hello.points) if hello is not None else ():
-        sent = raised(sent, view.chain.get(point.id), view)
-    return sent
-
-
-def rebased(link: Link, view: View) -> Header | None:
-    """After our chain moved: the nearest of all that the peer is known to have that is on the best chain now."""
+def rebased(link: Link, view: View, told: Header | None = None) -> Header | None:
+    """What ``sent`` becomes after our chain moved, or after the peer told us that it has a block: the nearest to our
+    head of all that the peer is known to have."""
     sent = link.sent
     if sent is not None and not view.chain.on_best(sent.point):
         sent = raised(None, sent, view)
-    sent = raised(sent, link.received, view)
-    for known in link.left:
+    for known in (link.received, *link.left, *_learnt(link, view), told):
         sent = raised(sent, known, view)
     return sent
 
 
-def leaving(link: Link, received: Header | None, sent: Header | None, view: View) -> tuple[Header, ...]:
-    """What ``left`` becomes when ``sent`` and ``received`` change: branch ends that neither of the new ones covers."""
+def after(link: Link, newest: Header, view: View) -> Header | None:
+    """After a block came: the peer has it, or, if it was refused here, its parent."""
+    chain = view.chain
+    return rebased(link, view, chain.get(newest.id) or chain.get(newest.parent))
+
+
+def leaving(
+    link: Link, received: Header | None, sent: Header | None, view: View, told: Header | None = None
+) -> tuple[Header, ...]:
+    """What ``left`` becomes when ``sent`` and ``received`` change, or the peer told us that it has a block: ends of
+    branches that neither of the new ones covers."""
+    more = (*link.left, *_learnt(link, view), *((told,) if told is not None else ()))
     old = tuple(known for known in (link.sent, link.received) if known is not None)
-    if all(known in (sent, received) or _follows(received, known) for known in old) and not link.left:
+    if all(known in (sent, received) or _follows(received, known) for known in old) and not more:
         return ()
     chain = view.chain
     kept: list[Header] = []
-    for known in (*old, *link.left):
+    for known in (*old, *more):
         covers = (sent, received, *kept)
         held = known.id in chain
         if held and not any(by is not None and by.id in chain and chain.is_ancestor(known.id, by.id) for by in covers):
@@ -66,11 +61,16 @@ def _follows(block: Header | None, parent: Header) -> bool:
     return block is not None and block.parent == parent.id
 
 
-def after(link: Link, newest: Header, view: View) -> Header | None:
-    """After a block came: the peer has it, or, if it was refused here, its parent."""
-    chain = view.chain
-    sent = raised(rebased(link, view), chain.get(newest.id) or chain.get(newest.parent), view)
-    return _raised_by(sent, link.heard, view) if link.said is not None else sent
+def claimed(link: Link, view: View, points: Iterable[Point] = ()) -> tuple[Point, ...]:
+    """What ``claims`` becomes when the peer names these blocks, or we got some: what is not held, and still may be."""
+    chain, named = view.chain, {*link.claims, *points}
+    missing = [point for point in named if point.height > chain.final.height and point.id not in chain]
+    return tuple(sorted(missing, key=lambda point: (-point.height, point.id))[: view.limits.claims])
+
+
+def _learnt(link: Link, view: View) -> tuple[Header, ...]:
+    """What the peer named when we did not hold it, and we hold now."""
+    return tuple(held for point in link.claims if (held := view.chain.get(point.id)) is not None)
 
 
 def batch(link: Link, room: int, view: View) -> tuple[Header, ...]:

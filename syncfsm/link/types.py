@@ -109,6 +109,9 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The newest block the peer gave us or told us it has."""
     left: tuple[Header, ...] = ()
     """Blocks the peer has on branches that we or it have left, newest first; so that a way back sends nothing twice."""
+    claims: tuple[Point, ...] = ()
+    """Blocks the peer's hellos named that are not held here, highest first; so that none is sent to it if it comes from
+    elsewhere."""
     room: int = 0
     """Bytes of blocks the transport will still take."""
     held: tuple[Note, ...] = ()
