@@ -78,7 +78,8 @@ NextPoint(l, v) ==
         ELSE IF Height[last] > bottom THEN BestAt(v.c, Max2(height, bottom)) ELSE None
 
 Contradicts(final, c) ==
-    Height[c.base] <= Height[final] /\ Height[final] <= Height[c.final] /\ BestAt(c, Height[final]) # final
+    IF Height[final] > Height[c.final] THEN final \in c.held /\ ~IsAncestor(c.final, final)
+    ELSE Height[c.base] <= Height[final] /\ BestAt(c, Height[final]) # final
 
 NothingIsShared(m, c) ==
     IF Height[m.base] >= Height[c.base] THEN m.base \notin c.held ELSE Height[m.head] < Height[c.base]
@@ -169,7 +170,7 @@ Stale(l, m) == m.about # None /\ (l.said = NoHello \/ m.about # l.said.head)
 CommonKnown(l, m, a) == a.knows \/ (a.relation = "common" /\ ~a.better /\ ~Stale(l, m))
 Asked(l, m) == m.about # None /\ ~Stale(l, m) /\ ~Streaming
 CanNarrow(l, m, a, v) ==
-    (m.points[1] = m.head \/ ~Stale(l, m)) /\ (Len(m.points) > 1 \/ a.has # None \/ Height[Last(m.points)] < Height[v.c.base])
+    (m.points[1] = m.head \/ ~Stale(l, m)) /\ (Len(m.points) > 1 \/ a.has # None)
 OutOfStep(l, b, c) ==
     IF BelowFinal(c, b) THEN l.sent = None /\ Parent[b] \notin c.held
     ELSE l.sent = None \/ ~(l.received # None /\ l.received \notin c.held)
@@ -197,7 +198,9 @@ ToldOf(l, common, has, v) ==
     IN  Synced(l, Rebased(l, common, v), IF better THEN has ELSE l.received, v)
 
 Remember(l, m, a, v) == Did(Hear(l, m, a, v), <<>>)
-Search(l, m, a, v) == Did([Hear(l, m, a, v) EXCEPT !.cursor = None], <<>>)
+Search(l, m, a, v) ==
+    LET anew == l.heard = NoHello \/ m.head # l.heard.head \/ m.points[1] = m.head
+    IN  Did([Hear(l, m, a, v) EXCEPT !.cursor = IF anew THEN None ELSE @], <<>>)
 Narrow(l, m, a, v) == Did([Hear(l, m, a, v) EXCEPT !.room = @ - HelloCost], <<Narrower(l, m, a, v)>>)
 Conclude(l, a, v) == Did(ToldOf(l, a.common, a.has, v), <<[type |-> "found", common |-> a.common]>>)
 NoteHas(l, m, a, v) == Did(ToldOf(Hear(l, m, a, v), a.has, a.has, v), <<>>)

@@ -39,7 +39,8 @@ BLOCK_OVERHEAD: Final = 512
 """What a block counts against a link's room beyond its body: header, framing, book-keeping."""
 
 HELLO_SHARE: Final = 4
-"""A correct peer answers each hello of ours with at most two that count, and has its own to say: so it stays below."""
+"""A correct peer answers each hello of ours with at most one that counts, and has as many of its own to say: half of
+what we accept, and the other half is for hellos that bunch up on the way."""
 
 # What a node chooses --------------------------------------------------------------------------------------------
 

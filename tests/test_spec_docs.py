@@ -10,9 +10,13 @@ import attrs
 import pytest
 
 from spec import worlds
-from spec.invariants import link_states
-from syncfsm.check import Exploration, Moment, Steps
-from syncfsm.link import State
+from spec.invariants import Parts, link_states
+from syncfsm.check import Exploration, Moment, Property, Sometimes, SometimesStep, Steps, World
+from syncfsm.events import Finalised, Received
+from syncfsm.link import State, Strategy
+from syncfsm.link.types import GREETING
+from syncfsm.messages import Blocks, Found, Parting
+from syncfsm.outputs import Disconnect, FinalMoved
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("spec/PROTOCOL.md", "docs/failure-modes.md", "docs/designing.md")
@@ -80,9 +84,17 @@ def test_the_first_and_last_of_the_failure_modes_and_all_between_are_answered() 
     assert rows == [f"F{number:02}" for number in (*range(1, 17), *range(24, 48))]
 
 
-def test_the_picture_of_two_ends_is_what_exploration_finds() -> None:
+def test_the_failure_modes_are_answered_by_a_test_a_promise_or_a_reason() -> None:
+    for row in re.findall(r"^\| F\d\d \|.*$", text_of(FAILURES), re.MULTILINE):
+        answer = row.split("|")[3]
+        named = set(re.findall(r"`(\w+)`", answer))
+        assert named & CLAIMS or any(name.startswith("test_") for name in named), row
+
+
+@pytest.mark.parametrize("strategy", worlds.BOTH)
+def test_the_picture_of_two_ends_is_what_exploration_finds(strategy: Strategy) -> None:
     drawn = re.findall(r"^    (\w+) --> (\w+) :", text_of(PROTOCOL), re.MULTILINE)
-    assert {(pair(a.split("_")), pair(b.split("_"))) for a, b in drawn} == explored("forks-locator")
+    assert {(pair(a.split("_")), pair(b.split("_"))) for a, b in drawn} == explored(f"forks-{strategy}")
 
 
 def pair(states: list[str]) -> Pair:
@@ -112,3 +124,75 @@ def explored(name: str) -> set[tuple[Pair, Pair]]:
     exploration.run()
     assert exploration.complete
     return found[name]
+
+
+# What if? -----------------------------------------------------------------------------------------------------------
+
+
+def found_while_greeting(moment: Moment) -> Found | None:
+    """The answer to a hello that ends a search."""
+    event = moment.stimulus
+    if not isinstance(event, Received) or not isinstance(event.message, Found):
+        return None
+    return event.message if moment.before.links[event.peer].state in GREETING else None
+
+
+def forked_away(moment: Moment) -> bool:
+    """The answer to our hello names a block that we hold, and that our best chain has left since."""
+    found, chain = found_while_greeting(moment), moment.before.chain
+    return found is not None and found.common.id in chain and not chain.on_best(found.common)
+
+
+def found_what_is_gone(moment: Moment) -> bool:
+    """The answer to our hello names a block that we have dropped since."""
+    found = found_while_greeting(moment)
+    return found is not None and found.common.id not in moment.before.chain
+
+
+def discards(moment: Moment) -> bool:
+    """A block comes and is not taken, and nothing ends."""
+    event = moment.stimulus
+    if not isinstance(event, Received) or not isinstance(event.message, Blocks):
+        return False
+    ended = any(isinstance(output, Disconnect) for output in moment.outputs)
+    return event.message.headers[-1].id not in moment.after.chain and not ended
+
+
+def advances(moment: Moment) -> bool:
+    """A block becomes final that the peer gave us."""
+    final = [output.new for output in moment.outputs if isinstance(output, FinalMoved)]
+    given = [link.received.point for link in moment.before.links.values() if link.received is not None]
+    return isinstance(moment.stimulus, Finalised) and final[0] in given
+
+
+def both_search(a: tuple[tuple[str, State], ...], b: tuple[tuple[str, State], ...]) -> bool:
+    return [state for _, state in (*a, *b)] == [State.INIT, State.INIT]
+
+
+def step(holds: Callable[[Moment], bool]) -> SometimesStep:
+    return SometimesStep(getattr(holds, "__name__", str(holds)), "", ("A", "B"), holds)
+
+
+SEARCH_BOTH = Sometimes("both_search", "", ("A", "B"), both_search, link_states)
+OUT_OF_STEP, CONTRADICTION = step(Parts(Parting.OUT_OF_STEP)), step(Parts(Parting.CONTRADICTION))
+SHOWN: dict[Callable[[Strategy], World], tuple[Property, ...]] = {
+    worlds.forks: (step(forked_away),),
+    worlds.race: (step(forked_away),),
+    worlds.finals: (step(discards), step(found_what_is_gone), OUT_OF_STEP, step(advances), SEARCH_BOTH),
+    worlds.prune_fork: (step(discards), step(found_what_is_gone), OUT_OF_STEP),
+    worlds.ban: (SEARCH_BOTH,),
+    worlds.contradiction: (CONTRADICTION,),
+}
+"""The worlds that the protocol's page names, and what it says that they show."""
+
+
+@pytest.mark.parametrize("strategy", worlds.BOTH)
+@pytest.mark.parametrize("kind", SHOWN, ids=lambda kind: kind.__name__)
+def test_what_the_worlds_are_said_to_show_happens_in_them(
+    kind: Callable[[Strategy], World], strategy: Strategy
+) -> None:
+    scenes = SHOWN[kind]
+    exploration = Exploration(attrs.evolve(kind(strategy), properties=scenes))
+    while not exploration.complete and len(exploration.reached) < len(scenes):
+        exploration.run(exploration.states + 20_000)
+    assert set(exploration.reached) == {scene.name for scene in scenes}

@@ -60,13 +60,17 @@ EOF: Final = "end"
 """The last thing on a line: its sender has closed the connection."""
 
 
+class EndlessError(Exception):
+    """More is under way on a line than any exchange needs that comes to an end."""
+
+
 @attrs.frozen
 class Channel:
     """A first-in, first-out line from ``source`` to ``target``.
 
     It takes what the protocol hands it, as a transport does. Nothing new *happens* at its source while ``bound`` or
     more messages are under way (``CALM`` refuses), and so worlds stay finite; what the protocol adds by itself is
-    finite if it settles.
+    finite if it settles. If it does not, the line gets ever longer: to hand over more than ``most`` messages raises.
 
     * ``deliver``: the oldest message goes to the target. A block or a hello leaves room owed to the source.
     * ``overtake`` (if ``overtaking``): the oldest small message goes ahead of the blocks that wait before it.
@@ -80,6 +84,7 @@ class Channel:
     target: str
     bound: int = 3
     overtaking: bool = False
+    most: int = 24
     start: Line = Line()
 
     @property
@@ -88,7 +93,12 @@ class Channel:
 
     def step(self, line: Line, stimulus: Put | Do) -> Step | None:
         if isinstance(stimulus, Put):
-            return Step(_put(line, stimulus.items))
+            longer = _put(line, stimulus.items)
+            if len(longer.under_way) > self.most:
+                raise EndlessError(
+                    f"more than {self.most} messages on the line {self.name}: they seem to go on for ever"
+                )
+            return Step(longer)
         if stimulus is DELIVER or stimulus is OVERTAKE:
             return self._deliver(line, 0 if stimulus is DELIVER else _first_small(line.under_way))
         if stimulus is GIVE_BACK:
@@ -256,8 +266,8 @@ def _timeless(node: Node) -> Node:
     share = burst / bounds.HELLO_SHARE
     links = node.links
     for peer, link in node.links.items():
-        if link.may_say != share or link.may_hear != burst:
-            links = links.set(peer, replace(link, may_say=share, may_hear=burst))
+        if link.may_say != share or link.may_hear != burst or link.top:
+            links = links.set(peer, replace(link, may_say=share, may_hear=burst, top=0))
     return node if links is node.links else attrs.evolve(node, links=links)
 
 

@@ -57,8 +57,12 @@ def remember(link: Link, heard: Heard, view: View) -> Result:
 
 
 def search(link: Link, heard: Heard, view: View) -> Result:
-    """Their head is worth searching for. A locator has offered its points already; streaming starts at the top."""
-    return replace(_hear(link, heard, view), cursor=None), ()
+    """Their head is worth searching for. A locator has offered its points already; streaming starts at the top, unless
+    it is at it: a late step of a search that was theirs is no reason to begin ours again."""
+    hello, last = heard.hello, link.heard
+    anew = last is None or hello.head != last.head or hello.points[0] == hello.head
+    link = _hear(link, heard, view)
+    return (replace(link, cursor=None) if anew else link), ()
 
 
 def narrow(link: Link, heard: Heard, view: View) -> Result:
@@ -99,7 +103,8 @@ def _say(link: Link, hello: Hello, view: View) -> Result:
     may_say = hello_credit(link.may_say, link, view, HELLO_SHARE) - 1
     may_hear = hello_credit(link.may_hear, link, view, 1)
     link = replace(
-        link, said=hello, cursor=None, owes_hello=False, room=link.room - limits.BLOCK_OVERHEAD,
+        link, said=hello, top=max(link.top, hello.head.height), cursor=None, owes_hello=False,
+        room=link.room - limits.BLOCK_OVERHEAD,
         may_say=may_say, may_hear=may_hear, metered_at=view.now, since=view.now,
     )  # fmt: skip
     return link, (Send(link.peer, hello),)
@@ -107,7 +112,7 @@ def _say(link: Link, hello: Hello, view: View) -> Result:
 
 def _hear(link: Link, heard: Heard, view: View) -> Link:
     """Keep the hello, and what it shows of the peer's blocks. Count it, unless it is a step of an orderly search."""
-    free = heard.kept or orderly(link, heard.hello, view)
+    free = heard.kept or orderly(link, heard.hello)
     may_say = hello_credit(link.may_say, link, view, HELLO_SHARE)
     may_hear = hello_credit(link.may_hear, link, view, 1) - (0 if free else 1)
     meter = {"may_say": may_say, "may_hear": may_hear, "metered_at": view.now}

@@ -79,9 +79,11 @@ def assess(hello: Hello, said: Hello | None, chain: Chain) -> Assessment:
 
 
 def contradicts(final: Point, chain: Chain) -> bool:
-    """Two final blocks at one height. Below our base we cannot tell, above our final point it is not ours to say."""
-    if not chain.base.height <= final.height <= chain.final.height:
-        return False
+    """Do we hold another block final where they hold this one? Below our base we cannot tell, and above our final point
+    only if we hold their block."""
+    if final.height > chain.final.height:
+        theirs = chain.get(final.id)
+        return theirs is not None and not chain.is_ancestor(chain.final.id, theirs.id)
     ours = chain.best_at(final.height)
     return ours is not None and ours.id != final.id
 

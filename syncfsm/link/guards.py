@@ -22,20 +22,19 @@ ROUNDING: Final = 1e-6
 
 
 def flooding(link: Link, heard: Heard, view: View) -> bool:
-    return not heard.kept and not orderly(link, heard.hello, view) and hello_credit(link.may_hear, link, view, 1) < 1
+    return not heard.kept and not orderly(link, heard.hello) and hello_credit(link.may_hear, link, view, 1) < 1
 
 
-def orderly(link: Link, hello: Hello, view: View) -> bool:
+def orderly(link: Link, hello: Hello) -> bool:
     """Is this a step of a search under way: the same head, and strictly further down or strictly narrower?
 
-    A correct peer sends as many of these as its search needs, none above our head; so our height bounds them, and none
-    is counted.
+    A correct peer sends as many of these as its search needs, none above the highest head that we said, even if ours is
+    lower now; so that height bounds them, and none is counted.
     """
     last = link.heard
-    top = (link.said.head if link.said is not None else view.chain.head).height
     return (
         last is not None
-        and hello.points[0].height <= top
+        and hello.points[0].height <= link.top
         and hello.about is not None
         and hello.head == last.head
         and (hello.points[0].height < last.points[0].height or _width(hello) < _width(last))
@@ -101,13 +100,13 @@ def worse_and_asked(link: Link, heard: Heard, view: View) -> bool:
 
 
 def can_narrow(link: Link, heard: Heard, view: View) -> bool:
-    """They offer a bracket, or reach below what we hold; not a single block that we might hold and do not know.
+    """They offer a bracket, or a block that we know; not a single one that we might hold and do not know.
 
     A hello that opens a search anew is never too old to answer, whichever of our hellos it is about: if two such hellos
     cross, somebody must answer.
     """
-    points, base = heard.hello.points, view.chain.base
-    offers = len(points) > 1 or heard.assessment.has is not None or points[-1].height < base.height
+    points = heard.hello.points
+    offers = len(points) > 1 or heard.assessment.has is not None
     opens = points[0] == heard.hello.head
     return offers and (opens or not _stale(link, heard.hello)) and not link.owes_hello
 

@@ -101,6 +101,8 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The last hello the peer sent; forgotten once the common ancestor is known."""
     final: Point | None = None
     """The peer's final point, as it last said."""
+    top: int = 0
+    """The greatest height of a head that we said: no step of a search that answers us is above it."""
     cursor: Point | None = None
     """The point last offered by a streaming search."""
     sent: Header | None = None

@@ -13,9 +13,9 @@ from syncfsm.link import State, Strategy
 from syncfsm.messages import Found
 from syncfsm.node import Config, Node
 from syncfsm.outputs import Misbehaviour
-from syncfsm.testing import Pair
+from syncfsm.testing import GENESIS, Pair, branch, child
 from syncfsm.wire.codec import decode_control, encode_control
-from tests.building import GENESIS, branch, child, hellos, joined, link_of, messages, node, sent_blocks
+from tests.building import hellos, joined, link_of, messages, node, sent_blocks
 
 S, L = Strategy.STREAMING, Strategy.LOCATOR
 WAYS = [(S, S), (L, L), (S, L), (L, S)]

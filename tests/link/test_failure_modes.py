@@ -4,26 +4,13 @@ import random
 
 import pytest
 
-from syncfsm.events import Finalised, Produced, Room, Tick
+from syncfsm.events import Event, Finalised, Produced, Room, Tick, Verdict
 from syncfsm.limits import HELLO_SHARE, Limits
 from syncfsm.link import State, Strategy
-from syncfsm.messages import Blocks, Parting
+from syncfsm.messages import Blocks, Parting, Pong
 from syncfsm.outputs import Misbehaviour, Output
-from syncfsm.testing import Pair
-from tests.building import (
-    GENESIS,
-    branch,
-    child,
-    connected,
-    hear,
-    hello_of,
-    hellos,
-    joined,
-    link_of,
-    node,
-    partings,
-    sent_blocks,
-)
+from syncfsm.testing import GENESIS, Pair, branch, child
+from tests.building import connected, hear, hello_of, hellos, joined, link_of, node, partings, sent_blocks
 
 TRUNK = branch(GENESIS, 8, "trunk")
 LEFT, RIGHT = branch(TRUNK[2], 6, "left"), branch(TRUNK[2], 9, "right")
@@ -69,6 +56,33 @@ def test_f04_a_streaming_search_goes_no_further_down_than_the_final_block(final:
     assert len(hellos(pair.outputs[1])) == 1
 
 
+SIDE = branch(TRUNK[2], 90, "side")
+AHEAD, ASTRAY = branch(SIDE[-1], 100, "ahead", gain=9), branch(TRUNK[2], 150, "astray", gain=2)
+DISTURBED: list[Event] = [
+    Verdict(SIDE[9].id, False, 0.0),
+    Produced(tuple(branch(TRUNK[2], 3, "short but heavy", gain=9999)), 0.0),
+    Finalised(TRUNK[3].point, 0.0),
+    Finalised(SIDE[80].point, 0.0),
+]
+
+
+@pytest.mark.parametrize("better", Strategy)
+@pytest.mark.parametrize("event", DISTURBED, ids=["ban", "fork switch", "finality", "pruning"])
+def test_f04_a_search_whose_peer_falls_back_stays_short_and_is_no_flood(event: Event, better: Strategy) -> None:
+    """All steps of a streaming search are under way when the other side's head gets lower, or its base higher."""
+    low = node(TRUNK, SIDE, AHEAD, strategy=better, limits=Limits(retention=1))
+    pair = Pair(low, node(TRUNK[:3], SIDE, ASTRAY, strategy=Strategy.STREAMING))
+    pair.connect()
+    pair.deliver(0)
+    assert len(pair.queues[1]) > ASTRAY[-1].height, "the whole search is under way"
+    pair.feed(0, event)
+    pair.settle()
+    assert [*blamed(pair.outputs[0]), *blamed(pair.outputs[1])] == []
+    assert pair.up
+    assert len(hellos(pair.outputs[0])) <= ASTRAY[-1].height + 2
+    assert len(hellos(pair.outputs[1])) <= 2 * ASTRAY[-1].height
+
+
 @pytest.mark.parametrize("ways", WAYS, ids="-".join)
 @pytest.mark.parametrize("retention", [0, 1])
 def test_f08_a_link_backs_up_before_its_blocks_are_dropped(ways: tuple[Strategy, Strategy], retention: int) -> None:
@@ -97,6 +111,26 @@ def test_f25_a_late_hello_takes_nothing_back() -> None:
         assert outputs == []
     assert made.links["p"].sent == TRUNK[-1]
     assert made.links["p"].state is State.IDLE
+
+
+def test_f26_a_leader_that_dribbles_is_not_followed_for_ever() -> None:
+    """Each of its blocks is new, and each comes just before patience ends."""
+    limits = Limits()
+    made, _ = connected(node(TRUNK), "slow", "fast")
+    ahead = branch(TRUNK[-1], 99, "ahead")
+    for peer in ("slow", "fast"):
+        made, _ = hear(made, peer, hello_of(ahead[-1]))
+    greeted_at = None
+    for at, block in enumerate(ahead[:-1], 1):
+        now = at * 0.9 * limits.patience
+        made, _ = hear(made, "fast", Pong(), now=now)
+        made, _ = hear(made, "slow", Blocks((block,)), now=now)
+        made, _ = made.step(Tick(now))
+        if not made.waiting:
+            greeted_at = now
+            break
+    assert greeted_at is not None
+    assert limits.lead <= greeted_at < limits.lead + limits.patience
 
 
 def test_f29_a_leader_whose_block_is_refused_is_replaced_at_once() -> None:
@@ -145,6 +179,25 @@ def test_f37_what_can_be_sent_is_sent(seed: int) -> None:
         for made in pair.nodes:
             for link in made.links.values():
                 assert link.state is not State.SYNCING or link.room <= 0
+
+
+@pytest.mark.parametrize("ways", WAYS, ids="-".join)
+@pytest.mark.parametrize("limits", [Limits(tips=4096), Limits(tips=4096, hello_burst=8)], ids=["default", "too small"])
+def test_f38_hellos_that_bunch_up_on_the_way_are_no_flood(ways: tuple[Strategy, Strategy], limits: Limits) -> None:
+    """Both switch forks twenty times a second. One way stalls, for as long as a link may be silent, and then flows."""
+    forks = branch(TRUNK[0], 1, "worse"), branch(TRUNK[0], 1, "better", gain=99)
+    pair = Pair(*(node(TRUNK[:1], run, limits=limits, strategy=way) for run, way in zip(forks, ways, strict=True)))
+    pair.connect()
+    for at in range(int(20 * limits.silence)):
+        pair.now = at / 20
+        for side in (0, 1):
+            pair.feed(side, Tick(pair.now))
+            pair.feed(side, Produced((child(TRUNK[0], str(at), gain=(2, 999)[side] + at),), pair.now))
+        while pair.queues[1]:
+            pair.deliver(1)
+    while pair.queues[0] and pair.up:
+        pair.deliver(0)
+    assert bool(blamed(pair.outputs[1])) == (limits.hello_burst < Limits().hello_burst)
 
 
 def test_f41_who_fell_out_of_step_is_back_with_the_next_connection() -> None:

@@ -9,21 +9,8 @@ from syncfsm.link import State
 from syncfsm.messages import Blocks, Note
 from syncfsm.node import Node
 from syncfsm.outputs import Deliver, Misbehaviour, Output, Send, SendBlocks, Undelivered
-from syncfsm.testing import Pair
-from tests.building import (
-    GENESIS,
-    branch,
-    child,
-    connected,
-    hear,
-    hello_of,
-    joined,
-    link_of,
-    messages,
-    node,
-    partings,
-    sent_blocks,
-)
+from syncfsm.testing import GENESIS, Pair, branch, child
+from tests.building import connected, hear, hello_of, joined, link_of, messages, node, partings, sent_blocks
 
 TRUNK = branch(GENESIS, 6, "trunk")
 OLD, NEW = branch(TRUNK[2], 3, "old"), branch(TRUNK[2], 5, "new")

@@ -26,8 +26,8 @@ from syncfsm.link import State, Strategy
 from syncfsm.messages import Blocks, Bye, Control, Finality, Found, Hello, Note, Parting, Ping, Pong
 from syncfsm.node import Node
 from syncfsm.outputs import Disconnect, Misbehaviour, Output, Send, SendBlocks, Undelivered
-from syncfsm.testing import Pair
-from tests.building import GENESIS, branch, child, connected, hear, hello_of, joined, link_of, messages, node, partings
+from syncfsm.testing import GENESIS, Pair, branch, child
+from tests.building import connected, hear, hello_of, joined, link_of, messages, node, partings
 
 TRUNK = branch(GENESIS, 10, "trunk")
 LEFT, RIGHT = branch(TRUNK[1], 5, "left"), branch(TRUNK[1], 8, "right")
@@ -119,7 +119,7 @@ def test_contradicting_finals_part_when_our_own_final_block_comes_later() -> Non
         made, nothing = hear(made, "p", Finality(RIGHT[0].point))
         assert nothing == []
         _, outputs = made.step(Finalised(LEFT[2].point, 0.0))
-        parted([said for said in outputs if isinstance(said, Send | Disconnect)], Parting.CONTRADICTION, LEFT[2])
+        assert parted([said for said in outputs if isinstance(said, Send | Disconnect)], Parting.CONTRADICTION, LEFT[2])
 
 
 @pytest.mark.parametrize("ways", [(a, b) for a in Strategy for b in Strategy], ids=lambda ways: "-".join(ways))
@@ -137,16 +137,16 @@ def test_contradicting_finals_end_the_link_once_whenever_they_come(ways: tuple[S
     assert not [said for said in pair.outputs[0] + pair.outputs[1] if isinstance(said, Misbehaviour)]
 
 
-@pytest.mark.parametrize(
-    "retention",
-    [
-        100,
-    ],
-)
-def test_contradicting_finals_that_cross_end_the_link(retention: int) -> None:
-    limits = Limits(retention=retention)
+def test_a_final_block_that_ours_rules_out_contradicts_also_above_it() -> None:
+    made, nothing = hear(in_step(node(TRUNK[:2], LEFT, RIGHT)), "p", Finality(RIGHT[2].point))
+    assert nothing == []
+    _, outputs = made.step(Finalised(LEFT[0].point, 0.0))
+    assert parted([said for said in outputs if isinstance(said, Send | Disconnect)], Parting.CONTRADICTION, LEFT[0])
+
+
+def test_contradicting_finals_that_cross_end_the_link() -> None:
     rival = branch(TRUNK[1], 9, "rival", gain=9)
-    pair = Pair(node(TRUNK[:2], LEFT, limits=limits), node(TRUNK[:2], rival, limits=limits))
+    pair = Pair(node(TRUNK[:2], LEFT), node(TRUNK[:2], rival))
     pair.connect()
     pair.round()
     pair.feed(0, Finalised(LEFT[0].point, 0.0))
