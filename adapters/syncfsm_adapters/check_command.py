@@ -3,6 +3,9 @@
 import argparse
 import importlib.util
 import json
+import os
+import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -14,22 +17,30 @@ from syncfsm.errors import LocalError
 
 if TYPE_CHECKING:
     from syncfsm.check import Exploration, Progress, World
+    from syncfsm.check.story import Story
 
-OK, VIOLATED = 0, 1
+OK, NOT_SHOWN, PIPE_CLOSED = 0, 1, 141
 DEFAULT: Final = Path("spec/worlds.py")
+LIMIT: Final = 50_000_000
+"""States of a world, if no limit is given: about 10 GB at the peak. A world that has more may have no end."""
 CHECK_HELP: Final = """Explore worlds exhaustively: every state they can reach, by calling the code that ships. A
 world is a value of type syncfsm.check.World in a Python file; the tuple STANDARD names those that are explored when
-none is asked for. Exits with 1, the shortest story and its diagram if a promise does not hold."""
+none is asked for; without it all are. Exits with 0 if every promise holds, with 1 if one does not (after the shortest
+story and its diagram) or is left open by a limit, with 2 if a world is not written as it must be."""
 REPLAY_HELP: Final = """Run a story that 'syncfsm check' saved again, on the code as it is now. Exits with 0 if it goes
 the same way, with 1 if it does not, and says where."""
 
 
 def add_check(check: argparse.ArgumentParser) -> None:
     """The flags of ``syncfsm check``."""
-    check.add_argument("paths", nargs="*", type=Path, metavar="PATH", help=f"files or folders (default: {DEFAULT})")
+    check.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help=f"files, or folders with *worlds*.py (default: {DEFAULT})"
+    )
     check.add_argument("--list", action="store_true", help="name the worlds, and explore none")
     check.add_argument("--world", action="append", dest="worlds", metavar="NAME", help="only this one; repeatable")
-    check.add_argument("--limit", type=int, metavar="N", help="stop each world at N states; proves nothing")
+    check.add_argument(
+        "--limit", type=int, default=LIMIT, metavar="N", help=f"leave a world at N states (default: {LIMIT:,})"
+    )
     check.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     check.add_argument(
         "--stories", type=Path, default=Path("out"), metavar="DIR", help="save stories there (default: %(default)s)"
@@ -46,38 +57,64 @@ def add_replay(replay: argparse.ArgumentParser) -> None:
 
 
 def run_check(given: argparse.Namespace) -> int:
-    """Explore what was asked for; 1 if a promise does not hold or a row fires in no world of the standard set."""
+    """Explore what was asked for; 1 if a promise does not hold, or is left open."""
+    with _outside():
+        return _check(given)
+
+
+def _check(given: argparse.Namespace) -> int:
+    if given.limit < 1:
+        raise LocalError(f"--limit {given.limit}: give a number of states, 1 or more")
     everything, standard = load(given.paths or [DEFAULT])
     if given.list:
         for world in everything.values():
-            print(f"{world.name:<28} {world.doc}")
+            print(f"{world.name:<28} {world.doc}".rstrip())
         return OK
-    worlds = [pick(everything, name) for name in given.worlds] if given.worlds else standard
+    worlds = [pick(everything, name) for name in dict.fromkeys(given.worlds)] if given.worlds else standard
     if not worlds:
-        raise LocalError("no world to explore: name one with --world, or put some into a tuple called STANDARD")
-    reports = []
+        raise LocalError("no world to explore: STANDARD is empty; name one with --world")
+    _print_lint(worlds)
+    reports: list[dict[str, Any]] = []
+    _save_figures(given.json, reports)
     for world in worlds:
         reports.append(_explore(world, given))
-        if given.json is not None:
-            given.json.parent.mkdir(parents=True, exist_ok=True)
-            given.json.write_text(json.dumps({"worlds": reports}, indent=2) + "\n", encoding="utf-8")
+        _save_figures(given.json, reports)
     return _summary(reports)
 
 
 def run_replay(given: argparse.Namespace) -> int:
     """Tell the story again; 1 if it goes another way now."""
+    with _outside():
+        return _replay(given)
+
+
+def _replay(given: argparse.Namespace) -> int:
     from syncfsm.check import diagram, story
 
     with given.story.open(encoding="utf-8") as file:
         try:
             name, violation, told = story.read(file)
-        except (ValueError, KeyError) as error:
+        except ValueError as error:
             raise LocalError(f"{given.story}: {error}") from error
     again = story.tell(pick(load(given.paths or [DEFAULT])[0], name), violation)
-    print(diagram.mermaid(again) if given.mermaid else diagram.terminal(again), end="")
+    print(diagram.mermaid(again) if given.mermaid else diagram.terminal(again, _across()), end="")
     changed = story.difference(again, told)
-    print(f"\nIt goes another way now: {changed}" if changed else "\nIt goes the same way, to the last action.")
-    return VIOLATED if changed else OK
+    verdict = f"It goes another way now: {changed}" if changed else "It goes the same way, to the last action."
+    print(f"%% {verdict}" if given.mermaid else f"\n{verdict}")
+    return NOT_SHOWN if changed else OK
+
+
+@contextmanager
+def _outside() -> Iterator[None]:
+    """What the file system refuses is told in one line. A reader that has left, as ``head`` does, ends the command."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        raise SystemExit(PIPE_CLOSED) from None
+    except OSError as error:
+        raise LocalError(f"{error.filename}: {error.strerror}") from error
 
 
 # Worlds ---------------------------------------------------------------------------------------------------------
@@ -88,25 +125,31 @@ def load(paths: Sequence[Path]) -> tuple[dict[str, "World"], list["World"]]:
     everything: dict[str, World] = {}
     standard: list[World] = []
     for path in _files(paths):
-        found = list(_worlds(vars(_module(path)).values()))
-        everything |= {world.name: world for world in found}
-        chosen = getattr(_module(path), "STANDARD", None)
-        standard += found if chosen is None else chosen
+        module = _module(path)
+        found = {id(world): world for world in _worlds(vars(module).values())}
+        if not found:
+            raise LocalError(f"{path} has no world; put a value of type syncfsm.check.World at its top")
+        for world in found.values():
+            if everything.setdefault(world.name, world) is not world:
+                raise LocalError(f"{path}: another world is called {world.name!r} too; give each a name of its own")
+        standard += getattr(module, "STANDARD", found.values())
     return everything, standard
 
 
 def pick(worlds: dict[str, "World"], name: str) -> "World":
     """The world of this name."""
     if name not in worlds:
-        raise LocalError(f"there is no world {name!r}; there are {', '.join(worlds) or 'none'}")
+        raise LocalError(f"there is no world {name!r}; give the file that it is in, or one of {', '.join(worlds)}")
     return worlds[name]
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
-        if not path.exists():
-            raise LocalError(f"there is no {path}; give the file in which your worlds are")
-        yield from sorted(path.glob("*worlds*.py")) if path.is_dir() else [path]
+        wanted = path / "*worlds*.py" if path.is_dir() else path
+        found = sorted(path.glob(wanted.name)) if path.is_dir() else [path] if path.exists() else []
+        if not found:
+            raise LocalError(f"there is no {wanted}; give the file in which your worlds are")
+        yield from found
 
 
 def _module(path: Path) -> Any:
@@ -120,8 +163,17 @@ def _module(path: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     with _importing_from(path.resolve().parent.parent, path.resolve().parent):
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            raise _unreadable(path, error) from error
     return module
+
+
+def _unreadable(path: Path, error: Exception) -> LocalError:
+    from syncfsm.check.mistakes import said
+
+    return LocalError(f"{path} cannot be read: {error if isinstance(error, LocalError) else said(error)}")
 
 
 @contextmanager
@@ -144,44 +196,83 @@ def _worlds(values: Any) -> Iterator["World"]:
             yield from _worlds(value)
 
 
+def _print_lint(worlds: Sequence["World"]) -> None:
+    """A table that is not sound is explored all the same, but what its lint says is often the answer."""
+    from syncfsm.check import NodeComponent
+    from syncfsm.machine import Table
+
+    tables = [c.table for world in worlds for c in world.components if isinstance(c, NodeComponent)]
+    for table in {id(table): table for table in tables if isinstance(table, Table)}.values():
+        for sentence in table.lint():
+            print(f"table {table.name} is not sound: {sentence}")
+
+
 # Exploring ------------------------------------------------------------------------------------------------------
 
 
 def _explore(world: "World", given: argparse.Namespace) -> dict[str, Any]:
     from syncfsm.check import Exploration
+    from syncfsm.check.mistakes import place
     from syncfsm.check.report import report
 
     begun = time.perf_counter()
     exploration = Exploration(world)
-    with _telling(world.name, begun) as told:
-        exploration.run(given.limit, told)
-    seconds = time.perf_counter() - begun
-    found = report(exploration, seconds)
-    bound = "open" if found["settle_bound"] is None else found["settle_bound"]
-    verdict = "VIOLATED" if exploration.violation else "holds" if found["complete"] else "stopped at its limit"
+    try:
+        with _telling(world.name, begun) as told:
+            exploration.run(given.limit, told)
+    except KeyboardInterrupt as stop:
+        print(f"{world.name:<26} interrupted at {exploration.states:,} states, depth {exploration.depth}{place(stop)}")
+        raise
+    found = report(exploration, time.perf_counter() - begun)
+    verdict = "VIOLATED" if exploration.violation else "holds" if exploration.complete else "OPEN, left at the limit"
+    bound = "" if found["settle_bound"] is None else f" settles within {found['settle_bound']},"
     print(
         f"{world.name:<26} {verdict}: {found['states']:,} states, {found['transitions']:,} transitions, depth"
-        f" {found['depth']}, settles within {bound}, {seconds:.1f} s, {found['states_per_second']:,} states/s,"
+        f" {found['depth']},{bound} {found['seconds']:.1f} s, {found['states_per_second']:,} states/s,"
         f" {exploration.nbytes / 1e6:.0f} MB",
         flush=True,
     )
     if exploration.violation:
-        found["story"] = str(_tell(exploration, given.stories))
+        _tell(exploration, given)
     return found
 
 
-def _tell(exploration: "Exploration", folder: Path) -> Path:
+def _tell(exploration: "Exploration", given: argparse.Namespace) -> None:
+    """Print what does not hold, and its story; keep the story. What is nowhere reached has none."""
     from syncfsm.check import diagram, story
+    from syncfsm.check.found import UNREACHED
 
     assert exploration.violation is not None
     told = story.tell(exploration.world, exploration.violation)
-    print("\n" + diagram.terminal(told))
+    if exploration.violation.detail == UNREACHED:
+        print("\n" + "\n".join(diagram.heading(told)))
+        return
+    print("\n" + diagram.terminal(told, _across()))
+    path = _save_story(told, given.stories)
+    again = shlex.join(["syncfsm", "replay", *map(str, (path, *given.paths))])
+    print(f"Story: {path}, diagram: {path.with_suffix('.mmd')}. Run it again: {again}")
+
+
+def _save_story(told: "Story", folder: Path) -> Path:
+    from syncfsm.check import diagram, story
+
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{exploration.world.name}-{exploration.violation.name}.ndjson"
+    path = folder / f"{told.world.name}-{told.violation.name}.ndjson".replace("/", "_")
     path.write_text(story.to_ndjson(told), encoding="utf-8")
     path.with_suffix(".mmd").write_text(diagram.mermaid(told), encoding="utf-8")
-    print(f"Story: {path} (run it again with: syncfsm replay {path}), diagram: {path.with_suffix('.mmd')}")
     return path
+
+
+def _save_figures(path: Path | None, reports: list[dict[str, Any]]) -> None:
+    """The figures so far. Called before the first world too: a path that cannot be written is told at once."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"worlds": reports}, indent=2) + "\n", encoding="utf-8")
+
+
+def _across() -> int | None:
+    """Characters of a line, if this is a terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 @contextmanager
@@ -214,18 +305,29 @@ def _line(name: str, progress: "Progress", begun: float) -> str:
 
 
 def _summary(reports: list[dict[str, Any]]) -> int:
-    from syncfsm.check.report import VIOLATED as BROKEN
+    from syncfsm.check.report import OPEN, VIOLATED
+
+    states, seconds = sum(each["states"] for each in reports), sum(each["seconds"] for each in reports)
+    worlds = f"{len(reports)} world{'' if len(reports) == 1 else 's'}"
+    print(f"\n{worlds}, {states:,} states, {seconds:.1f} s, {states / max(seconds, 1e-9):,.0f} states/s.")
+    verdicts = [(each["name"], name, verdict) for each in reports for name, verdict in each["properties"].items()]
+    violated = [f"VIOLATED {world}: {name}" for world, name, verdict in verdicts if verdict == VIOLATED]
+    left = {world: None for world, _, verdict in verdicts if verdict == OPEN}
+    _print_rows(reports, listed=not violated)
+    if violated:
+        print("\n".join(violated))
+    elif left:
+        print(f"OPEN, nothing is proved: {', '.join(left)}")
+    return NOT_SHOWN if violated or left else OK
+
+
+def _print_rows(reports: list[dict[str, Any]], listed: bool) -> None:
+    """How many rows fired, and which never did; the latter means little if a violation ended the exploration."""
     from syncfsm.check.report import never_fired
 
     silent = never_fired(reports)
     fired = {row for each in reports for row in each["rules_fired"]}
-    states, seconds = sum(each["states"] for each in reports), sum(each["seconds"] for each in reports)
-    print(f"\n{len(reports)} worlds, {states:,} states, {seconds:.1f} s, {states / max(seconds, 1e-9):,.0f} states/s.")
     if fired or silent:
-        print(f"{len(fired)} of {len(fired) + len(silent)} rows fired." + (" Never:" if silent else ""))
-    for row in silent:
+        print(f"{len(fired)} of {len(fired) + len(silent)} rows fired." + (" Never:" if silent and listed else ""))
+    for row in silent if listed else ():
         print(f"  {row}")
-    broken = [f"{each['name']}: {name}" for each in reports for name, v in each["properties"].items() if v == BROKEN]
-    for each in broken:
-        print(f"VIOLATED {each}")
-    return VIOLATED if broken else OK

@@ -5,9 +5,10 @@ what happens to whom; everything else has a column of its own.
 """
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from syncfsm.check.found import UNREACHED
 from syncfsm.check.nodes import tell as tell_message
 from syncfsm.check.story import Scene, Story
 from syncfsm.check.world import Environment, Moment, World
@@ -15,54 +16,69 @@ from syncfsm.events import Received, Room
 from syncfsm.outputs import Deliver, Disconnect, Misbehaviour, Send, SendBlocks
 
 WIDTH: Final = 46
-"""Characters of a column."""
+"""Characters of a column, where there is room."""
+NARROWEST: Final = 24
 MARGIN: Final = 5
 
 
 def columns(world: World) -> list[str]:
     """The components that have a column."""
-    return [c.name for c in world.components if not hasattr(c, "source") and not isinstance(c, Environment)]
+    found = [c.name for c in world.components if not hasattr(c, "source") and not isinstance(c, Environment)]
+    return found or list(world.names)
 
 
 def heading(story: Story) -> list[str]:
     """What is violated, and the sentence it comes from."""
-    violation = story.violation
-    lines = [f"{violation.name} does not hold in world {story.world.name}, {len(story.scenes)} actions from the start."]
+    violation, world, steps = story.violation, story.world.name, len(story.scenes)
+    if violation.detail == UNREACHED:
+        lines = [f"{violation.name} does not hold in world {world}: there is no such state in it, and no such step."]
+    else:
+        away = f"{steps} action{'' if steps == 1 else 's'} from the start"
+        lines = [f"{violation.name} does not hold in world {world}, {away}."]
     lines += textwrap.wrap(f"“{violation.sentence}”", 100, initial_indent="  ", subsequent_indent="  ")
-    return lines + ([f"  {violation.detail}"] if violation.detail else [])
+    return lines + ([f"  {violation.detail}"] if violation.detail not in ("", UNREACHED) else [])
 
 
-def terminal(story: Story) -> str:
-    """The story as text: a column for each node, an arrow for each message, what each rule did below."""
+def terminal(story: Story, across: int | None = None) -> str:
+    """The story as text: a column for each node, an arrow for each message, what each rule did below.
+
+    ``across`` is how many characters there are in a line; columns get narrower to fit, down to a bound.
+    """
     names, world = columns(story.world), story.world
+    width = WIDTH if across is None else max(NARROWEST, min(WIDTH, (across - MARGIN) // len(names)))
     lines = [*heading(story), ""]
-    lines.append(" " * MARGIN + "".join(name.ljust(WIDTH) for name in names).rstrip())
-    start = {name: world.components[world.find(name)].show(world.components[world.find(name)].start) for name in names}
-    lines += _cells(names, {name: [f"({text})"] for name, text in start.items()})
+    lines.append(" " * MARGIN + "".join(name.ljust(width) for name in names).rstrip())
+    starts = dict(zip(world.names, world.start, strict=True))
+    lines += _cells(names, {name: [f"({world.show(name, starts[name])})"] for name in names}, width)
     for at, scene in enumerate(story.scenes, 1):
         if story.violation.loop == at - 1:
             lines.append("---- from here the run repeats itself ----")
-        lines.append(f"{at:>3}  {_action(names, scene)}".rstrip())
-        lines += _cells(names, {name: list(_deeds(world, scene, name)) for name in names})
+        lines.append(f"{at:>3}  {_action(names, scene, width)}".rstrip())
+        lines += _cells(names, {name: list(_deeds(world, scene, name)) for name in names}, width)
+        last = scene.moments[-1]
+        if last.raised and last.component not in names:
+            lines.append(f"{' ' * MARGIN}! {last.component}: {last.raised}")
     if story.stopped:
         lines.append(f"Here the run stops: {story.stopped}.")
     return "\n".join(lines) + "\n"
 
 
-def _action(names: list[str], scene: Scene) -> str:
-    arrow = _arrow(scene)
+def _action(names: list[str], scene: Scene, width: int) -> str:
+    arrow = _arrow(names, scene)
     if arrow is None:
         return f"* {scene.component}: {scene.label}"
     source, target, text = arrow
-    here, there = names.index(source) * WIDTH, names.index(target) * WIDTH
+    here, there = names.index(source) * width, names.index(target) * width
     left, right = min(here, there), max(here, there)
     body = f" {text} ".center(right - left - 2, "─")
     return " " * left + (f"├{body}▶" if here < there else f"◀{body}┤")
 
 
-def _arrow(scene: Scene) -> tuple[str, str, str] | None:
-    """From whom, to whom, what; ``None`` if the action is no delivery."""
+def _arrow(names: list[str], scene: Scene) -> tuple[str, str, str] | None:
+    """From whom, to whom, what; ``None`` if the action is no delivery between two columns."""
     for moment in scene.moments[1:]:
+        if getattr(moment.stimulus, "peer", None) not in names or moment.component not in names:
+            continue
         if isinstance(moment.stimulus, Received) and scene.label in ("deliver", "overtake"):
             return moment.stimulus.peer, moment.component, tell_message(moment.stimulus.message)
         if isinstance(moment.stimulus, Room):
@@ -72,14 +88,12 @@ def _arrow(scene: Scene) -> tuple[str, str, str] | None:
 
 def _deeds(world: World, scene: Scene, name: str) -> Iterator[str]:
     """What one component did in this action."""
-    component = world.components[world.find(name)]
     for moment in scene.moments:
         if moment.component == name:
-            if isinstance(moment.after, str):
-                yield f"! {moment.after}"
-                continue
-            before, after = component.show(moment.before), component.show(moment.after)
+            before, after = world.show(name, moment.before), world.show(name, moment.after)
             yield f"{before}  ⇒  {after}" if before != after else f"({after})"
+            if moment.raised:
+                yield f"  ! {moment.raised}"
             yield from (f"  {_row(rule)}" for rule in moment.rules)
             yield from (f"  {text}" for text in _said(moment))
 
@@ -107,34 +121,39 @@ def _said(moment: Moment) -> Iterator[str]:
                 pass
 
 
-def _cells(names: list[str], texts: dict[str, list[str]]) -> list[str]:
+def _cells(names: list[str], texts: Mapping[str, Sequence[str]], width: int) -> list[str]:
     """Texts side by side, each wrapped to its column."""
-    cells = [[part for line in texts.get(name, ()) for part in _wrap(line)] for name in names]
+    cells = [[part for line in texts[name] for part in _wrap(line, width)] for name in names]
     rows = max(map(len, cells), default=0)
     filled = [[*cell, *[""] * (rows - len(cell))] for cell in cells]
-    return [(" " * MARGIN + "".join(part.ljust(WIDTH) for part in row)).rstrip() for row in zip(*filled, strict=True)]
+    return [(" " * MARGIN + "".join(part.ljust(width) for part in row)).rstrip() for row in zip(*filled, strict=True)]
 
 
-def _wrap(line: str) -> list[str]:
+def _wrap(line: str, width: int) -> list[str]:
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.wrap(line, WIDTH - 2, subsequent_indent=indent, drop_whitespace=True) or [""]
+    return textwrap.wrap(line, width - 2, subsequent_indent=indent, drop_whitespace=True) or [""]
 
 
 def mermaid(story: Story) -> str:
     """The story as a Mermaid sequence diagram."""
     names, world = columns(story.world), story.world
     lines = ["sequenceDiagram", *(f"    participant {name}" for name in names)]
+    everybody = names[0] if len(names) == 1 else f"{names[0]},{names[-1]}"
     for at, scene in enumerate(story.scenes, 1):
-        arrow = _arrow(scene)
+        if story.violation.loop == at - 1:
+            lines.append("    loop for ever")
+        arrow = _arrow(names, scene)
         if arrow is None:
-            lines.append(f"    Note over {names[0]},{names[-1]}: {at}. {_safe(f'{scene.component}: {scene.label}')}")
+            lines.append(f"    Note over {everybody}: {at}. {_safe(f'{scene.component}: {scene.label}')}")
         else:
             lines.append(f"    {arrow[0]}->>{arrow[1]}: {at}. {_safe(arrow[2])}")
         for name in names:
             deeds = [_safe(deed.strip()) for deed in _deeds(world, scene, name)]
             if deeds:
                 lines.append(f"    Note over {name}: {'<br/>'.join(deeds)}")
-    lines.append(f"    Note over {names[0]},{names[-1]}: {_safe(story.violation.name)} does not hold")
+    if story.violation.loop is not None:
+        lines.append("    end")
+    lines.append(f"    Note over {everybody}: {_safe(story.violation.name)} does not hold")
     return "\n".join(lines) + "\n"
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syncfsm.check.arrays import Column, Ints, SortedIndex
-from syncfsm.check.found import NEVER_RAISES, Progress, Rows, Violation
+from syncfsm.check.found import NEVER_RAISES, UNREACHED, Progress, Rows, Violation
 from syncfsm.check.judge import Judge
 from syncfsm.check.packing import Keys, Layout
 from syncfsm.check.properties import Settles
@@ -24,6 +24,8 @@ from syncfsm.check.world import State, World
 
 CHUNK: Final = 1 << 15
 """States expanded at a time: their rows fit the processor's cache."""
+MOST: Final = 1 << 30
+"""No more states than this: their numbers are 32 bits wide, and a level may double them."""
 
 
 class _OutgrownError(Exception):
@@ -86,9 +88,13 @@ class Exploration:
         return self.violation is not None or self._expanded == self.states
 
     def run(self, most: int | None = None, told: Callable[[Progress], None] = lambda progress: None) -> None:
-        """Explore until a property is violated, nothing is left, or ``most`` states are known; then judge the whole."""
+        """Explore until a property is violated, nothing is left, or ``most`` states are known; then judge the whole.
+
+        Whole levels are explored, so it ends with somewhat more than ``most``. ``told`` is called after each. A mistake
+        in the world raises ``LocalError``.
+        """
         with _no_collecting():
-            while not self.complete and (most is None or self.states < most):
+            while not self.complete and self.states < (MOST if most is None else min(most, MOST)):
                 self._level()
                 told(self.progress)
         if self.violation is None and self._expanded == self.states:
@@ -100,7 +106,7 @@ class Exploration:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all arrays kept."""
+        """Bytes of all arrays kept; at its peak the process takes up to three times as much."""
         columns = (*self._words, self._parent, self._place, self._choice, self._from, self._to)
         kept = sum(column.nbytes for column in columns) + self._index.nbytes + self._keys.nbytes
         return kept + self._stimuli.nbytes + sum(table.nbytes for table in self._tables)
@@ -115,11 +121,11 @@ class Exploration:
                 break
             except _OutgrownError as outgrown:
                 self._widen(outgrown.place)
+        self._judge_ends(low, high, batches)  # before what the steps broke: this is a shorter story
         if self.violation is not None:
             return
         self._expanded = high
-        self._judge_ends(low, high, batches)
-        if self.violation is None and batches:
+        if batches:
             self._join(batches)
             if self.states > high:
                 self.depth += 1
@@ -320,7 +326,7 @@ class Exploration:
                     return
         missing = self._judge.unreached()
         if missing is not None:
-            self._violated(missing.name, missing.sentence, "never reached", [])
+            self._violated(missing.name, missing.sentence, UNREACHED, [])
 
     def _circle(self, wanted: Settles, cycle: Sequence[int]) -> None:
         """The way to a run that never ends, and once around."""

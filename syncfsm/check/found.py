@@ -10,6 +10,8 @@ from syncfsm.check.arrays import Ints
 
 NEVER_RAISES: Final = ("NeverRaises", "Nothing that can happen makes the code raise.")
 """The promise that every world makes, and its sentence."""
+UNREACHED: Final = "never reached"
+"""The detail of a violation that is the lack of something: it has no story."""
 
 
 @attrs.frozen

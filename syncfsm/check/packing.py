@@ -7,6 +7,7 @@ import attrs
 import numpy as np
 
 from syncfsm.check.arrays import Ints, SortedIndex
+from syncfsm.errors import LocalError
 
 WORD: Final = 63
 """Bits of a word: what a signed 64-bit integer orders as it should."""
@@ -16,7 +17,10 @@ HALF: Final = 31
 
 @attrs.frozen
 class Layout:
-    """Where each component's number stands: its width, its word, and its shift in that word."""
+    """Where each component's number stands: its width, its word, and its shift in that word.
+
+    Two words have a bit for each of 126 components at most, so a component's place fits a signed byte.
+    """
 
     widths: tuple[int, ...]
     words: tuple[int, ...]
@@ -24,7 +28,7 @@ class Layout:
 
     @classmethod
     def of(cls, widths: Sequence[int]) -> "Layout":
-        """One word if they fit, else two, the first components in the first. ``ValueError`` if two do not do."""
+        """One word if they fit, else two, the first components in the first. ``LocalError`` if two do not do."""
         words, shifts, word, used = list[int](), list[int](), 0, 0
         total = sum(widths)
         for width in widths:
@@ -36,7 +40,7 @@ class Layout:
             shifts.append(used)
             used += width
         if word > 1:
-            raise ValueError(f"the local states of this world need {total} bits; make it smaller, 2 x {WORD} are there")
+            raise LocalError(f"the local states of this world need {total} bits; make it smaller, 2 x {WORD} are there")
         return cls(tuple(widths), tuple(words), tuple(shifts))
 
     @property

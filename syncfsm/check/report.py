@@ -3,6 +3,7 @@
 from typing import Any
 
 from syncfsm.check.explore import Exploration
+from syncfsm.check.found import NEVER_RAISES
 from syncfsm.check.properties import Sometimes, SometimesStep
 
 HOLDS, VIOLATED, REACHED, OPEN = "holds", "violated", "reached", "open"
@@ -10,14 +11,15 @@ HOLDS, VIOLATED, REACHED, OPEN = "holds", "violated", "reached", "open"
 
 
 def verdicts(exploration: Exploration) -> dict[str, str]:
-    """Each promise by its name. One with several parts holds if all of them do."""
+    """Each promise by its name, with the one that every world makes. One with several parts holds if all of them do."""
     violation, reached = exploration.violation, exploration.reached
-    found: dict[str, str] = {}
+    kept = HOLDS if violation is None and exploration.complete else OPEN
+    found = {NEVER_RAISES[0]: kept}
     for claim in exploration.world.properties:
         if isinstance(claim, Sometimes | SometimesStep):
             found[claim.name] = REACHED if claim.name in reached else OPEN
         else:
-            found[claim.name] = HOLDS if violation is None and exploration.complete else OPEN
+            found[claim.name] = kept
     if violation is not None:
         found[violation.name] = VIOLATED
     return found
@@ -33,8 +35,6 @@ def report(exploration: Exploration, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "states_per_second": round(exploration.states / seconds) if seconds else None,
         "depth": exploration.depth,
-        "bytes": exploration.nbytes,
-        "complete": exploration.complete and exploration.violation is None,
         "settle_bound": exploration.settled.bound if exploration.settled and not exploration.settled.cycle else None,
         "properties": verdicts(exploration),
         "rules_fired": [str(row) for row in rows if row in fired],

@@ -4,11 +4,12 @@ A story is kept as NDJSON: a line about the whole, then a line for each action, 
 replay it is to run the same actions again and compare, so a story also tells whether a change of the code changes it.
 """
 
-import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from itertools import zip_longest
+from typing import Final
 
 import attrs
+import msgspec
 
 from syncfsm.check.found import Violation
 from syncfsm.check.world import Moment, State, StepError, World
@@ -63,52 +64,93 @@ def tell(world: World, violation: Violation) -> Story:
 # On disk --------------------------------------------------------------------------------------------------------
 
 
+class ToldStep(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one component did, as people see it: its state before and after, and the rows that fired."""
+
+    component: str
+    before: str
+    after: str
+    rules: tuple[str, ...]
+    raised: str = ""
+
+
+class ToldScene(msgspec.Struct, frozen=True):
+    """One action, as it is kept."""
+
+    action: int
+    component: str
+    choice: str
+    steps: tuple[ToldStep, ...]
+
+
+class Head(msgspec.Struct, frozen=True, tag_field="format", tag=FORMAT):
+    """The first line. ``actions`` is how many lines follow."""
+
+    world: str
+    property: str
+    sentence: str
+    detail: str
+    loop: int | None
+    actions: int
+
+
 def to_ndjson(story: Story) -> str:
     """The story, a line of JSON for each action."""
     violation = story.violation
-    head = {
-        "format": FORMAT, "world": story.world.name, "property": violation.name, "sentence": violation.sentence,
-        "detail": violation.detail, "loop": violation.loop,
-    }  # fmt: skip
-    lines = [head, *(_scene(story.world, at, scene) for at, scene in enumerate(story.scenes, 1))]
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    head = Head(
+        story.world.name, violation.name, violation.sentence, violation.detail, violation.loop, len(story.scenes)
+    )
+    lines = [head, *(_told(story.world, at, scene) for at, scene in enumerate(story.scenes, 1))]
+    return "".join(msgspec.json.encode(line).decode() + "\n" for line in lines)
 
 
-def _scene(world: World, at: int, scene: Scene) -> dict[str, Any]:
-    steps = [_moment(world, moment) for moment in scene.moments]
-    return {"action": at, "component": scene.component, "choice": scene.label, "steps": steps}
+def _told(world: World, at: int, scene: Scene) -> ToldScene:
+    steps = tuple(
+        ToldStep(
+            moment.component,
+            world.show(moment.component, moment.before),
+            world.show(moment.component, moment.after),
+            tuple(map(str, moment.rules)),
+            moment.raised,
+        )
+        for moment in scene.moments
+    )
+    return ToldScene(at, scene.component, scene.label, steps)
 
 
-def _moment(world: World, moment: Moment) -> dict[str, Any]:
-    component = world.components[world.find(moment.component)]
-    rules = [str(rule) for rule in moment.rules]
-    after = moment.after if isinstance(moment.after, str) else component.show(moment.after)
-    return {"component": moment.component, "before": component.show(moment.before), "after": after, "rules": rules}
-
-
-def read(lines: Iterable[str]) -> tuple[str, Violation, list[dict[str, Any]]]:
+def read(lines: Iterable[str]) -> tuple[str, Violation, list[ToldScene]]:
     """The world's name, what was violated, and the actions as they were told. ``ValueError`` if it is no story."""
-    found = [json.loads(line) for line in lines if line.strip()]
-    if not found or found[0].get("format") != FORMAT:
-        raise ValueError(f"this is not a story: its first line must say {FORMAT!r}")
-    head, scenes = found[0], found[1:]
-    actions = tuple((scene["component"], scene["choice"]) for scene in scenes)
-    return head["world"], Violation(head["property"], head["sentence"], head["detail"], actions, head["loop"]), scenes
+    head: Head | None = None
+    told: list[ToldScene] = []
+    for at, line in enumerate(lines, 1):
+        try:
+            if head is None:
+                head = msgspec.json.decode(line, type=Head)
+            else:
+                told.append(msgspec.json.decode(line, type=ToldScene))
+        except msgspec.MsgspecError as error:
+            raise ValueError(f"this is not a story: line {at}: {error}") from error
+    if head is None or len(told) != head.actions:
+        raise ValueError(
+            f"this is not a story, or not all of it: {len(told)} actions, of {head.actions if head else 0}"
+        )
+    actions = tuple((scene.component, scene.choice) for scene in told)
+    return head.world, Violation(head.property, head.sentence, head.detail, actions, head.loop), told
 
 
-def difference(story: Story, told: Sequence[dict[str, Any]]) -> str:
+def difference(story: Story, told: Sequence[ToldScene]) -> str:
     """Where this run differs from what was told before, in one sentence; empty if it goes the same way."""
     for at, (scene, before) in enumerate(zip(story.scenes, told, strict=False), 1):
-        now = _scene(story.world, at, scene)
-        if now != before:
-            steps = zip(now["steps"], before["steps"], strict=False)
-            new, old = next((pair for pair in steps if pair[0] != pair[1]), (now, before))
-            where = f"action {at} ({scene.component}: {scene.label})"
-            return f"{where} goes another way: {_brief(old)} then, {_brief(new)} now"
+        steps = zip_longest(before.steps, _told(story.world, at, scene).steps)
+        changed = next(((old, new) for old, new in steps if old != new), None)
+        if changed:
+            old, new = map(_brief, changed)
+            return f"action {at} ({scene.component}: {scene.label}) goes another way: {old} then, {new} now"
     return story.stopped
 
 
-def _brief(step: dict[str, Any]) -> str:
-    return f"{step['component']} [{step.get('after', step.get('choice'))}]" + "".join(
-        f" by {rule}" for rule in step.get("rules", ())
-    )
+def _brief(step: ToldStep | None) -> str:
+    if step is None:
+        return "nothing more"
+    state = f"{step.component} [{step.after}]" + "".join(f" by {rule}" for rule in step.rules)
+    return state + (f" raised {step.raised}" if step.raised else "")

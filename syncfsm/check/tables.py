@@ -1,13 +1,16 @@
 """Each local step is computed once, by calling the component, and is a number from then on."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from syncfsm.check.arrays import Column
+from syncfsm.check.mistakes import call, said
 from syncfsm.check.properties import Property, SometimesStep, Steps
-from syncfsm.check.world import Choice, Component, Emission, Local, Moment, Stimulus
+from syncfsm.check.world import Choice, Component, Emission, Local, Moment, Step, Stimulus
+from syncfsm.errors import LocalError
 
 UNKNOWN: Final = -1
 REFUSED: Final = -2
@@ -36,7 +39,10 @@ class Stimuli:
 
     def number(self, place: int, stimulus: Stimulus) -> int:
         known = self._stimuli[place]
-        found = known.setdefault(stimulus, len(known))
+        try:
+            found = known.setdefault(stimulus, len(known))
+        except TypeError as error:
+            raise LocalError(f"stimulus {stimulus!r}: {error}; stimuli are hashable values") from error
         if found == len(self.values[place]):
             self.values[place].append(stimulus)
         return found
@@ -44,8 +50,9 @@ class Stimuli:
     def emissions(self, given: tuple[Emission, ...]) -> int:
         pairs = []
         for name, stimulus in given:
-            place = self._places[name]
-            pairs.append((place, self.number(place, stimulus)))
+            if name not in self._places:
+                raise LocalError(f"{stimulus!r} is emitted to {name!r}; the components are {', '.join(self._places)}")
+            pairs.append((self._places[name], self.number(self._places[name], stimulus)))
         return self._list(tuple(pairs))
 
     def _list(self, pairs: tuple[tuple[int, int], ...]) -> int:
@@ -110,7 +117,10 @@ class Tabulated:
 
     def number(self, local: Local) -> int:
         """The number of a local state."""
-        found = self._numbers.setdefault(local, len(self.values))
+        try:
+            found = self._numbers.setdefault(local, len(self.values))
+        except TypeError as error:
+            raise LocalError(f"component {self.component.name!r}: {error}; local states are hashable values") from error
         if found == len(self.values):
             self.values.append(local)
             self.first.append(0)
@@ -155,27 +165,29 @@ class Tabulated:
         except Exception as error:  # whatever a component raises is a finding, not ours to choose
             moment = Moment(self.component.name, before, given, before)
             found = self._add(local, local, 0, moment, BROKEN)
-            self.broken[found] = f"{type(error).__name__}: {error}"
+            self.broken[found] = said(error)
         else:
             if step is None:
                 self.grid[stimulus, local] = REFUSED
                 return REFUSED
+            if not isinstance(step, Step):
+                raise LocalError(f"component {self.component.name!r}: a step is a Step or None, not {step!r}")
             moment = Moment(self.component.name, before, given, step.local, step.outputs, step.rules)
             found = self._judged(local, self.number(step.local), self._stimuli.emissions(step.emissions), moment)
         self.grid[stimulus, local] = found
         return found
 
     def _judged(self, local: int, after: int, emit: int, moment: Moment) -> int:
-        asked = [p for p in self._steps if p.when(moment)]
+        asked = [p for p in self._steps if call(p, p.when, moment)]
         alone = [p for p in asked if not p.beside]
         beside = [p for p in asked if p.beside]
-        broken = next((p for p in alone if not p.holds(moment)), None)
+        broken = next((p for p in alone if not call(p, p.holds, moment)), None)
         found = self._add(local, after, emit, moment, (BROKEN if broken else 0) | (ASKS if beside else 0))
         if broken:
             self.broken[found] = broken
         if beside:
             self.asks[found] = beside
-        reaches = [p for p in self._reach if p.holds(moment)]
+        reaches = [p for p in self._reach if call(p, p.holds, moment)]
         if reaches:
             self.reaches[found] = reaches
         return found
@@ -200,7 +212,7 @@ class Tabulated:
         """Learn the choices of these local states; one that the component itself refuses is none."""
         for local in np.unique(locals_[self.count.all[locals_] == UNKNOWN]):
             start = len(self.choices)
-            for choice in self.component.choices(self.values[local]):
+            for choice in self._choices(self.values[local]):
                 entry = self.entry(int(local), self._stimuli.number(self.place, choice.stimulus))
                 if entry != REFUSED:
                     self.choices.append(choice)
@@ -208,6 +220,14 @@ class Tabulated:
                     self.choice_free.append(choice.environment)
             self.first.all[local], self.count.all[local] = start, len(self.choices) - start
         self._keep()
+
+    def _choices(self, local: Local) -> Sequence[Choice]:
+        """What the component may do; stories tell choices apart by their labels."""
+        choices: Sequence[Choice] = call(self.component, self.component.choices, local)
+        labels = [choice.label for choice in choices]
+        if len(set(labels)) < len(labels):
+            raise LocalError(f"component {self.component.name!r}: two of its choices have one label: {labels}")
+        return choices
 
     @property
     def nbytes(self) -> int:

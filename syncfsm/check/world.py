@@ -10,9 +10,12 @@ A component is any object with the five members of ``Component``; its local stat
 
 from collections import deque
 from collections.abc import Hashable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
+
+from syncfsm.check.mistakes import call
+from syncfsm.errors import LocalError
 
 Local = Hashable
 """The state of one component: a value."""
@@ -68,9 +71,13 @@ class Component(Protocol):
         ...
 
 
+MEMBERS: Final = ("name", "start", "step", "choices", "show")
+"""What an object needs to be a component."""
+
+
 @attrs.frozen
 class Moment:
-    """One component's step, as properties and stories see it."""
+    """One component's step, as properties and stories see it. A step that ``raised`` says what, and changes nothing."""
 
     component: str
     before: Any
@@ -78,13 +85,14 @@ class Moment:
     after: Any
     outputs: tuple[Any, ...] = ()
     rules: tuple[Any, ...] = ()
+    raised: str = ""
 
 
 class StepError(Exception):
     """A step raised. ``moments`` is what happened before it in the same action, the step itself last."""
 
     def __init__(self, moments: tuple[Moment, ...]) -> None:
-        super().__init__(str(moments[-1].after))
+        super().__init__(moments[-1].raised)
         self.moments = moments
 
 
@@ -124,9 +132,10 @@ class Environment:
 
 @attrs.frozen
 class World:
-    """A named product of components, and what is claimed about it.
+    """A named product of components, each with a name of its own, and what is claimed about it.
 
-    ``rows`` are the rules whose firing is to be reported, if the components name the rules they apply.
+    ``rows`` are the rules whose firing is to be reported, if the components name the rules they apply. ``LocalError``
+    if there is no component, if one lacks a member of ``Component``, or if two have the same name.
     """
 
     name: str
@@ -134,6 +143,15 @@ class World:
     properties: tuple[Any, ...] = ()
     doc: str = ""
     rows: tuple[Any, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        for component in self.components:
+            for member in MEMBERS:
+                if not hasattr(component, member):
+                    raise LocalError(f"world {self.name}: {component!r} has no {member!r}; see syncfsm.check.Component")
+        if not self.components or len(set(self.names)) < len(self.names):
+            names = ", ".join(self.names) or "none"
+            raise LocalError(f"world {self.name}: give it components, each with a name of its own; there are {names}")
 
     @property
     def start(self) -> State:
@@ -144,8 +162,15 @@ class World:
         return tuple(component.name for component in self.components)
 
     def find(self, name: str) -> int:
-        """The place of a component among the components."""
+        """The place of a component among the components. ``LocalError`` if there is none of this name."""
+        if name not in self.names:
+            raise LocalError(f"world {self.name} has no component {name!r}; it has {', '.join(self.names)}")
         return self.names.index(name)
+
+    def show(self, name: str, local: Any) -> str:
+        """A local state of this component, for people."""
+        component = self.components[self.find(name)]
+        return str(call(component, component.show, local))
 
     def choices(self, state: State) -> list[tuple[str, Choice]]:
         """All that may be tried in this state: (component, choice). Whether it can happen, ``act`` tells."""
@@ -166,7 +191,7 @@ class World:
             try:
                 step = self.components[at].step(before, given)
             except Exception as error:
-                moments.append(Moment(target, before, given, f"{type(error).__name__}: {error}"))
+                moments.append(Moment(target, before, given, before, raised=f"{type(error).__name__}: {error}"))
                 raise StepError(tuple(moments)) from error
             if step is None:
                 return None

@@ -1,10 +1,13 @@
 """``syncfsm check`` and ``syncfsm replay``, as a designer uses them."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from syncfsm_adapters.check_command import PIPE_CLOSED
 from syncfsm_adapters.cli import MISTAKE, NOT_SHOWN, OK, main
 
 WORLDS = """
@@ -46,7 +49,11 @@ def test_the_standard_worlds_are_explored_and_reported(worlds: Path, tmp_path: P
     assert {name: world[name] for name in ("name", "states", "transitions", "depth", "settle_bound")} == {
         "name": "good", "states": 10, "transitions": 9, "depth": 9, "settle_bound": 9
     }  # fmt: skip
-    assert world["properties"] == {"Settles": "holds"}
+    assert list(world) == [
+        "name", "states", "transitions", "seconds", "states_per_second", "depth", "settle_bound", "properties",
+        "rules_fired", "rules_never_fired",
+    ]  # fmt: skip
+    assert world["properties"] == {"NeverRaises": "holds", "Settles": "holds"}
     assert world["states_per_second"] > 0
     assert (world["rules_fired"], world["rules_never_fired"]) == ([], [])
 
@@ -60,10 +67,13 @@ def test_a_violation_has_a_story_that_can_be_replayed(
     assert "Small does not hold in world bad, 3 actions from the start." in said
     assert "VIOLATED bad: Small" in said
     story = stories / "bad-Small.ndjson"
+    assert f"syncfsm replay {story} {worlds}\n" in said, "the command as it must be given, the worlds' file included"
     assert main(["replay", str(story), str(worlds)]) == OK
     assert "goes the same way" in capsys.readouterr().out
     assert main(["replay", str(story), str(worlds), "--mermaid"]) == OK
-    assert capsys.readouterr().out.startswith("sequenceDiagram")
+    diagram = capsys.readouterr().out
+    assert diagram.startswith("sequenceDiagram")
+    assert diagram.splitlines()[-1].startswith("%% It goes the same way"), "a comment: the file stays a diagram"
     worlds.write_text(WORLDS.replace("local + 1", "local + 2"))
     assert main(["replay", str(story), str(_moved(worlds))]) == NOT_SHOWN
     assert "another way now: action 1" in capsys.readouterr().out
@@ -74,18 +84,76 @@ def _moved(worlds: Path) -> Path:
     return worlds.rename(worlds.with_name("changed_worlds.py"))
 
 
+def test_what_a_limit_leaves_open_is_not_shown(worlds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(worlds), "--limit", "5"]) == NOT_SHOWN
+    assert "OPEN, nothing is proved: good" in capsys.readouterr().out
+
+
+def test_what_must_be_reached_and_is_not_has_no_story(
+    worlds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worlds.write_text(
+        "from syncfsm.check import Sometimes\n"
+        + WORLDS.replace('Settles("Settles", "It ends.")', 'Sometimes("Ten", "Ten.", ("digit",), lambda n: n == 10)')
+    )
+    assert main(["check", str(worlds), "--stories", str(tmp_path / "stories")]) == NOT_SHOWN
+    assert "Ten does not hold in world good: there is no such state" in capsys.readouterr().out
+    assert not (tmp_path / "stories").exists()
+
+
+def test_a_table_that_is_not_sound_is_told_first(worlds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    worlds.write_text(
+        "import attrs\nfrom spec.building import Setting, a1, g\nfrom syncfsm.check import with_rules\n"
+        "from syncfsm.link import TABLE\n"
+        "world = Setting().two('w', [g], [g, a1], [], connects=1, cuts=0)\n"
+        "unsound = with_rules(world, attrs.evolve(TABLE, rules=TABLE.rules[:-1]))\n"
+        "STANDARD = (unsound,)\ndel world\n"
+    )
+    main(["check", str(worlds), "--stories", str(worlds.parent)])
+    assert capsys.readouterr().out.startswith("table link is not sound: (closed, greet) has no row")
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly(worlds: Path) -> None:
+    command = [sys.executable, "-m", "syncfsm_adapters", "check", str(worlds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (PIPE_CLOSED, b"")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["check", "nowhere.py"], "there is no nowhere.py"),
-        (["check", "{worlds}", "--world", "other"], "there is no world 'other'; there are good, bad"),
-        (["replay", "{worlds}", "{worlds}"], "worlds.py"),
+        (["check", "{folder}/empty"], "there is no {folder}/empty/*worlds*.py"),
+        (["check", "{folder}/none.py"], "none.py has no world"),
+        (["check", "{folder}/typo.py"], "typo.py cannot be read: SyntaxError: '(' was never closed (typo.py, line 1)"),
+        (
+            ["check", "{folder}/name.py"],
+            "name.py cannot be read: NameError: name 'World' is not defined, in <module> (",
+        ),
+        (["check", "{worlds}", "{folder}/again.py"], "again.py: another world is called 'good' too"),
+        (
+            ["check", "{worlds}", "--world", "other"],
+            "there is no world 'other'; give the file that it is in, or one of",
+        ),
+        (["check", "{worlds}", "--limit", "0"], "--limit 0: give a number of states"),
+        (["check", "{worlds}", "--json", "{folder}"], "{folder}: Is a directory"),
+        (["replay", "{worlds}", "{worlds}"], "worlds.py: this is not a story"),
+        (["replay", "{folder}/nowhere.ndjson"], "nowhere.ndjson: No such file"),
     ],
 )
 def test_mistakes_are_one_line(
     arguments: list[str], message: str, worlds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([argument.format(worlds=worlds) for argument in arguments]) == MISTAKE
+    folder = worlds.parent
+    (folder / "empty").mkdir()
+    (folder / "none.py").write_text("x = 1")
+    (folder / "typo.py").write_text("x = World(")
+    (folder / "name.py").write_text("x = World()")
+    (folder / "again.py").write_text(WORLDS)
+    assert main([argument.format(worlds=worlds, folder=folder) for argument in arguments]) == MISTAKE
     said = capsys.readouterr().err
-    assert message in said
+    assert message.format(folder=folder) in said
     assert len(said.splitlines()) == 1

@@ -1,11 +1,13 @@
 """The explorer: the same states as a plain search, however wide its words; and components of one's own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import attrs
+import numpy as np
 import pytest
 
-from spec.building import LOCATOR, STREAMING, Setting, a1, a2, b1, b2, finalises, g, makes
+from spec.building import LOCATOR, STREAMING, Setting, a1, a2, b1, b2, finalises, g, makes, time_passes
 from syncfsm.check import (
     Always,
     Choice,
@@ -20,11 +22,16 @@ from syncfsm.check import (
     Step,
     Steps,
     World,
+    with_rules,
 )
+from syncfsm.check.judge import Asked
 from syncfsm.check.packing import Layout
 from syncfsm.check.report import HOLDS, OPEN, REACHED, VIOLATED, never_fired, report, verdicts
 from syncfsm.check.world import State
-from syncfsm.messages import Parting
+from syncfsm.errors import LocalError
+from syncfsm.link import TABLE, Event, Link, View
+from syncfsm.messages import Parting, Pong
+from syncfsm.outputs import Output, Send
 
 SMALL = [
     Setting(strategy=strategy, overtaking=True, heads_may_worsen=True, partings=(Parting.OUT_OF_STEP,)).two(
@@ -104,7 +111,7 @@ def test_every_path_is_a_shortest_one_and_leads_where_it_says() -> None:
 def test_components_that_do_not_fit_two_words_are_refused() -> None:
     assert Layout.of([21, 21, 21]).count == 1
     assert Layout.of([21, 21, 22]).count == 2
-    with pytest.raises(ValueError, match="bits"):
+    with pytest.raises(LocalError, match="bits"):
         Layout.of([50, 50, 50])
 
 
@@ -171,6 +178,39 @@ def test_a_run_without_end_is_shown_once_around() -> None:
     assert len(violation.actions) - violation.loop == 4
 
 
+def test_a_run_without_end_begins_as_early_and_is_as_short_as_can_be() -> None:
+    """One way leads soon to a long circle, from which a short one branches off; another leads late to a third."""
+    ways = {0: (1, 10), 1: (2, 9), 2: (3,), 3: (4, 1), 4: (1,), 9: (), 10: (11,), 11: (12,), 12: (13,), 13: (13,)}
+
+    @attrs.frozen
+    class Maze(Digit):
+        def step(self, local: int, stimulus: int) -> Step:  # type: ignore[override]  # it is told where to go
+            return Step(stimulus)
+
+        def choices(self, local: int) -> Sequence[Choice]:
+            return tuple(Choice(f"to {there}", there) for there in ways[local])
+
+    violation = explored(World("maze", (Maze("low", 0),), (Settles("Settles", "it ends"),))).violation
+    assert violation is not None
+    assert [label for _, label in violation.actions] == ["to 1", "to 2", "to 3", "to 1"]
+    assert violation.loop == 1
+
+
+def test_messages_for_ever_are_found_though_the_world_has_no_end() -> None:
+    """Every sign of life is answered by two: the lines get longer and longer, and no state comes twice."""
+
+    def twice(link: Link, message: None, view: View) -> tuple[Link, tuple[Output, ...]]:
+        return link, (Send(link.peer, Pong()), Send(link.peer, Pong()))
+
+    rules = tuple(attrs.evolve(rule, action="twice") if rule.event == (Event.PONG,) else rule for rule in TABLE.rules)
+    table = attrs.evolve(TABLE, rules=rules, actions={**TABLE.actions, "twice": twice})
+    quiet = Setting(timed=True).two("quiet", [g], [g], [time_passes(1.0, "A")], connects=1, cuts=0)
+    violation = explored(with_rules(quiet, table)).violation
+    assert violation is not None
+    assert violation.name == "NeverRaises"
+    assert "more than 24 messages on the line" in violation.detail
+
+
 @pytest.mark.parametrize(
     ("claim", "steps"),
     [
@@ -181,6 +221,7 @@ def test_a_run_without_end_is_shown_once_around() -> None:
         (Steps("A", "", ("high",), lambda moment: moment.after < 2), 20),
         (Steps("A", "", ("high",), lambda moment, low: low != 0, lambda m: m.after == 2, ("low",)), 20),
     ],
+    ids=["one", "two", "a view", "an end", "a step", "a step beside another"],
 )
 def test_a_violation_has_the_shortest_story(claim: Property, steps: int) -> None:
     violation = explored(numbers(claim)).violation
@@ -196,15 +237,35 @@ def test_what_must_be_reached_is_reached_or_reported() -> None:
     good = explored(
         numbers(Sometimes("S", "", ("high",), lambda high: high == 3), SometimesStep("T", "", ("high",), carries))
     )
-    assert verdicts(good) == {"S": REACHED, "T": REACHED}
+    assert verdicts(good) == {"NeverRaises": HOLDS, "S": REACHED, "T": REACHED}
     bad = explored(numbers(Sometimes("S", "", ("high",), lambda high: high == 4)))
-    assert verdicts(bad) == {"S": VIOLATED}
+    assert verdicts(bad) == {"NeverRaises": OPEN, "S": VIOLATED}
+
+
+def test_an_end_is_reported_before_a_step_that_is_one_action_further() -> None:
+    """The state in which ``low`` waits for the environment is wrong already, so the step out of it is not the story."""
+    low = attrs.evolve(LOW, environment=True)
+    step = Steps("Step", "", ("low",), lambda moment: moment.after < 4)
+    end = Ends("End", "", ("low",), lambda local: local < 3)
+    for properties in ((step, end), (end, step)):
+        violation = explored(numbers(*properties, low=low)).violation
+        assert violation is not None
+        assert (violation.name, len(violation.actions)) == ("End", 3)
+
+
+def test_combinations_are_told_apart_however_many_there_could_be() -> None:
+    """Three fields of 22 bits do not fit a word: side by side, 2^20 in the first would be cut off."""
+    fields = [np.array([0, 1 << 20, 0]), np.array([0, 0, 0]), np.array([0, 0, 0])]
+    sizes = [1 << 22] * 3
+    asked = Asked()
+    assert asked.new(fields, sizes).tolist() == [0, 1]
+    assert asked.new(fields, sizes).tolist() == []
 
 
 def test_a_step_that_did_not_happen_is_not_judged() -> None:
     """``low`` steps to 0 from (9, 3) in a table, but ``high`` refuses, so it never happens there."""
     claim = Steps("A", "", ("low",), lambda moment, high: high != 3 or moment.after != 0, beside=("high",))
-    assert verdicts(explored(numbers(claim))) == {"A": HOLDS}
+    assert verdicts(explored(numbers(claim)))["A"] == HOLDS
 
 
 def test_an_exception_is_a_violation_with_its_story() -> None:
@@ -216,7 +277,48 @@ def test_an_exception_is_a_violation_with_its_story() -> None:
     violation = explored(World("bomb", (Bomb("low", 5),))).violation
     assert violation is not None
     assert (violation.name, len(violation.actions)) == ("NeverRaises", 4)
-    assert "ZeroDivisionError" in violation.detail
+    assert "ZeroDivisionError: nothing left to divide by, in step (test_explore.py, line " in violation.detail
+
+
+# Mistakes of the designer's -------------------------------------------------------------------------------------
+
+
+UNHASHABLE: Any = []
+
+
+def wrong(**methods: Any) -> World:
+    """A world of one component, with these methods instead of its own."""
+    return World("wrong", (type("Wrong", (Digit,), methods)("low", 5),))
+
+
+def claimed(claim: Any) -> World:
+    return attrs.evolve(wrong(), properties=(claim,))
+
+
+@pytest.mark.parametrize(
+    ("world", "message"),
+    [
+        (lambda: World("wrong", ()), "there are none"),
+        (lambda: World("wrong", (LOW, LOW)), "there are low, low"),
+        (lambda: World("wrong", (object(),)), "has no 'name'"),  # type: ignore[arg-type]  # that is the mistake
+        (lambda: wrong(step=lambda self, local, stimulus: local + 1), "a step is a Step or None, not 1"),
+        (lambda: wrong(step=lambda self, local, stimulus: Step(UNHASHABLE)), "local states are hashable"),
+        (lambda: wrong(step=lambda self, local, stimulus: Step(1, (("nobody", 1),))), "emitted to 'nobody'"),
+        (lambda: wrong(step=lambda self, local, stimulus: Step(1, (("low", UNHASHABLE),))), "stimuli are hashable"),
+        (lambda: wrong(choices=lambda self, local: [Choice("go", 1), Choice("go", 2)]), "one label"),
+        (lambda: wrong(choices=lambda self, local: 1 / 0), r"Wrong 'low' raised ZeroDivisionError.*test_explore.py"),
+        (lambda: claimed(lambda low: True), "is no promise"),
+        (lambda: claimed(Steps("A", "", ("high",), lambda moment: True)), "no component 'high'; it has low"),
+        (lambda: claimed(Steps("A", "", ("low",), lambda moment, high: True, beside=("high",))), "no component 'high'"),
+        (lambda: claimed(Always("A", "", ("low",), lambda low: low.top)), "Always 'A' raised AttributeError.*line"),
+        (lambda: claimed(Steps("A", "", ("low",), lambda moment: moment.top)), "Steps 'A' raised AttributeError"),
+        (lambda: claimed(Always("A", "", ("low",), bool, lambda low: [low])), "views are hashable"),
+        (lambda: claimed(Always("A", "", ("low",), bool, lambda low: low.top)), "Always 'A' raised AttributeError"),
+    ],
+)
+def test_a_mistake_in_a_world_says_what_to_mend(world: Callable[[], World], message: str) -> None:
+    with pytest.raises(LocalError, match=message):
+        explored(world())
 
 
 def test_the_report_says_which_rows_never_fired() -> None:

@@ -1,12 +1,13 @@
 """Stories: told on the live components, drawn, saved, and replayed."""
 
-import json
+from collections.abc import Sequence
 
+import attrs
 import pytest
 
 from model_tests.mutants import MUTANTS
 from spec.worlds import forks
-from syncfsm.check import Exploration, diagram, story
+from syncfsm.check import Choice, Exploration, Settles, Step, World, diagram, story
 from syncfsm.link import Strategy
 
 MUTANT = next(mutant for mutant in MUTANTS if mutant.name == "forget-giver")
@@ -53,7 +54,77 @@ def test_a_replay_says_where_it_goes_another_way(told: story.Story) -> None:
     assert story.difference(again, scenes).startswith("action ")
 
 
-@pytest.mark.parametrize("text", ["", '{"format": "another"}\n', json.dumps({"no": "format"})])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"format": "another"}\n', '{"no": "format"}', '{"format": "syncfsm story 1"}']
+)
 def test_what_is_no_story_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a story"):
         story.read(text.splitlines())
+
+
+def test_a_story_that_breaks_off_is_refused(told: story.Story) -> None:
+    """It would go the same way, as far as it goes."""
+    lines = story.to_ndjson(told).splitlines()
+    for cut in range(len(lines)):
+        with pytest.raises(ValueError, match="not a story"):
+            story.read(lines[:cut])
+    with pytest.raises(ValueError, match="line 2: Object missing"):
+        story.read([lines[0], '{"action": 1}'])
+
+
+def test_columns_get_narrower_where_there_is_little_room(told: story.Story) -> None:
+    lines = diagram.terminal(told, 70).splitlines()
+    assert max(map(len, lines[lines.index("") :])) <= 70, "the heading is above"
+    assert diagram.terminal(told, 300) == diagram.terminal(told)
+
+
+# Components of one's own ----------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Lamp:
+    """Its states are text, and its fuse does not bear to be switched on twice."""
+
+    name: str = "lamp"
+    start: str = "dark"
+
+    def step(self, local: str, stimulus: str) -> Step:
+        if (local, stimulus) == ("lit", "on"):
+            raise OverflowError("the fuse")
+        return Step("lit" if stimulus == "on" else "dark")
+
+    def choices(self, local: str) -> Sequence[Choice]:
+        return (Choice("switch on", "on"), Choice("switch off", "off"))
+
+    def show(self, local: str) -> str:
+        return local
+
+
+def explored(world: World) -> story.Story:
+    exploration = Exploration(world)
+    exploration.run()
+    assert exploration.violation is not None
+    return story.tell(world, exploration.violation)
+
+
+def test_a_state_that_is_text_is_shown_as_a_state_and_an_exception_as_one() -> None:
+    broken = explored(World("lamp", (Lamp(),)))
+    assert "  dark  ⇒  lit\n" in diagram.terminal(broken)
+    assert "  (lit)\n       ! OverflowError: the fuse\n" in diagram.terminal(broken)
+    _, violation, scenes = story.read(story.to_ndjson(broken).splitlines())
+    assert [(step.after, step.raised) for scene in scenes for step in scene.steps] == [
+        ("lit", ""),
+        ("lit", "OverflowError: the fuse"),
+    ]
+    assert story.difference(story.tell(World("lamp", (Lamp(start="lit"),)), violation), scenes).startswith("action 1 ")
+
+
+def test_a_run_without_end_is_a_loop_in_the_diagram() -> None:
+    class Switch(Lamp):
+        def choices(self, local: str) -> Sequence[Choice]:
+            return (Choice("switch on", "on"),) if local == "dark" else (Choice("switch off", "off"),)
+
+    endless = explored(World("switch", (Switch(),), (Settles("Settles", "It ends."),)))
+    lines = [line.strip() for line in diagram.mermaid(endless).splitlines()]
+    assert lines[2] == "loop for ever"
+    assert lines[-2:] == ["end", "Note over lamp: Settles does not hold"]
