@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
-from syncfsm.blocks import Unchecked
+from syncfsm.blocks import Header, Unchecked
 from syncfsm.chain import Chain
+from syncfsm.events import Produced, Received
 from syncfsm.link import Strategy
-from syncfsm.messages import Blocks, Found, Hello, Parting
+from syncfsm.messages import Blocks, Found, Hello, Parting, Pong
 from syncfsm.node import Config, Node
 from syncfsm.outputs import Disconnect
 from syncfsm.testing import (
+    BYZANTINE,
     Equivocator,
     Expect,
     Faults,
@@ -88,6 +90,42 @@ def test_who_floods_is_accused_with_evidence_and_stops_nobody(strategy: Strategy
             assert fault.evidence
 
 
+@pytest.mark.parametrize(
+    ("evil", "says"),
+    [
+        (HeightLiar, {Hello, Found}),
+        (StalePeer, {Hello, Found, Blocks}),
+        (Equivocator, {Hello, Blocks}),
+        (SilentPeer, set()),
+        (Flooder, {Hello}),
+    ],
+)
+def test_the_lies_of_every_kind_arrive(evil: Callable[[], SyncNode], says: set[type]) -> None:
+    heard: set[type] = set()
+
+    def note(happened: Happened) -> None:
+        if isinstance(happened.event, Received) and happened.event.peer == "evil":
+            heard.add(type(happened.event.message))
+
+    network = beside(evil, 1, Faults(), Strategy.LOCATOR)
+    network.watchers.append(note)
+    run_safety_then_liveness(network, seconds=5.0)
+    assert evil in BYZANTINE
+    assert heard - {Pong} == says
+
+
+def test_a_branch_that_all_left_is_taken_in_and_left_again() -> None:
+    stale, better = StalePeer().branch, branch(GENESIS, 12, "better", 2)
+    network = beside(StalePeer, 1, Faults(), Strategy.LOCATOR)
+    network.feed("a", Produced(tuple(better), 0.0))
+    network.connect("b", "evil")
+    while lines := network.busy():
+        network.deliver(lines[0].source, lines[0].target)
+    assert network.head("b") == stale[-1], "the best that it has seen"
+    run_safety_then_liveness(network, seconds=5.0)
+    assert better[-1] in network.ancestors(network.head("b"))
+
+
 def test_the_silent_are_left() -> None:
     network = beside(SilentPeer, 1, Faults(), Strategy.LOCATOR)
     reasons = partings(network)
@@ -120,6 +158,17 @@ def test_a_block_that_does_not_follow_is_evidence() -> None:
     ((accuser, accused, fault),) = network.accusations
     assert (accuser, accused, fault.rule, fault.evidence) == ("a", "evil", "invalid-block", forged.id)
     assert network.pairs == []
+
+
+def test_what_is_garbled_stays_garbled() -> None:
+    """A peer that goes on after bytes that nobody can read: only the first are looked at, and the link ends."""
+    nonsense = Blocks((Header(1, b"", GENESIS.id, b"", 0, b""),))
+    network = beside(lambda: ScriptedPeer((nonsense, nonsense)), 0, Faults(), Strategy.LOCATOR)
+    network.connect("a", "evil")
+    for _ in range(2):
+        network.deliver("evil", "a")
+    ((accuser, _, fault),) = network.accusations
+    assert (accuser, fault.rule) == ("a", "malformed-header")
 
 
 def test_a_script_notices_what_it_does_not_expect() -> None:

@@ -1,6 +1,5 @@
-"""Chains, nodes and pairs for the tests of the link and the node: small, quick to write, easy to read in a failure."""
+"""Nodes and pairs for the tests of the link and the node: small, quick to write, easy to read in a failure."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 
 from syncfsm.blocks import Header, HeaderCheck, Unchecked
@@ -11,24 +10,7 @@ from syncfsm.link import Link, Strategy
 from syncfsm.messages import Blocks, Control, Hello
 from syncfsm.node import Config, Node
 from syncfsm.outputs import Disconnect, Output, Send, SendBlocks
-from syncfsm.testing import Pair
-
-GENESIS = Header(0, hashlib.sha256(b"genesis").digest(), b"", (0).to_bytes(8), 0, b"")
-
-
-def child(parent: Header, name: str = "", gain: int = 1, size: int = 0) -> Header:
-    """A block on ``parent``; the name tells siblings apart, ``gain`` is what it adds to the score."""
-    score = (int.from_bytes(parent.score) + gain).to_bytes(8)
-    id = hashlib.sha256(parent.id + name.encode() + score).digest()
-    return Header(parent.height + 1, id, parent.id, score, size, b"")
-
-
-def branch(parent: Header, length: int, name: str = "", gain: int = 1, size: int = 0) -> list[Header]:
-    """``length`` blocks, each the child of the one before, the first on ``parent``."""
-    found = [parent]
-    for _ in range(length):
-        found.append(child(found[-1], name, gain, size))
-    return found[1:]
+from syncfsm.testing import GENESIS, Pair
 
 
 def node(

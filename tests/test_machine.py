@@ -19,8 +19,8 @@ from syncfsm.link import TABLE, Event, Link, State, Strategy, View
 from syncfsm.machine import ALWAYS, IGNORE, STAY, Rule, Step, Table
 from syncfsm.messages import Blocks, Bye, Finality, Found, Hello, Note, Parting, Ping, Pong
 from syncfsm.node import Node
-from syncfsm.testing import Pair
-from tests.building import GENESIS, branch, child, connected, hear, hello_of, joined, node
+from syncfsm.testing import GENESIS, Pair, branch, child
+from tests.building import connected, hear, hello_of, joined, node
 
 # A table small enough to break on purpose -------------------------------------------------------------------------
 

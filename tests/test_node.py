@@ -13,7 +13,8 @@ from syncfsm.link import State
 from syncfsm.messages import Blocks, Bye, Finality, Hello, Parting, Ping, Pong
 from syncfsm.node import Node
 from syncfsm.outputs import Accepted, Disconnect, Dropped, FinalMoved, HeadMoved, Output, Send, SendBlocks
-from tests.building import GENESIS, branch, child, connected, hear, hello_of, messages, node, partings, sent_blocks
+from syncfsm.testing import GENESIS, branch, child
+from tests.building import connected, hear, hello_of, messages, node, partings, sent_blocks
 
 TRUNK = branch(GENESIS, 6, "trunk")
 AHEAD = branch(TRUNK[-1], 20, "ahead")

@@ -17,8 +17,9 @@ from syncfsm.link import State, Strategy
 from syncfsm.messages import Blocks, Bye, Control, Finality, Found, Hello, Note, Parting, Ping, Pong
 from syncfsm.node import Config, Node
 from syncfsm.outputs import Deliver, Disconnect, Misbehaviour, Output, Send, SendBlocks
+from syncfsm.testing import GENESIS, branch
 from syncfsm.wire.codec import decode_control, encode_control
-from tests.building import GENESIS, branch, node
+from tests.building import node
 
 LEFT = branch(GENESIS, 6, "left")
 RIGHT = branch(LEFT[1], 5, "right", gain=2)

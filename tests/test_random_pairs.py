@@ -14,8 +14,8 @@ from syncfsm.link import State, Strategy
 from syncfsm.messages import Blocks, Control, Hello, Parting
 from syncfsm.node import Node
 from syncfsm.outputs import Disconnect, Misbehaviour, Output, Send, SendBlocks
-from syncfsm.testing import Pair
-from tests.building import GENESIS, child, node
+from syncfsm.testing import GENESIS, Pair, child
+from tests.building import node
 
 A, B = 0, 1
 SMALL = st.integers(0, 1_000)

@@ -9,6 +9,7 @@ from syncfsm.testing.luck import Luck
 from syncfsm.testing.network import Happened, PromiseError, SimNetwork
 from syncfsm.testing.pair import Pair
 from syncfsm.testing.peers import (
+    BYZANTINE,
     Byzantine,
     Equivocator,
     Expect,
@@ -21,10 +22,11 @@ from syncfsm.testing.peers import (
 )
 from syncfsm.testing.protocol import SyncNode
 from syncfsm.testing.rows import RowCount
-from syncfsm.testing.simulation import Simulation, agreed, run_safety_then_liveness
+from syncfsm.testing.simulation import Simulation, at_odds, run_safety_then_liveness
 from syncfsm.testing.trees import GENESIS, branch, child, grow
 
 __all__ = [
+    "BYZANTINE",
     "GENESIS",
     "Byzantine",
     "Equivocator",
@@ -44,7 +46,7 @@ __all__ = [
     "StalePeer",
     "SyncNode",
     "UnexpectedError",
-    "agreed",
+    "at_odds",
     "branch",
     "child",
     "grow",

@@ -37,6 +37,13 @@ class Faults:
     lasting: float = 1.0
     """How long a cut or a slow reader lasts, on average."""
 
+    def __str__(self) -> str:
+        """The Python that makes it, without what is as usual."""
+        usual = attrs.asdict(Faults())
+        return (
+            f"Faults({', '.join(f'{name}={is_!r}' for name, is_ in attrs.asdict(self).items() if is_ != usual[name])})"
+        )
+
     @classmethod
     def sample(cls, luck: Luck) -> Self:
         """Rates of a run: each kind of fault is absent in half of all runs, else somewhere from rare to frequent."""

@@ -30,15 +30,20 @@ class Wire:
     def __init__(self) -> None:
         self._outbox = Outbox(_LIMITS)
         self._inbox = Inbox(Unchecked(), _LIMITS)
+        self._fault: Fault | None = None
 
     def carry(self, message: Carried) -> Carried | Fault:
-        """What the receiver makes of ``message``. ``LocalError`` if it cannot be encoded."""
+        """What the receiver makes of ``message``; after a fault, that fault. ``LocalError`` if it cannot be encoded."""
+        if self._fault is not None:
+            return self._fault
         if isinstance(message, Blocks):
             for header in message.headers:
                 self._outbox.block(header, bytes(header.size))
         else:
             self._outbox.control(message)
         (found,) = self._inbox.feed(self._outbox.take(_ALL))
+        if isinstance(found, Fault):
+            self._fault = found
         return Blocks(found.headers) if isinstance(found, Run) else found
 
 

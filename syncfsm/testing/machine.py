@@ -11,9 +11,9 @@ Messages travel as real bytes. At the end of every run the network is healed and
 Needs ``syncfsm[testing]``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from hypothesis import currently_in_test_context, note
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -27,29 +27,41 @@ from syncfsm.testing import strategies as our
 from syncfsm.testing.network import SimNetwork
 from syncfsm.testing.protocol import SyncNode
 from syncfsm.testing.rows import RowCount
-from syncfsm.testing.scenario import Scenario
+from syncfsm.testing.scenario import Scenario, play
 from syncfsm.testing.trees import GENESIS, child
+
+MESSAGES: Final = 5_000
+"""How many may arrive in a run: several times what trees of some twenty blocks and five nodes need."""
 
 
 class SyncMachine(RuleBasedStateMachine):
-    """Override ``make_node`` for your node, ``make_block`` for your chain, ``watch`` and ``at_rest`` for your promises.
+    """Override ``make_node`` for your node, ``root`` and ``make_block`` for your chain, ``watch`` and ``at_rest`` for
+    your promises.
 
-    A failure prints the acts as lines of JSON. Saved to a file, they are played again by ``scenario.play``.
+    A failure prints the acts as lines of JSON. Saved to a file, they are played again by ``replay``.
     """
 
+    root: ClassVar[Header] = GENESIS
+    """The block with which all nodes begin."""
     rows: ClassVar[RowCount] = RowCount()
-    """Counts the rows that fire in nodes of ours. Give every subclass one of its own."""
+    """Moves the links of nodes of ours, and counts the rows that fire: every subclass has its own."""
     scenario: Scenario
     failed = False
     _started = False
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "rows" not in cls.__dict__:
+            cls.rows = RowCount(cls.rows.table)
+
     def make_node(self, name: str) -> SyncNode:
-        """A fresh node that holds the genesis alone."""
+        """A fresh node that holds ``root`` alone."""
         limits = Limits(room=600, points=3)
-        return Node.start(Config(Unchecked(), Strategy.LOCATOR, limits), Chain.start(GENESIS, limits))
+        return Node.start(Config(Unchecked(), Strategy.LOCATOR, limits), Chain.start(self.root, limits))
 
     def make_block(self, parent: Header, name: str, gain: int) -> Header:
-        """A child of ``parent``. ``name`` tells siblings apart, ``gain`` is how much better it is; 1 or more."""
+        """A child of ``parent``, the same each time. ``name`` tells siblings apart, ``gain`` (1 or more) says how much
+        better it is."""
         return child(parent, name, gain)
 
     def watch(self, network: SimNetwork) -> None:
@@ -90,11 +102,17 @@ class SyncMachine(RuleBasedStateMachine):
         if self._started and not self.failed:
             self._act(self._come_to_rest)
 
+    # A run that was kept ------------------------------------------------------------------------------------------
+
+    def replay(self, lines: Iterable[str]) -> None:
+        """Do once more what a failure printed, and look at the same promises. ``LocalError`` if it is no trace."""
+        self.at_rest(play(self.build, lines, self.make_block))
+
     # What they need -----------------------------------------------------------------------------------------------
 
     def build(self, nodes: int) -> SimNetwork:
         """The network of a scenario, every node joined to every other."""
-        network = SimNetwork(rules=self.rows)
+        network = SimNetwork(rules=self.rows, root=self.root, messages=MESSAGES)
         for name in "abcdefgh"[:nodes]:
             network.add(name, partial(self.make_node, name))
         network.join_all()
@@ -112,7 +130,7 @@ class SyncMachine(RuleBasedStateMachine):
     def _act(self, act: Callable[[], None]) -> None:
         try:
             act()
-        except BaseException:
+        except BaseException:  # Hypothesis ends runs with some that are no Exception
             self.failed = True
             if self._started and currently_in_test_context():
                 note("the acts, to be played again:\n" + "\n".join(self.scenario.trace))

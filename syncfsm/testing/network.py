@@ -14,8 +14,12 @@ a connection begins only after both ends know that the one before is over. Whate
 
 * nothing is sent to a peer without a link ("a link ends exactly once, and nothing is sent on it afterwards");
 * correct nodes are not accused ("no sequence of correct peers' messages yields a misbehaviour");
+* a node accepts a block once, and not before its parent ("no gap, no duplicate");
 * a node's head is a block it accepted, it moves from where it was, and never below its final point;
-* a step raises nothing but ``LocalError``, and that only for what the environment asks.
+* a node that starts again from what it accepted has the head it had;
+* a node sends only what can be encoded and decoded;
+* a step raises nothing but ``LocalError``, and that only for what the environment asks;
+* the messages come to an end.
 
 Watchers see every step, and may raise ``AssertionError`` for more.
 """
@@ -27,7 +31,7 @@ from typing import Final, NoReturn
 
 import attrs
 
-from syncfsm.blocks import Header, Point
+from syncfsm.blocks import Header
 from syncfsm.errors import Fault, LocalError
 from syncfsm.events import Connected, Event, Finalised, Garbled, Lost, Produced, Received, Room, Tick, Verdict
 from syncfsm.link import TABLE
@@ -37,18 +41,19 @@ from syncfsm.outputs import Accepted, Disconnect, FinalMoved, HeadMoved, Misbeha
 from syncfsm.testing.faults import Faults
 from syncfsm.testing.lines import Carried, Line, room_of
 from syncfsm.testing.luck import Luck
+from syncfsm.testing.member import Member
 from syncfsm.testing.protocol import SyncNode
 from syncfsm.testing.story import tell
 from syncfsm.testing.trees import GENESIS
 
 TOLD: Final = 30
-"""How many of the last happenings an error tells."""
+"""How many of the last happenings an error tells. Ticks and room that change nothing are left out."""
 TICK_APART: Final = 0.001
 """Least seconds between two ticks of a node: rounding may leave a deadline just not reached when it is due."""
 
 
 class PromiseError(AssertionError):
-    """A promise is broken. The text has the seed, the faults, and what happened last."""
+    """A promise is broken. The text has the network, seed and faults as it was made, and what happened last."""
 
 
 @attrs.frozen
@@ -65,25 +70,12 @@ class Happened:
 Watcher = Callable[[Happened], None]
 
 
-@attrs.define(eq=False)
-class Member:
-    """A node's place in the network, and what is known of it from outside. ``journal`` outlives a restart."""
-
-    start: Callable[[], SyncNode]
-    correct: bool
-    node: SyncNode
-    head: Point
-    final: Point
-    journal: list[Event] = attrs.Factory(list)
-    held: set[bytes] = attrs.Factory(set)
-    ticked_at: float = -1.0
-
-
 class SimNetwork:
     """Nodes, and the lines between them. The same seed and the same calls give the same run.
 
     ``codec``: every message travels as real bytes. ``rules`` move the links of all nodes that are ``syncfsm.Node``s:
-    a ``RowCount``, or a changed table. ``root`` is the block with which all nodes begin.
+    a ``RowCount``, or a changed table. ``root`` is the block with which all nodes begin. More than ``messages`` of them
+    are taken for a storm that never ends. ``LocalError`` for a name that is not in the network.
     """
 
     def __init__(
@@ -94,8 +86,9 @@ class SimNetwork:
         codec: bool = True,
         rules: Rules = TABLE,
         root: Header = GENESIS,
+        messages: int = 50_000,
     ) -> None:
-        self.seed, self.faults, self.now, self.luck = seed, faults, 0.0, Luck(seed)
+        self.faults, self.now, self.luck = faults, 0.0, Luck(seed)
         self.members: dict[str, Member] = {}
         self.pairs: list[tuple[str, str]] = []
         """The nodes that may be linked; a pair of which one accused the other is taken out."""
@@ -107,7 +100,10 @@ class SimNetwork:
         """(accuser, accused, what for), of Byzantine peers."""
         self.watchers: list[Watcher] = []
         self.root = root
-        self._codec, self._rules = codec, rules
+        self.delivered = 0
+        """How many messages have arrived."""
+        self._codec, self._rules, self._most = codec, rules, messages
+        self._made_as = f"SimNetwork({seed}, {faults})"
         self._last: deque[tuple[float, str, Event | None, tuple[Output, ...]]] = deque(maxlen=TOLD)
 
     # Building -----------------------------------------------------------------------------------------------------
@@ -117,10 +113,12 @@ class SimNetwork:
         accepted. Nothing is promised for a node that is not correct."""
         if name in self.members:
             raise LocalError(f"node {name!r} is in the network already; give every node a name of its own")
-        self.members[name] = Member(start, correct, start(), self.root.point, self.root.point, held={self.root.id})
+        self.members[name] = Member(name, start, correct, start(), self.root.point, self.root.point, {self.root.id})
 
     def join(self, a: str, b: str) -> None:
-        """From now on these two may be linked."""
+        """From now on these two may be linked. ``LocalError`` if they may be already, or are one."""
+        if self._member(a) is self._member(b) or (a, b) in self.lines:
+            raise LocalError(f"{a!r} and {b!r} are joined already, or are one; join two nodes once")
         self.pairs.append((a, b))
         for source, target in ((a, b), (b, a)):
             self.lines[source, target] = Line(source, target, self._codec)
@@ -128,7 +126,8 @@ class SimNetwork:
     def join_all(self) -> None:
         """Let any two nodes be linked."""
         for a, b in combinations(self.members, 2):
-            self.join(a, b)
+            if (a, b) not in self.lines:
+                self.join(a, b)
 
     # Asking -------------------------------------------------------------------------------------------------------
 
@@ -139,15 +138,15 @@ class SimNetwork:
 
     def node(self, name: str) -> SyncNode:
         """The node as it is now."""
-        return self.members[name].node
+        return self._member(name).node
 
     def head(self, name: str) -> Header:
         """The head of a node, as it said."""
-        return self.blocks[self.members[name].head.id]
+        return self.blocks[self._member(name).head.id]
 
     def final(self, name: str) -> Header:
         """The final block of a node, as it said."""
-        return self.blocks[self.members[name].final.id]
+        return self.blocks[self._member(name).final.id]
 
     def ancestors(self, header: Header) -> Iterator[Header]:
         """The block and all below it, newest first."""
@@ -158,32 +157,36 @@ class SimNetwork:
 
     def linked(self, a: str, b: str) -> bool:
         """Is there a connection that neither end has left?"""
-        return self.lines[a, b].open and self.lines[b, a].open
+        return self._line(a, b).open and self._line(b, a).open
 
     def over(self, a: str, b: str) -> bool:
         """Have both ends left the last connection, if there was one?"""
-        return not self.lines[a, b].open and not self.lines[b, a].open
+        return not self._line(a, b).open and not self._line(b, a).open
 
     def busy(self) -> list[Line]:
         """The lines that have something under way and carry."""
         return [line for line in self.lines.values() if line.under_way and not line.cut]
 
+    def _member(self, name: str) -> Member:
+        if name not in self.members:
+            raise LocalError(f"there is no node {name!r} in the network; add it, or take one of {[*self.members]}")
+        return self.members[name]
+
+    def _line(self, source: str, target: str) -> Line:
+        if (source, target) not in self.lines:
+            raise LocalError(f"{source!r} and {target!r} are not joined; call join or join_all once both are added")
+        return self.lines[source, target]
+
     # What happens -------------------------------------------------------------------------------------------------
 
     def feed(self, name: str, event: Event) -> tuple[Output, ...]:
         """Give one node an event, and put what it sends under way. ``LocalError`` if it rejects it."""
-        member = self.members[name]
-        try:
-            after, outputs = self._step(member.node, event)
-        except LocalError:
-            if isinstance(event, Produced | Finalised | Verdict):
-                raise
-            self.broken(f"{name} rejected {tell(event)}, which was not its caller's mistake")
-        except Exception as error:
-            self._last.append((self.now, name, event, ()))
-            self.broken(f"{name} raised {type(error).__name__}: {error}")
+        member = self._member(name)
+        asked = isinstance(event, Produced | Finalised | Verdict)
+        after, outputs = self._step(name, member.node, event, asked)
         before, member.node = member.node, after
-        self._last.append((self.now, name, event, outputs))
+        if outputs or not isinstance(event, Room | Tick):
+            self._last.append((self.now, name, event, outputs))
         if isinstance(event, Verdict):
             member.journal.append(event)
         for output in outputs:
@@ -195,8 +198,18 @@ class SimNetwork:
             self.broken(str(error))
         return outputs
 
-    def _step(self, node: SyncNode, event: Event) -> tuple[SyncNode, tuple[Output, ...]]:
-        return node.step(event, self._rules) if isinstance(node, Node) else node.step(event)
+    def _step(self, name: str, node: SyncNode, event: Event, asked: bool) -> tuple[SyncNode, tuple[Output, ...]]:
+        """``asked``: the environment asks for something that may be impossible."""
+        try:
+            after, outputs = node.step(event, self._rules) if isinstance(node, Node) else node.step(event)
+        except LocalError as error:
+            if asked:
+                raise
+            self.broken(f"{name} rejected {tell(event)}, which was not its caller's mistake: {error}")
+        except Exception as error:
+            self._last.append((self.now, name, event, ()))
+            self.broken(f"{name} raised {type(error).__name__}: {error}")
+        return after, tuple(outputs)
 
     def attempt(self, name: str, event: Event) -> bool:
         """Let the environment ask for something that may be impossible. Says whether it was not."""
@@ -215,45 +228,33 @@ class SimNetwork:
                 for header in headers:
                     self._put(name, peer, Blocks((header,)))
             case Disconnect(peer):
-                if not self.lines[name, peer].open:
-                    self.broken(f"OneDisconnect: {name} ended its link to {peer} twice")
+                if not self._has_link(name, peer):
+                    self.broken(f"OneDisconnect: {name} ended its link to {peer}, which was over")
                 self._end(name, peer)
             case Misbehaviour(peer, fault):
                 self._accuse(name, peer, fault)
-            case Accepted(headers):
-                self.blocks |= {header.id: header for header in headers}
-                member.held |= {header.id for header in headers}
-                member.journal.append(Produced(headers, self.now))
-            case HeadMoved(old, new) if member.correct:
-                if old != member.head or new.id not in member.held:
-                    self.broken(f"{name} moved its head from {old} to {new}; it was {member.head}")
-                member.head = new
-                self._check_final(name, member)
-            case FinalMoved(_, new) if member.correct:
-                if new.height <= member.final.height:
-                    self.broken(f"NeverBelowFinal: {name} moved its final point from {member.final} to {new}")
-                member.final = new
-                member.journal.append(Finalised(new, self.now))
-                self._check_final(name, member)
+            case Accepted() | HeadMoved() | FinalMoved():
+                try:
+                    member.note(output, self.now, self.blocks)
+                except AssertionError as error:
+                    self.broken(str(error))
             case _:
                 pass
 
-    def _check_final(self, name: str, member: Member) -> None:
-        if self.blocks[member.final.id] not in self.ancestors(self.blocks[member.head.id]):
-            self.broken(f"NeverBelowFinal: the head of {name}, {member.head}, is not above {member.final}")
+    def _has_link(self, name: str, peer: str) -> bool:
+        return (name, peer) in self.lines and self.lines[name, peer].open
 
     def _accuse(self, name: str, peer: str, fault: Fault) -> None:
-        if self.members[name].correct and self.members[peer].correct:
+        if name in self.correct and peer in self.correct:
             self.broken(f"NoPunishHonest: {name} accuses {peer} of {fault.rule}: {fault.detail}")
         self.accusations.append((name, peer, fault))
         self.pairs = [pair for pair in self.pairs if {*pair} != {name, peer}]
 
     def _put(self, name: str, peer: str, message: Carried) -> None:
-        line = self.lines.get((name, peer))
-        if line is None or not line.open:
+        if not self._has_link(name, peer):
             self.broken(f"OneDisconnect: {name} sent {tell(message)} to {peer} without a link")
         if self.lines[peer, name].open:  # else it is lost: nobody is there to receive it
-            line.put(message, self._due())
+            self.lines[name, peer].put(message, self._due())
 
     def _due(self) -> float:
         return self.now + self.faults.latency + self.faults.jitter * self.luck.share()
@@ -280,10 +281,18 @@ class SimNetwork:
 
     def deliver(self, source: str, target: str, overtake: bool = False) -> None:
         """Let the next message arrive; its room comes back to the source. Nothing happens on an empty line."""
-        line = self.lines[source, target]
+        line = self._line(source, target)
         if not line.under_way:
             return
-        message = line.take(overtake)
+        self.delivered += 1
+        if self.delivered > self._most:
+            self.broken(f"Bounded: more than {self._most} messages arrived; a network that needs them says so")
+        try:
+            message = line.take(overtake)
+        except LocalError as error:
+            self.broken(f"{source} sent {target} what cannot be encoded: {error}")
+        if isinstance(message, Fault) and self._member(source).correct:
+            self.broken(f"{source} sent {target} what cannot be decoded: {message.detail}")
         if message is None:
             self.feed(target, Lost(source, self.now))
             return
@@ -298,27 +307,30 @@ class SimNetwork:
     def end(self, a: str, b: str) -> None:
         """The connection ends without a word, and what is under way is lost; both ends are told at once."""
         for name, peer in ((a, b), (b, a)):
-            if self.lines[name, peer].open:
+            if self._line(name, peer).open:
                 self.feed(name, Lost(peer, self.now))
 
     def cut(self, source: str, target: str) -> None:
         """From now on nothing of the source's reaches the target; nothing is lost, and neither is told."""
-        self.lines[source, target].cut = True
+        self._line(source, target).cut = True
 
     def mend(self, source: str, target: str) -> None:
         """The line carries again, at full speed."""
-        self.lines[source, target].mend()
+        self._line(source, target).mend()
 
     def restart(self, name: str) -> None:
         """The node dies; what it sent before still arrives. It starts again from what it accepted, without links."""
-        member = self.members[name]
+        member = self._member(name)
         for source, peer in self.lines:
             if source == name and self.lines[name, peer].open:
                 self._end(name, peer)
-        member.node = member.start()
-        for event in member.journal:
-            member.node, _ = member.node.step(event)
         self._last.append((self.now, name, None, ()))
+        member.node, head = member.start(), self.root.point
+        for event in member.journal:
+            member.node, outputs = self._step(name, member.node, event, asked=False)
+            head = next((output.new for output in reversed(outputs) if isinstance(output, HeadMoved)), head)
+        if member.correct and head != member.head:
+            self.broken(f"{name} restarted from all it accepted: its head is {head}; it was {member.head}")
 
     def wait(self, seconds: float) -> None:
         """Time passes, and every node whose deadline has come is told."""
@@ -340,7 +352,7 @@ class SimNetwork:
     def broken(self, what: str) -> NoReturn:
         """Raise ``PromiseError``, with all that is needed to see it again."""
         story = "\n".join(f"{now:9.3f}  {name}: {_told(event, outputs)}" for now, name, event, outputs in self._last)
-        raise PromiseError(f"{what}\nseed {self.seed}, {self.faults}\nwhat happened last:\n{story}")
+        raise PromiseError(f"{what}\n{self._made_as}\nwhat happened last:\n{story}")
 
 
 def _told(event: Event | None, outputs: tuple[Output, ...]) -> str:

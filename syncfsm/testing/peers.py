@@ -17,7 +17,7 @@ from syncfsm.messages import Blocks, Bye, Finality, Found, Hello, Parting, Ping,
 from syncfsm.outputs import Disconnect, Output, Send, SendBlocks
 from syncfsm.testing.lines import Carried
 from syncfsm.testing.story import tell
-from syncfsm.testing.trees import GENESIS, child
+from syncfsm.testing.trees import GENESIS, branch, child
 
 # A script -------------------------------------------------------------------------------------------------------
 
@@ -86,9 +86,10 @@ class ScriptedPeer:
 class Byzantine:
     """What lying peers share: they know to whom they are linked, answer pings, and end a link that the other ends.
 
-    A peer of your own overrides ``greet`` and ``answer``.
+    A peer of your own overrides ``greet`` and ``answer``. ``root`` is the block with which the network begins.
     """
 
+    root: Header = GENESIS
     links: frozenset[str] = frozenset()
     next_deadline: float | None = None
 
@@ -99,6 +100,12 @@ class Byzantine:
     def answer(self, peer: str, message: Carried) -> tuple[Self, tuple[Output, ...]]:
         """What to say to a message that is neither a ping nor a bye."""
         return self, ()
+
+    def hello(self, head: Point, score: bytes, about: Point | None = None) -> Hello:
+        """The hello of a peer that offers its head and the root."""
+        root = self.root.point
+        points = (head, root) if head.height > root.height else (root,)
+        return Hello(head, score, root, root, points, head.height + 1, about)
 
     def step(self, event: Event, /) -> tuple[Self, tuple[Output, ...]]:
         if isinstance(event, Connected):
@@ -141,26 +148,28 @@ class HeightLiar(Byzantine):
 
     def _hello(self, about: Point | None = None) -> Hello:
         head = Point(self.height, b"a head that is not there")
-        return _hello(head, b"\xff" * 8, about)
+        return self.hello(head, b"\xff" * 8, about)
 
 
 @attrs.frozen
 class StalePeer(Byzantine):
-    """Left its ``branch`` (blocks on the genesis, oldest first) long ago, and still offers and sends nothing else."""
+    """Missed a reorganisation: it still offers and sends the ``branch`` that all others left, and takes nothing else.
 
-    branch: tuple[Header, ...] = attrs.field(factory=lambda: (child(GENESIS, "stale"),))
+    ``branch`` are blocks on the root, oldest first.
+    """
+
+    branch: tuple[Header, ...] = attrs.field(
+        default=attrs.Factory(lambda self: tuple(branch(self.root, 8, "stale")), takes_self=True)
+    )
 
     def greet(self, peer: str) -> tuple[Self, tuple[Output, ...]]:
-        return self, (Send(peer, self._hello()),)
+        head = self.branch[-1]
+        return self, (Send(peer, self.hello(head.point, head.score)),)
 
     def answer(self, peer: str, message: Carried) -> tuple[Self, tuple[Output, ...]]:
         if isinstance(message, Hello):
-            return self, (Send(peer, Found(GENESIS.point)), SendBlocks(peer, self.branch))
+            return self, (Send(peer, Found(self.root.point)), SendBlocks(peer, self.branch))
         return self, (SendBlocks(peer, self.branch[-1:]),) if isinstance(message, Blocks) else ()
-
-    def _hello(self) -> Hello:
-        head = self.branch[-1]
-        return _hello(head.point, head.score)
 
 
 @attrs.frozen
@@ -174,7 +183,7 @@ class Equivocator(Byzantine):
     make: Callable[[Header, str], Header] = child
 
     def greet(self, peer: str) -> tuple[Self, tuple[Output, ...]]:
-        return self, (Send(peer, _hello(GENESIS.point, GENESIS.score)),)
+        return self, (Send(peer, self.hello(self.root.point, self.root.score)),)
 
     def answer(self, peer: str, message: Carried) -> tuple[Self, tuple[Output, ...]]:
         if not isinstance(message, Blocks) or not self.lies:
@@ -198,8 +207,8 @@ class Flooder(Byzantine):
         return self._flood(peer)
 
     def _flood(self, peer: str) -> tuple[Self, tuple[Output, ...]]:
-        heads = [Point(9, f"flood {self.said + at}".encode()) for at in range(self.burst)]
-        hellos = tuple(Send(peer, _hello(head, b"\xfe" * 8)) for head in heads)
+        heads = [Point(self.root.height + 9, f"flood {self.said + at}".encode()) for at in range(self.burst)]
+        hellos = tuple(Send(peer, self.hello(head, b"\xfe" * 8)) for head in heads)
         return attrs.evolve(self, said=self.said + self.burst), hellos
 
 
@@ -211,12 +220,6 @@ BYZANTINE: Final[tuple[type[Byzantine] | type[SilentPeer], ...]] = (
     Flooder,
 )
 """All that lie; each can be made without arguments."""
-
-
-def _hello(head: Point, score: bytes, about: Point | None = None) -> Hello:
-    """The hello of a peer that offers its head and the genesis."""
-    points = (head, GENESIS.point) if head.height else (GENESIS.point,)
-    return Hello(head, score, GENESIS.point, GENESIS.point, points, head.height + 1, about)
 
 
 def _send(peer: str, message: Carried) -> Output:

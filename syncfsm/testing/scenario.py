@@ -19,11 +19,13 @@ from syncfsm.events import Finalised, Leave, Produced, Say, Verdict
 from syncfsm.messages import Note, Parting
 from syncfsm.outputs import Disconnect
 from syncfsm.testing.network import Happened, SimNetwork
-from syncfsm.testing.simulation import Maker, Simulation, agreed
-from syncfsm.testing.trees import child, grow
+from syncfsm.testing.simulation import Simulation, at_odds
+from syncfsm.testing.trees import Maker, child, grow
 
 WAITS: Final = (0.05, 0.3, 1.1, 2.5, 6.0)
 """Seconds: less than anything, then more than a hello's refill, ``patience``, twice that, and ``silence``."""
+ACTS: Final = ("connect", "make", "deliver", "fault")
+"""What may follow the setup."""
 KINDS: Final = ("wait", "end", "cut", "restart", "say", "leave", "finalise", "ban", "unban")
 """What an act ``fault`` may be: all that is not making, connecting and delivering."""
 TRUTHS: Final = ("none", "one", "many")
@@ -58,7 +60,7 @@ class Scenario:
         self.truth, self._make = truth, make
         self._final: Header = self.network.root
         self._banned: list[tuple[str, bytes]] = []
-        tree = grow([(back, gain) for back, gain in shape], self.network.root)
+        tree = grow([(back, gain) for back, gain in shape], self.network.root, make)
         for name, at in zip(self.network.members, heads, strict=False):
             self._start_on(name, tree, tree[at % len(tree)])
 
@@ -72,7 +74,7 @@ class Scenario:
     # Acts ---------------------------------------------------------------------------------------------------------
 
     def connect(self, at: int = 0) -> None:
-        """Two nodes that are not linked are; if there are none, a connection ends."""
+        """Two nodes that are not linked are, if there are any."""
         self._write("connect", at=at)
         network = self.network
         free = [pair for pair in network.pairs if network.over(*pair)]
@@ -81,8 +83,6 @@ class Scenario:
             network.mend(a, b)
             network.mend(b, a)
             network.connect(a, b)
-        elif network.pairs:
-            network.end(*network.pairs[at % len(network.pairs)])
 
     def make(self, at: int = 0, back: int = 0, count: int = 1, gain: int = 1, name: int = 0) -> None:
         """A node makes ``count`` blocks, ``back`` blocks below its head; if they are better, it switches forks.
@@ -172,9 +172,8 @@ class Scenario:
             network.pairs = []  # so that none is linked again, only for the same to happen
             driver.heal()
             driver.run(CALM)
-        if not driver.run(REST, lambda: self._quiet() and (may_differ or agreed(network))):
-            heads = ", ".join(f"{name} at {network.head(name).point}" for name in network.correct)
-            network.broken(f"Settles: not at rest after {REST:g} s: {heads}")
+        if not driver.run(REST, lambda: not at_odds(network, may_differ)):
+            network.broken(f"Settles: not at rest after {REST:g} s: {at_odds(network, may_differ)}")
 
     def _note_partings(self) -> list[Disconnect]:
         """Fills, from now on, with the partings that no exchange can help."""
@@ -186,9 +185,6 @@ class Scenario:
 
         self.network.watchers.append(note)
         return found
-
-    def _quiet(self) -> bool:
-        return not any(line.under_way for line in self.network.lines.values())
 
     def _confirm(self) -> bool:
         """Whoever holds the block that is final learns that it is. Says whether that was news to anybody."""
@@ -211,13 +207,19 @@ class Scenario:
         self.trace.append(json.dumps({"act": act, **numbers}))
 
 
-def play(build: Build, lines: Iterable[str]) -> Scenario:
+def play(build: Build, lines: Iterable[str], make: Maker = child) -> Scenario:
     """Play a trace, and let the network come to rest at its end. ``LocalError`` if it is no trace."""
-    acts = [json.loads(line) for line in lines if line.strip()]
-    if not acts or acts[0].pop("act", None) != "setup":
-        raise LocalError('this is no trace: its first line is {"act": "setup", ...}, as Scenario.trace writes it')
-    scenario = Scenario(build, **acts[0])
-    for act in acts[1:]:
-        getattr(scenario, act.pop("act"))(**act)
+    try:
+        setup, *acts = [json.loads(line) for line in lines if line.strip()]
+        names = [act.pop("act") for act in (setup, *acts)]
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise LocalError(
+            f"this is no trace, which has an act on each line, as Scenario.trace writes it: {error}"
+        ) from None
+    if names[0] != "setup" or not set(names[1:]) <= set(ACTS):
+        raise LocalError(f"this is no trace: its acts are {names}; the first is setup, the others are of {ACTS}")
+    scenario = Scenario(build, **setup, make=make)
+    for name, act in zip(names[1:], acts, strict=True):
+        getattr(scenario, name)(**act)
     scenario.settle()
     return scenario

@@ -13,35 +13,40 @@ from functools import partial
 from typing import Final
 
 from syncfsm.blocks import Header
-from syncfsm.events import Produced
+from syncfsm.errors import LocalError
+from syncfsm.events import Finalised, Produced
 from syncfsm.testing.faults import Faults
 from syncfsm.testing.lines import Line
 from syncfsm.testing.network import SimNetwork
-from syncfsm.testing.trees import child
+from syncfsm.testing.trees import Maker, child
 
 REDIAL: Final = (0.05, 0.5)
 """Seconds, at least and at most, until a link that ended is dialled again."""
 DEEPEST_FORK: Final = 4
 """How many blocks below the head of its maker a new block may start a branch."""
 
-Maker = Callable[[Header, str, int], Header]
-"""(parent, name, gain) -> a child of the parent; equal arguments, equal children."""
-
 
 class Simulation:
     """Lets time pass in a network: messages arrive, deadlines come, links are dialled, faults happen.
 
     ``rate`` blocks a second are made in the whole network, by ``producers``: mostly on the maker's head, sometimes
-    below it.
+    below it. ``finals`` times a second all correct nodes learn that the newest block they share is final.
     """
 
-    def __init__(self, network: SimNetwork, rate: float, producers: Sequence[str], make: Maker = child) -> None:
+    def __init__(
+        self, network: SimNetwork, rate: float, producers: Sequence[str], make: Maker = child, finals: float = 0.0
+    ) -> None:
+        if not network.correct or not network.lines:
+            raise LocalError(
+                "a simulation needs a correct node and two that are joined; call add, and join or join_all"
+            )
         self.network, self.luck = network, network.luck
-        self._rate, self._producers, self._make = rate, tuple(producers), make
+        self._rate, self._finals, self._producers, self._make = rate, finals, tuple(producers), make
         self._later: list[tuple[float, Callable[[], object]]] = []
         self._dialling: set[tuple[str, str]] = set()
         self._made = 0
         self._plan(rate, self._produce)
+        self._plan(finals, self._finalise)
         self._plan(network.faults.rate, self._fail)
 
     def run(self, seconds: float, done: Callable[[], bool] = lambda: False) -> bool:
@@ -59,7 +64,7 @@ class Simulation:
 
     def heal(self) -> None:
         """No faults from now on, no cuts, no slow readers, nothing new. What is under way arrives."""
-        self._rate, self._later = 0.0, []
+        self._later = []
         self._dialling.clear()
         self.network.faults = Faults()
         for line in self.network.lines.values():
@@ -122,6 +127,16 @@ class Simulation:
         block = self._make(parent, f"{name}{self._made}", 1 + luck.below(3))
         network.attempt(name, Produced((block,), network.now))
 
+    def _finalise(self) -> None:
+        """What is final is not the peers' to say: a source of truth outside the network tells all of them at once."""
+        network = self.network
+        branches = [list(network.ancestors(network.head(name))) for name in network.correct]
+        shared = set[Header](branches[0]).intersection(*branches)
+        newest = max(shared, key=lambda header: header.height)
+        for name in network.correct:
+            network.attempt(name, Finalised(newest.point, network.now))
+        self._plan(self._finals, self._finalise)
+
     def _fail(self) -> None:
         network, luck = self.network, self.luck
         kind, lasting = network.faults.pick(luck), luck.pause(1 / network.faults.lasting)
@@ -143,11 +158,31 @@ class Simulation:
         self._plan(network.faults.rate, self._fail)
 
 
-def agreed(network: SimNetwork, goal: Header | None = None) -> bool:
-    """Do all correct nodes have one head, at least as good as ``goal``, and is every pair of them linked?"""
-    heads = {network.head(name) for name in network.correct}
-    linked = all(network.linked(a, b) for a, b in network.pairs if {a, b} <= set(network.correct))
-    return len(heads) == 1 and linked and (goal is None or min(heads, key=_rank).rank >= goal.rank)
+def at_odds(network: SimNetwork, may_differ: bool = False, goal: Header | None = None) -> str:
+    """What keeps the correct nodes from being at rest, in words; nothing if they are.
+
+    At rest, they have one head, at least as good as ``goal``, all that may be linked are, and nothing is under way. If
+    they ``may_differ``, only the last is asked for.
+    """
+    correct = network.correct
+    heads = {name: network.head(name) for name in correct}
+    apart = (
+        [] if may_differ else [pair for pair in network.pairs if {*pair} <= {*correct} and not network.linked(*pair)]
+    )
+    busy = [line for line in network.busy() if {line.source, line.target} <= {*correct}]
+    found = [_apart(network, a, b) for a, b in apart]
+    found += [f"{len(line.under_way)} messages from {line.source} to {line.target} are under way" for line in busy]
+    if not may_differ and (len(set(heads.values())) > 1 or (goal and min(heads.values(), key=_rank).rank < goal.rank)):
+        found += [f"{name} is at {head.point}" for name, head in heads.items()]
+        found += [f"the goal is {goal.point}"] if goal else []
+    return ", ".join(found)
+
+
+def _apart(network: SimNetwork, a: str, b: str) -> str:
+    for near, far in ((a, b), (b, a)):
+        if network.lines[near, far].open and not network.lines[far, near].open:
+            return f"{near} has not ended (Disconnect) its link to {far}, which is lost"
+    return f"{a} and {b} are not linked"
 
 
 def _rank(header: Header) -> tuple[bytes, bytes]:
@@ -160,26 +195,25 @@ def run_safety_then_liveness(
     seconds: float = 20.0,
     within: float = 15.0,
     rate: float = 3.0,
+    finals: float = 0.2,
     producers: Sequence[str] | None = None,
     make: Maker = child,
 ) -> float:
-    """Run with faults for ``seconds``, heal, and demand that the correct nodes reach the best head of them all.
+    """Run with faults for ``seconds``, heal, and demand that the correct nodes reach the best head and rest.
 
     All times are virtual. ``producers`` make ``rate`` blocks a second (all correct nodes, unless told otherwise), and
-    one block each at the moment of healing, so that there is always something to agree on.
+    one block each at the moment of healing, so that there is always something to agree on. ``finals`` times a second
+    the newest block that all have becomes final.
     Returns the seconds it took after healing; raises ``PromiseError`` if they are more than ``within``, or if a promise
     was broken before, with the seed, the faults and what happened last.
     """
     producers = network.correct if producers is None else producers
-    simulation = Simulation(network, rate, producers, make)
-    faults = network.faults
+    simulation = Simulation(network, rate, producers, make, finals)
     simulation.run(seconds)
     simulation.heal()
     for name in producers:
         simulation.produce(name)
     goal, healed = max((network.head(name) for name in network.correct), key=_rank), network.now
-    if not simulation.run(within, partial(agreed, network, goal)):
-        heads = ", ".join(f"{name} at {network.head(name).point}" for name in network.correct)
-        network.faults = faults  # for the text
-        network.broken(f"Settles: {within:g} s after healing: {heads}; the goal is {goal.point}")
+    if not simulation.run(within, lambda: not at_odds(network, goal=goal)):
+        network.broken(f"Settles: {within:g} s after healing: {at_odds(network, goal=goal)}")
     return network.now - healed
