@@ -10,8 +10,10 @@ from typing import Any, Final
 import attrs
 from msgspec.structs import replace
 
-from spec.building import LOCATOR, STREAMING
-from spec.worlds import contradiction, finals, forks, prune, prune_fork, race
+from spec.alone import alone
+from spec.building import LOCATOR, STREAMING, TREE
+from spec.memory import with_ledgers
+from spec.worlds import ahead, contradiction, finals, forks, prune, prune_fork, race
 from syncfsm.chain import Outcome
 from syncfsm.check import Channel, Component, Environment, World, with_rules
 from syncfsm.check.nodes import CALM
@@ -110,6 +112,12 @@ def forget_giver(link: Link, receipt: Receipt, view: View) -> Result:
     return replace(link, sent=before.sent if on_best else link.sent), outputs
 
 
+def forget_claims(link: Link, found: Any, view: View) -> Result:
+    """It knows what the peer has of what it holds, and forgets the rest."""
+    link, outputs = ACTIONS["take_found"](link, found, view)
+    return replace(link, claims=()), outputs
+
+
 def stay_behind(link: Link, moved: Moved, view: View) -> Result:
     return replace(ACTIONS["rebase"](link, moved, view)[0], sent=link.sent), ()
 
@@ -156,6 +164,11 @@ def deaf_to_found(rule: Rule) -> Rule:
     return attrs.evolve(rule, target=STAY, action=IGNORE) if rule.event == (Event.FOUND,) and rule.target else rule
 
 
+def deaf_in_step(rule: Rule) -> Rule:
+    """A hello that comes in step does nothing."""
+    return attrs.evolve(rule, target=STAY, action=IGNORE) if rule.action == "note_has" else rule
+
+
 NOT_HELD: Final = (State.START, Event.FOUND, "not_held")
 
 
@@ -177,6 +190,8 @@ MUTANTS: Final = (
     mutant("skip-a-block", "OnlyChild", race(LOCATOR), actions={"stream": skip_a_block}),
     mutant("presume", "ParentKnown", forks(LOCATOR), actions={"conclude": presume}),
     mutant("forget-giver", "NoEcho", forks(LOCATOR), actions={"take_blocks": forget_giver}),
+    mutant("forget-claims", "NoEcho", with_ledgers(ahead(LOCATOR), TREE), actions={"take_found": forget_claims}),
+    mutant("deaf-in-step", "NoEcho", with_ledgers(forks(LOCATOR), TREE), rules=deaf_in_step),
     mutant("stay-behind", "Tracked", forks(LOCATOR), actions={"rebase": stay_behind}),
     mutant("worse-waits", "InitIffWorse", forks(LOCATOR), rules=row(*SEARCH, "worse", target=State.START)),
     mutant("rough", "AncestorExact", forks(LOCATOR), guards={"common": rough, "common_and_lacking": rough_and_lacking}),
@@ -187,6 +202,7 @@ MUTANTS: Final = (
     mutant("agree-to-differ", "NeverBelowFinal", contradiction(LOCATOR), guards=dict.fromkeys(CONTRADICT, never)),
     mutant("say-nothing", "PrunedIsSaid", prune(LOCATOR), guards={"nothing_shared": never}),
     mutant("last-word", "OneDisconnect", contradiction(LOCATOR), actions={"take_leave": last_word}),
+    mutant("late-word", "OneDisconnect", alone(), rules=row(State.CLOSED, Event.BYE, ALWAYS, action="lose")),
     mutant("blame", "NoPunishHonest", prune_fork(LOCATOR), rules=row(*NOT_HELD, action=VIOLATION)),
     mutant("send-for-nothing", "Bounded", forks(LOCATOR), actions={"stream": send_for_nothing}),
     mutant("no-copies", "PartsOnlyFor", forks(LOCATOR), guards={"out_of_step": any_copy}),

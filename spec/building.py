@@ -16,13 +16,28 @@ import attrs
 from spec.invariants import COMPOUND, Tree, link_states, promises
 from syncfsm.blocks import Header, Unchecked
 from syncfsm.chain import Chain
-from syncfsm.check import Move, NodeComponent, Property, Sometimes, Wait, World, channel, connect, cut, happen, network
+from syncfsm.check import (
+    Moment,
+    Move,
+    NodeComponent,
+    Property,
+    Sometimes,
+    SometimesStep,
+    Wait,
+    World,
+    channel,
+    connect,
+    cut,
+    happen,
+    network,
+)
 from syncfsm.check.nodes import CALM, Put
 from syncfsm.events import Finalised, Produced, Say, Verdict
 from syncfsm.limits import Limits
 from syncfsm.link import TABLE, State, Strategy
 from syncfsm.messages import Blocks, Control, Note, Parting
 from syncfsm.node import Config, Node
+from syncfsm.outputs import Misbehaviour
 
 
 def block(name: str, parent: Header | None, score: int) -> Header:
@@ -81,6 +96,20 @@ def lies(name: str, peer: str, label: str, message: Control | Blocks, times: int
     return Move(f"{name} {label}", ((channel(name, peer), CALM), (channel(name, peer), Put((message,)))), times)
 
 
+def blames(name: str, *rules: str) -> list[Property]:
+    """This node tells each of these faults of its peers."""
+    sentence = "A peer's mistake is an output, with its evidence."
+    return [SometimesStep(f"Blames({rule})", sentence, (name,), _Blames(rule)) for rule in rules]
+
+
+@attrs.frozen
+class _Blames:
+    rule: str
+
+    def __call__(self, moment: Moment) -> bool:
+        return any(isinstance(output, Misbehaviour) and output.fault.rule == self.rule for output in moment.outputs)
+
+
 def time_passes(seconds: float, *names: str, times: int = 1) -> Move:
     """Time passes at these nodes."""
     return Move(f"{seconds:g} s pass", tuple((name, Wait(seconds)) for name in names), times)
@@ -127,12 +156,12 @@ class Setting:
 
     def three(
         self, name: str, chains: Sequence[Sequence[Header]], pairs: Sequence[tuple[str, str]], moves: Iterable[Move],
-        cuts: int = 0, doc: str = "",
+        cuts: int = 0, extra: Iterable[Property] = (), doc: str = "",
     ) -> World:  # fmt: skip
         """Nodes A, B and C; each connection is made once, the first may be broken ``cuts`` times and made anew."""
         links = [connect(a, b, 1 + (cuts if at == 0 else 0)) for at, (a, b) in enumerate(pairs)]
         links += [cut(*pairs[0], cuts)] if cuts else []
-        return self.world(name, dict(zip("ABC", chains, strict=True)), pairs, (*moves, *links), doc=doc)
+        return self.world(name, dict(zip("ABC", chains, strict=True)), pairs, (*moves, *links), extra, doc)
 
 
 def reaches_compound_states() -> list[Property]:

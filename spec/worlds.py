@@ -6,6 +6,7 @@
 
 from typing import Final
 
+from spec.alone import alone
 from spec.building import (
     BLOCK,
     LOCATOR,
@@ -20,6 +21,7 @@ from spec.building import (
     b2,
     b3,
     bans,
+    blames,
     c2,
     c3,
     d3,
@@ -215,7 +217,10 @@ def liar(strategy: Strategy) -> World:
         happen("A", "gets noise", Garbled("B", Fault("noise", "no message"), 0.0)),
     ]  # fmt: skip
     setting = Setting(strategy=strategy, timed=True, liars=("B",), bound=2, limits={"hello_burst": 4})
-    return setting.two("liar", [g, a1], [g, a1, a2], moves, connects=1, cuts=0, doc="B breaks every rule, A none.")
+    return setting.two(
+        "liar", [g, a1], [g, a1, a2], moves, connects=1, cuts=0,
+        extra=blames("A", "hello-flood", "invalid-block", "noise"), doc="B breaks every rule, A none.",
+    )  # fmt: skip
 
 
 def early_liar(strategy: Strategy) -> World:
@@ -223,8 +228,9 @@ def early_liar(strategy: Strategy) -> World:
     moves = [lies("C", "A", "finds", Found(g.point)), lies("C", "A", "sends a wrong block", WRONG)]
     setting = Setting(strategy=strategy, liars=("C",), bound=2)
     return setting.three(
-        "early-liar", ([g], [g, a1], [g, b1]), [A_B, A_C], moves, doc="C answers a hello that was not sent."
-    )
+        "early-liar", ([g], [g, a1], [g, b1]), [A_B, A_C], moves,
+        extra=blames("A", "found-before-hello", "block-before-hello"), doc="C answers a hello that was not sent.",
+    )  # fmt: skip
 
 
 WRONG: Final = Blocks((Header(3, b"x3", a1.id, a1.score, 0, b""),))
@@ -235,6 +241,7 @@ KINDS_OF_THEIR_OWN: Final = (clock, meter, talk, full, liar, early_liar)
 KINDS_WITH_LEDGERS: Final = (forks, race, ahead, finals, prune, ban, line)
 STANDARD: Final = (
     *(kind(strategy) for kind in (*KINDS_OF_TWO, *KINDS_OF_THREE, *KINDS_OF_THEIR_OWN) for strategy in BOTH),
+    alone(),
     *(with_ledgers(kind(strategy), TREE) for kind in KINDS_WITH_LEDGERS for strategy in BOTH),
 )
 """What ``syncfsm check`` explores when no world is named."""

@@ -6,7 +6,7 @@ the clock, and what depends on time is explored where a world asks for it (``tim
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 from immutables import Map
@@ -272,8 +272,11 @@ def _timeless(node: Node) -> Node:
 
 
 def with_rules(world: World, table: Table[Link]) -> World:
-    """The same world, its nodes moved by another table: to learn what breaks if a rule is changed."""
-    components = tuple(attrs.evolve(c, table=table) if isinstance(c, NodeComponent) else c for c in world.components)
+    """The same world, whatever has a ``table`` moved by this one: to learn what breaks if a rule is changed."""
+    components = tuple(
+        attrs.evolve(cast(Any, component), table=table) if hasattr(component, "table") else component
+        for component in world.components
+    )
     return attrs.evolve(world, components=components, rows=table.rules)
 
 
