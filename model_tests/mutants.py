@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from spec.alone import alone
 from spec.building import LOCATOR, STREAMING, TREE
 from spec.memory import with_ledgers
-from spec.worlds import ahead, contradiction, finals, forks, prune, prune_fork, race
+from spec.worlds import ahead, clock, contradiction, finals, forks, prune, prune_fork, race, talk
 from syncfsm.chain import Outcome
 from syncfsm.check import Channel, Component, Environment, World, with_rules
 from syncfsm.check.nodes import CALM
@@ -58,6 +58,10 @@ def mutant(
 
 def never(*given: object) -> bool:
     return False
+
+
+def always(*given: object) -> bool:
+    return True
 
 
 def row(source: State, event: Event, guard: str, **changes: Any) -> Callable[[Rule], Rule | None]:
@@ -205,6 +209,9 @@ MUTANTS: Final = (
     mutant("late-word", "OneDisconnect", alone(), rules=row(State.CLOSED, Event.BYE, ALWAYS, action="lose")),
     mutant("blame", "NoPunishHonest", prune_fork(LOCATOR), rules=row(*NOT_HELD, action=VIOLATION)),
     mutant("send-for-nothing", "Bounded", forks(LOCATOR), actions={"stream": send_for_nothing}),
+    mutant("hasty", "Payloads", talk(LOCATOR), guards={"subject_held": always}),
+    mutant("mute", "Payloads", talk(LOCATOR), rules=row(State.IDLE, Event.SAY, ALWAYS, action=IGNORE)),
+    mutant("patient", "SignsOfLife", clock(LOCATOR), guards={"silent": never}),
     mutant("no-copies", "PartsOnlyFor", forks(LOCATOR), guards={"out_of_step": any_copy}),
     mutant("stale-start", "Settles", prune_fork(STREAMING), guards={"extends": still_holds}),
     mutant("deaf-to-claims", "NeverBelowFinal", contradiction(LOCATOR), guards=dict.fromkeys(CONTRADICT[1:], never)),

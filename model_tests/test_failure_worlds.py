@@ -11,14 +11,11 @@ import pytest
 
 from model_tests.mutants import mutant
 from model_tests.small import SMALL
-from spec.worlds import BOTH, talk
-from syncfsm.check import Ends, Exploration, Moment, Property, SometimesStep, Steps, World
-from syncfsm.events import Received
-from syncfsm.link import Link, Strategy, View
+from syncfsm.check import Ends, Exploration, Property, World
+from syncfsm.link import Link, View
 from syncfsm.machine import Action, Guard
-from syncfsm.messages import Note
 from syncfsm.node import Node
-from syncfsm.outputs import Deliver, Disconnect, Output
+from syncfsm.outputs import Output
 
 NODES: Final = ("A", "B")
 
@@ -35,52 +32,6 @@ def violated(
     exploration.run()
     assert exploration.complete
     return exploration.violation.name if exploration.violation else None
-
-
-# F09, F16: payloads ----------------------------------------------------------------------------------------------
-
-
-def after_its_block(moment: Moment) -> bool:
-    """What is delivered is about a block that is held, or was."""
-    chain = moment.after.chain
-    notes = (output.note for output in moment.outputs if isinstance(output, Deliver))
-    return all(n.about is None or n.about.id in chain or n.about.height < chain.base.height for n in notes)
-
-
-def delivers(moment: Moment) -> bool:
-    return any(isinstance(output, Deliver) and output.note.about is not None for output in moment.outputs)
-
-
-def comes_early(moment: Moment) -> bool:
-    """A payload comes whose block is not held, and nothing ends."""
-    event = moment.stimulus
-    if not isinstance(event, Received) or not isinstance(event.message, Note) or event.message.about is None:
-        return False
-    ended = any(isinstance(output, Disconnect) for output in moment.outputs)
-    return event.message.about.id not in moment.before.chain and not ended
-
-
-def never_parts(moment: Moment) -> bool:
-    event = moment.stimulus
-    noted = isinstance(event, Received) and isinstance(event.message, Note)
-    return not (noted and any(isinstance(output, Disconnect) for output in moment.outputs))
-
-
-PAYLOADS: Final = (
-    Steps("AfterItsBlock", "A message that refers to a block is delivered only after it.", NODES, after_its_block),
-    Steps("NeverParts", "An early or late message is never a reason to part.", NODES, never_parts),
-    SometimesStep("Delivers", "Payloads about blocks arrive.", NODES, delivers),
-    SometimesStep("ComesEarly", "Payloads come whose block is not there.", NODES, comes_early),
-)
-
-
-@pytest.mark.parametrize("strategy", BOTH)
-def test_f09_f16_payloads_come_after_their_block_and_never_end_a_link(strategy: Strategy) -> None:
-    assert violated(talk(strategy), *PAYLOADS) is None
-
-
-def test_f09_payloads_that_are_delivered_at_once_are_found() -> None:
-    assert violated(talk(BOTH[0]), *PAYLOADS, guards={"subject_held": lambda *given: True}) == "AfterItsBlock"
 
 
 # F39: equal heads, and finality advances --------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import pytest
 
 from model_tests.mutants import MUTANTS, SUBTLE, Mutant, calm
-from spec.invariants import SENTENCES
+from spec.sentences import SENTENCES
 from syncfsm.check import Exploration
 from syncfsm.check.story import tell
 

@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from spec.building import LOCATOR, a1, g
-from spec.invariants import SENTENCES
+from spec.sentences import SENTENCES
 from syncfsm.chain import Chain
 from syncfsm.check import Choice, Moment, Step, Steps, World
 from syncfsm.errors import LocalError

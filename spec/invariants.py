@@ -1,7 +1,7 @@
 """What must hold, whatever the interleaving: every promise of the protocol, by its name.
 
-Edit this file to change what is claimed. Each function below is one claim about one step, one node, or two nodes; the
-tuple at the end binds it to its name and to the sentence it stands for. ``Tree`` is all that the blocks of a world are:
+Edit this file to change what is claimed. Each function below is one claim about one step, one node, or two nodes;
+``promises`` binds it to its name and to the sentence it stands for. ``Tree`` is all that the blocks of a world are:
 it knows ancestors even of blocks that a node has dropped.
 """
 
@@ -26,6 +26,8 @@ from spec.seen import (
     sent_to,
 )
 from spec.seen import link_states as link_states
+from spec.sentences import SENTENCES
+from spec.traffic import payloads, signs_of_life, within_rate
 from syncfsm.blocks import Header
 from syncfsm.chain import Chain
 from syncfsm.check import Always, Ends, Moment, Property, Settles, Steps, channel
@@ -50,7 +52,7 @@ def only_best_chain(moment: Moment) -> bool:
 
 def one_disconnect(moment: Moment) -> bool:
     """In a step: nothing is sent without a link; a link ends if and only if one disconnect says so; nothing is sent
-    after it; and if we are the one who parts, a bye with the same reason goes before it."""
+    after it; and if we are the one who parts, a bye with the same reason goes before it. A peer's bye ends its link."""
     linked = set(moment.before.links) | ({moment.stimulus.peer} if isinstance(moment.stimulus, Connected) else set())
     ended: set[str] = set()
     said: dict[str, Parting] = {}
@@ -64,6 +66,8 @@ def one_disconnect(moment: Moment) -> bool:
             theirs = output.reason in (Parting.LOST, Parting.PEER_LEFT)
             if not theirs and said.get(output.peer) is not output.reason:
                 return False
+    if isinstance(moment.stimulus, Received) and isinstance(moment.stimulus.message, Bye):
+        ended.add(moment.stimulus.peer)
     return set(moment.after.links) == linked - ended
 
 
@@ -81,7 +85,8 @@ def never_below_final(moment: Moment) -> bool:
 
 def bounded(moment: Moment) -> bool:
     """What one link may hand out is within its limits: blocks only while room is left, hellos of at most
-    ``Limits.points`` points and 1.5 KiB, a streaming search that only ever goes down, payloads held back."""
+    ``Limits.points`` points and 1.5 KiB and no more than their rate, a streaming search that only ever goes down,
+    payloads held back."""
     node: Node = moment.after
     for output in moment.outputs:
         if isinstance(output, Send) and isinstance(output.message, Hello):
@@ -92,7 +97,7 @@ def bounded(moment: Moment) -> bool:
         blocks = sent_to(moment, peer)
         if blocks and link.room + blocks[-1].cost <= 0:
             return False
-        if link.room > node.config.limits.room or len(link.held) > node.config.limits.notes:
+        if link.room > node.config.limits.room or len(link.held) > node.config.limits.notes or not within_rate(link):
             return False
         before = moment.before.links.get(peer)
         same = before is not None and (before.said, before.heard) == (link.said, link.heard)
@@ -314,35 +319,6 @@ class Parts:
 
 # All together ---------------------------------------------------------------------------------------------------
 
-SENTENCES: Final = {
-    "OnlyBestChain": "A node will only send blocks that are in its best chain.",
-    "OnlyChild": "Only an immediate child of the peer's head can be sent; after sending a block, the peer's head is "
-    "changed to the newly sent block, after receiving a block to the newly received block.",
-    "ParentKnown": "If two nodes are both correct, then a block that is sent by either will never be rejected by the "
-    "other.",
-    "NoEcho": "If we receive a block from a peer then that peer knows all ancestors of that block.",
-    "Tracked": "When switching forks, we back up to the nearest block; idle means that the peer has our head.",
-    "InitIffWorse": "A node is in the init state iff the last sent hello is worse than the last received hello and the "
-    "last received hello refers to an unknown block.",
-    "AncestorExact": "When two nodes establish a new connection, they find the nearest common ancestor of their best "
-    "chains.",
-    "CompoundStates": "(start, start): hello, hello -> (idle, idle), (initlow, inithigh), (initlow, syncing). Other "
-    "combinations are not possible.",
-    "Settles": "If the environment stops, every run of protocol steps is finite, and ends with both nodes on the "
-    "better head and both links idle.",
-    "FinalAdvances": "If N1 has an irreversible block that N2 does not, and messages are delivered in bounded time, "
-    "then N2 will advance its last irreversible block in bounded time.",
-    "NeverBelowFinal": "No reorganisation below the final point; peers with contradicting final points part once, "
-    "saying why.",
-    "PrunedIsSaid": "A peer whose head is below what we still hold is told so at once, never left waiting.",
-    "OneDisconnect": "A link ends exactly once, and nothing is sent on it afterwards.",
-    "NoPunishHonest": "No sequence of correct peers' messages, however late, repeated or reordered across links, "
-    "yields a misbehaviour.",
-    "Bounded": "Hellos per search, buffered headers, bytes per link: each within its limit.",
-    "PartsOnlyFor": "A link between correct nodes ends only for a reason that its world allows.",
-}
-"""Each promise, and the sentence that it stands for."""
-
 
 def promises(
     nodes: Sequence[str],
@@ -373,6 +349,8 @@ def promises(
         steps("OneDisconnect", one_disconnect),
         steps("NoPunishHonest", along.only_liars_punished),
         steps("Bounded", bounded),
+        steps("Payloads", payloads),
+        steps("SignsOfLife", signs_of_life),
         steps("PartsOnlyFor", PartsOnlyFor(frozenset(partings), frozenset(liars)), ends_link),
         Settles("Settles", SENTENCES["Settles"]),
     ]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import attrs
 
-from spec.invariants import SENTENCES
 from spec.seen import Tree, sends_blocks, sent_to, told_by
+from spec.sentences import SENTENCES
 from syncfsm.blocks import Header
 from syncfsm.check import Choice, Moment, NodeComponent, Property, Step, Steps, World
 from syncfsm.check.nodes import Wait

@@ -4,6 +4,7 @@
 ``invariants.py``.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from spec.alone import alone
@@ -35,6 +36,7 @@ from spec.building import (
 )
 from spec.invariants import Parts
 from spec.memory import with_ledgers
+from spec.traffic import brings_early_payload, brings_payload
 from syncfsm.blocks import Header
 from syncfsm.check import SometimesStep, World, happen
 from syncfsm.errors import Fault
@@ -138,18 +140,18 @@ def line(strategy: Strategy) -> World:
     )  # fmt: skip
 
 
-def triangle(strategy: Strategy) -> World:
-    setting = Setting(strategy=strategy)
-    return setting.three(
-        "triangle", ([g, a1], [g, a1, a2], [g, b1]), [A_B, B_C, A_C], [], doc="Each has two peers to hear from."
-    )
+def triangle(strategy: Strategy, cuts: int = 0) -> World:
+    return Setting(strategy=strategy).three(
+        "cut-triangle" if cuts else "triangle", ([g, a1], [g, a1, a2], [g, b1]), [A_B, B_C, A_C], [], cuts=cuts,
+        doc="Each has two peers to hear from.",
+    )  # fmt: skip
 
 
-def long_line(strategy: Strategy) -> World:
-    setting = Setting(strategy=strategy)
-    return setting.three(
-        "long-line", ([g, a1, a2], [g, a1], [g, b1]), [A_B, B_C], [*makes("A", a3), *makes("B", c2), *makes("C", b2)],
-        cuts=1, doc="The line, where each node makes a block, and one connection breaks and comes back.",
+def long_line(strategy: Strategy, name: str = "long-line", more: Sequence[Header] = ()) -> World:
+    moves = [*makes("A", a3), *makes("B", c2), *makes("C", b2, *more)]
+    return Setting(strategy=strategy).three(
+        name, ([g, a1, a2], [g, a1], [g, b1]), [A_B, B_C], moves, cuts=1,
+        doc="The line, where each node makes blocks, and one connection breaks and comes back.",
     )  # fmt: skip
 
 
@@ -195,6 +197,11 @@ def talk(strategy: Strategy) -> World:
         moves,
         connects=1,
         cuts=0,
+        extra=[
+            SometimesStep("PartsShutdown", "A node may leave.", A_B, Parts(Parting.SHUTDOWN)),
+            SometimesStep("PayloadsArrive", "A payload about a block is delivered.", A_B, brings_payload),
+            SometimesStep("PayloadsComeEarly", "A payload comes whose block is not there.", A_B, brings_early_payload),
+        ],
         doc="Payloads travel with the blocks they are about.",
     )
 
@@ -241,9 +248,14 @@ KINDS_OF_THEIR_OWN: Final = (clock, meter, talk, full, liar, early_liar)
 KINDS_WITH_LEDGERS: Final = (forks, race, ahead, finals, prune, ban, line)
 STANDARD: Final = (
     *(kind(strategy) for kind in (*KINDS_OF_TWO, *KINDS_OF_THREE, *KINDS_OF_THEIR_OWN) for strategy in BOTH),
+    triangle(LOCATOR),
     alone(),
     *(with_ledgers(kind(strategy), TREE) for kind in KINDS_WITH_LEDGERS for strategy in BOTH),
 )
 """What ``syncfsm check`` explores when no world is named."""
-LARGE: Final = tuple(kind(strategy) for kind in (long_line, triangle) for strategy in BOTH)
-"""For the night."""
+LARGE: Final = (
+    *(long_line(strategy) for strategy in BOTH),
+    long_line(LOCATOR, "longest-line", [b3]),
+    *(triangle(strategy, cuts=1) for strategy in BOTH),
+)
+"""For the night: the largest of three nodes that are done in ten minutes, with 10 GB of memory."""

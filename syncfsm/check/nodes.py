@@ -205,7 +205,7 @@ class NodeComponent:
             if isinstance(event, CHOSEN):
                 return None
             raise
-        if isinstance(event, CHOSEN) and not outputs and after == node:
+        if isinstance(event, CHOSEN) and not watch.seen and not outputs and after == node:
             return None
         after = after if self.timed else _timeless(after)
         emissions = self._emissions(outputs)

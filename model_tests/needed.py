@@ -1,0 +1,71 @@
+"""What each row of the link table is for: the protocol without it, and the first promise that breaks.
+
+    python -m model_tests.needed      finds out anew, and records it; takes half an hour
+
+Do it after a row was added, or if a test says that a row is needed no more.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from model_tests.exhaustive import explored
+from spec.worlds import STANDARD
+from syncfsm.check import World, with_rules
+from syncfsm.link import TABLE, Link
+from syncfsm.machine import ALWAYS, IGNORE, STAY, Rule, Table
+
+RECORD: Final = Path(__file__).parent / "needed.json"
+WORLDS: Final = {world.name: world for world in STANDARD}
+ROWS: Final = {str(rule): rule for rule in TABLE.rules if (rule.target, rule.action) != (STAY, IGNORE)}
+"""The rows that do something."""
+
+
+def without(rule: Rule) -> Table[Link]:
+    """The table without this row: its events go to the next that applies; instead of the last, nothing happens."""
+    nothing = attrs.evolve(rule, target=STAY, action=IGNORE)
+    left = tuple(nothing if row == rule else row for row in TABLE.rules if row != rule or rule.guard == ALWAYS)
+    return attrs.evolve(TABLE, rules=left)
+
+
+def broken(world: World, rule: Rule) -> str | None:
+    """The promise that breaks first in this world without this row."""
+    violation = explored(with_rules(world, without(rule))).violation
+    return violation.name if violation else None
+
+
+def needed() -> dict[str, tuple[str, str]]:
+    """The record: for each row that is needed, a world that shows it, and the promise that breaks there."""
+    found: dict[str, tuple[str, str]] = json.loads(RECORD.read_text(encoding="utf-8"))
+    return found
+
+
+def record() -> None:
+    """Find the smallest world in which each row is needed, and write the record."""
+    worlds = sorted(map(_rows_of, STANDARD))
+    found = {}
+    for name, rule in ROWS.items():
+        shown = next(_shown(rule, [world for _, world, rows in worlds if name in rows]), None)
+        print(name, "=>", shown, flush=True)
+        if shown is not None:
+            found[name] = shown
+    RECORD.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _rows_of(world: World) -> tuple[int, str, frozenset[str]]:
+    exploration = explored(world)
+    return exploration.states, world.name, frozenset(map(str, exploration.fired))
+
+
+def _shown(rule: Rule, names: list[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
+        promise = broken(WORLDS[name], rule)
+        if promise is not None:
+            yield name, promise
+
+
+if __name__ == "__main__":
+    record()
