@@ -15,7 +15,7 @@ import attrs
 
 from spec.invariants import COMPOUND, Tree, link_states, promises
 from syncfsm.blocks import Header, Unchecked
-from syncfsm.chain import Chain
+from syncfsm.chain import Chain, Outcome
 from syncfsm.check import (
     Moment,
     Move,
@@ -32,6 +32,7 @@ from syncfsm.check import (
     network,
 )
 from syncfsm.check.nodes import CALM, Put
+from syncfsm.errors import LocalError
 from syncfsm.events import Finalised, Produced, Say, Verdict
 from syncfsm.limits import Limits
 from syncfsm.link import TABLE, State, Strategy
@@ -65,8 +66,11 @@ BLOCK: Final = 512
 
 
 def node(name: str, run: Sequence[Header], strategy: Strategy, limits: Limits, timed: bool) -> NodeComponent:
-    """A node that holds this run, which begins at the genesis."""
-    chain, _ = Chain.start(run[0], limits).extend(run[1:])
+    """A node that holds this run, from its base up. ``LocalError`` if a block does not fit on those before it."""
+    chain, outcomes = Chain.start(run[0], limits).extend(run[1:])
+    for header, outcome in zip(run[1:], outcomes, strict=True):
+        if outcome is not Outcome.NEW:
+            raise LocalError(f"node {name} can not hold {header.id.decode()} after what it holds ({outcome.value})")
     return NodeComponent(name, Node.start(Config(Unchecked(), strategy, limits), chain), TABLE, timed)
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``syncfsm node``, ``syncfsm outage``, ``syncfsm table``.
+"""The command line: ``syncfsm node``, ``outage``, ``check``, ``replay``, ``table``.
 
 Exit codes: 0 all is well, 1 what was to be shown was not shown, 2 a mistake in what was asked for.
 """
