@@ -1,6 +1,6 @@
 """What each row of the link table is for: the protocol without it, and the first promise that breaks.
 
-    python -m model_tests.needed      finds out anew, and records it; takes half an hour
+    python -m model_tests.needed      finds out anew, and records it; takes some minutes
 
 Do it after a row was added, or if a test says that a row is needed no more.
 """

@@ -8,7 +8,12 @@ from model_tests.exhaustive import explored
 from model_tests.needed import ROWS, WORLDS, broken, needed
 from syncfsm.machine import Rule
 
-HARMLESS: Final[dict[str, str]] = {}
+HARMLESS: Final = {
+    "(start, init, syncing, idle) connect [always] -> stay / misuse": "It tells a caller's mistake to the caller. The "
+    "link is the same without it.",
+    "(start, init) moved [nothing_shared] -> closed / part_pruned": "It says at once what the peer finds one message "
+    "later, in the hello that names our new base.",
+}
 """Rows without which every promise holds in every world, and what they are good for."""
 
 
