@@ -33,8 +33,8 @@ def growing(strategy: Strategy) -> tuple[World, ...]:
 
 def shrinking(strategy: Strategy) -> tuple[World, ...]:
     """Nodes that lose blocks to a ban or to finality."""
-    ban = Setting(strategy=strategy, heads_may_worsen=True)
-    final = Setting(strategy=strategy, heads_may_worsen=True, overtaking=True, partings=PARTINGS)
+    ban = Setting(strategy=strategy)
+    final = Setting(strategy=strategy, overtaking=True, partings=PARTINGS)
     prune = attrs.evolve(final, retention=0, overtaking=False, partings=(*PARTINGS, Parting.PRUNED))
     drop = attrs.evolve(prune, overtaking=True)
     a_then_b = [*finalises("A", a1), *finalises("B", b1)]

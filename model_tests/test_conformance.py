@@ -12,7 +12,8 @@ import pytest
 
 from model_tests.small import SMALL, USUAL
 from model_tests.tla import Graph, dumped
-from model_tests.tlc import FAST_START, STATES, STEPS, Translation, row_name, run_tlc, translate
+from model_tests.tlc import FAST_START, RUNS, STATES, STEPS, run_tlc
+from model_tests.translation import Translation, row_name, translate
 from syncfsm.check import Moment, World
 
 WORLDS: Final = [*USUAL, *(pytest.param(world, marks=pytest.mark.nightly) for world in SMALL if world not in USUAL)]
@@ -21,7 +22,7 @@ WORLDS: Final = [*USUAL, *(pytest.param(world, marks=pytest.mark.nightly) for wo
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
 def test_code_and_specification_have_the_same_edges_and_keep_the_promises(world: World, tmp_path: Path) -> None:
     translation, graph = translate(world), tmp_path / "graph.dot"
-    promises = (*STEPS, "Settles")
+    promises = (*STEPS, *RUNS)
     found = run_tlc(world, spec="FairSpecByRow", invariants=STATES, properties=promises, dump=graph, java=FAST_START)
     assert found.violated is None, found.output
     explored, states = _explored(translation)

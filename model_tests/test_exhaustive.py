@@ -28,6 +28,10 @@ def test_every_row_fires_in_some_world() -> None:
     assert set(recorded()["rows"]) == {str(rule) for rule in TABLE.rules}
 
 
+def test_every_world_is_recorded() -> None:
+    assert recorded()["worlds"].keys() == {world.name for world in (*STANDARD, *LARGE)}
+
+
 def test_the_standard_set_is_large_enough() -> None:
     worlds = recorded()["worlds"]
     assert sum(worlds[kind(strategy).name]["states"] for kind in (forks, race) for strategy in BOTH) >= 1_000_000

@@ -1,6 +1,6 @@
-"""Failure modes that a world rules out by a claim of its own. ``docs/failure-modes.md`` lists them all by number.
+"""Failure modes that a world rules out by a property of its own. ``docs/failure-modes.md`` lists them all by number.
 
-Each claim is broken by a changed rule too, so none holds because nothing happens.
+Each property is broken by a changed rule too, so none holds because nothing happens.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def violated(
     guards: Mapping[str, Guard] | None = None,
     actions: Mapping[str, Action] | None = None,
 ) -> str | None:
-    """Which of these claims does not hold in the world, if some rules are changed."""
+    """Which of these properties does not hold in the world, if some rules are changed."""
     changed = mutant("", "", world, guards, actions).world
     exploration = Exploration(attrs.evolve(changed, properties=claims))
     exploration.run()

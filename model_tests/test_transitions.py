@@ -1,42 +1,47 @@
-"""The ``transitions`` machine decides as the dispatch that ships, on every link, event, message and view met."""
+"""The ``transitions`` machine decides as the dispatch that ships, on every link, event, message and view met; and every
+row of the table is met."""
 
+from enum import StrEnum
 from typing import Final
 
 import attrs
 import pytest
 
+from model_tests.exhaustive import explored
+from spec.alone import alone
 from spec.building import LOCATOR, STREAMING
-from spec.worlds import ban, full, liar, line_finals, meter, prune_fork, talk
-from syncfsm.check import Exploration, NodeComponent, World
-from syncfsm.link import TABLE, Event, Link, View
-from syncfsm.machine import Step, Table
+from spec.worlds import ban, clock, contradiction, early_liar, full, liar, line_finals, meter, prune_away, race, talk
+from syncfsm.check import with_rules
+from syncfsm.errors import LocalError
+from syncfsm.link import TABLE, Link
+from syncfsm.machine import Rule, Step, Table
 
-WORLDS: Final = [
-    kind(strategy)
-    for kind in (ban, full, line_finals, liar, meter, prune_fork, talk)
-    for strategy in (LOCATOR, STREAMING)
-]
+KINDS: Final = (ban, clock, contradiction, early_liar, full, liar, line_finals, meter, prune_away, talk)
+WORLDS: Final = (alone(), race(LOCATOR), *(kind(strategy) for kind in KINDS for strategy in (LOCATOR, STREAMING)))
+"""The smallest that fire every row between them, in both strategies."""
 
 
-@attrs.define
-class Both:
-    """Rules that decide by both, and compare."""
+class Both(Table[Link]):
+    """Decides by both, and compares."""
 
-    table: Table[Link]
-    steps: int = 0
-
-    def step(self, value: Link, event: Event, message: object, view: View) -> Step[Link]:
-        shipped = self.table.step(value, event, message, view)
-        assert self.table.step_by_transitions(value, event, message, view) == shipped
-        self.steps += 1
+    def step(self, value: Link, event: StrEnum, message: object, view: object) -> Step[Link]:
+        try:
+            shipped = super().step(value, event, message, view)
+        except LocalError:
+            with pytest.raises(LocalError):
+                self.step_by_transitions(value, event, message, view)
+            raise
+        assert self.step_by_transitions(value, event, message, view) == shipped
         return shipped
 
 
-@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
-def test_transitions_decides_as_the_dispatch(world: World) -> None:
-    both = Both(TABLE)
-    nodes = (attrs.evolve(c, table=both) if isinstance(c, NodeComponent) else c for c in world.components)
-    exploration = Exploration(attrs.evolve(world, components=tuple(nodes), properties=()))
-    exploration.run()
-    assert exploration.violation is None
-    assert both.steps > 0
+BOTH: Final = Both(**attrs.asdict(TABLE, recurse=False))
+
+
+def test_transitions_decides_as_the_dispatch_on_every_row() -> None:
+    fired: set[Rule] = set()
+    for world in WORLDS:
+        exploration = explored(attrs.evolve(with_rules(world, BOTH), properties=()))
+        assert exploration.violation is None, world.name
+        fired.update(exploration.fired)
+    assert fired == set(TABLE.rules)

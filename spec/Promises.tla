@@ -54,7 +54,7 @@ OnlyChildStep(n) ==
 NoEchoStep(n) == LET run == SentBlocks(n) IN \A i \in 1..Len(run) : ~Knows(n, run[i])
 
 (* Who ends the search says so, and streams from the nearest common        *)
-(* ancestor, if the peer's head still is the one that it announced; or     *)
+(* ancestor of its best chain and the one that the peer last announced; or *)
 (* from above, if the peer is known to hold more of our best chain. Who is *)
 (* told streams from the block it is told of, from where its own best      *)
 (* chain has left that one, or likewise from above.                        *)
@@ -68,7 +68,7 @@ AncestorExactStep(n) ==
             ends == \E i \in 1..Len(sent) : sent[i].type = "found"
             hello == IF got # <<>> /\ Head(got).type = "hello" THEN Head(got) ELSE link[n].heard
             shared(b) == Max({Common[best][x] : x \in {b} \cup (KnownTo(n) \cap chain'[n].held)})
-        IN  IF ends THEN hello.head = chain[Peer(n)].head => start = shared(hello.head)
+        IN  IF ends THEN start = shared(hello.head)
             ELSE got # <<>> => (Head(got).type = "found" => start = shared(Head(got).common))
 
 NeverBelowFinalStep(n) ==
@@ -153,10 +153,14 @@ PartsOnlyFor ==
 -----------------------------------------------------------------------------
 (* The end of every run.                                                   *)
 
-HasOrRulesOut(n, b) == b \in chain[n].held \/ ~IsAncestor(chain[n].final, b)
+(* Node n holds block b, and has no worse head; unless it may not have it. *)
+Agrees(n, b) ==
+    LET c == chain[n]
+        banned == \E x \in c.banned : IsAncestor(x, b)
+    IN  ~IsAncestor(c.final, b) \/ (b \in c.held /\ (banned \/ c.head >= b))
 Settled ==
     \/ \A n \in Node : link[n] = Closed
-    \/ \A n \in Node : link[n].state = "idle" /\ HasOrRulesOut(n, chain[Peer(n)].head)
+    \/ \A n \in Node : link[n].state = "idle" /\ Agrees(n, chain[Peer(n)].head)
 
 HasFinal(n) == LET b == chain[Peer(n)].final IN b \in chain[n].held \/ IsAncestor(b, chain[n].base)
 FinalAdvances == AtRest /\ link[1] # Closed => \A n \in Node : HasFinal(n)

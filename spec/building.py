@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import attrs
 
-from spec.invariants import COMPOUND, Tree, link_states, promises
+from spec.invariants import COMPOUND, promises
+from spec.seen import Tree, link_states
 from syncfsm.blocks import Header, Unchecked
 from syncfsm.chain import Chain, Outcome
 from syncfsm.check import (
@@ -124,8 +125,8 @@ class Setting:
     """All that a world may choose besides who holds what, and what may happen.
 
     Room for one block and a byte: at most two blocks or hellos are under way. Nothing new happens at a node while
-    ``bound`` messages are under way from it. ``partings`` are the reasons for which links may end, ``heads_may_worsen``
-    tells that bans or finality can do that, ``liars`` are nodes that are none of ours.
+    ``bound`` messages are under way from it; what the protocol adds by itself is not held up. ``partings`` are the
+    reasons for which links may end, ``liars`` are nodes that are none of ours.
     """
 
     strategy: Strategy = LOCATOR
@@ -135,7 +136,6 @@ class Setting:
     overtaking: bool = False
     timed: bool = False
     partings: tuple[Parting, ...] = ()
-    heads_may_worsen: bool = False
     liars: tuple[str, ...] = ()
     limits: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
 
@@ -146,9 +146,11 @@ class Setting:
         """The world in which these nodes hold these runs and may be linked in these pairs."""
         limits = Limits(room=self.room, points=2, retention=self.retention, **self.limits)
         nodes = [node(each, run, self.strategy, limits, self.timed) for each, run in chains.items()]
+        moves = tuple(moves)
+        worsen = any(isinstance(event, Finalised | Verdict) for move in moves for _, event in move.emissions)
         components = network(nodes, pairs, moves, self.bound, self.overtaking)
-        claims = promises(tuple(chains), pairs, TREE, self.partings, self.heads_may_worsen, self.liars, self.room)
-        return World(f"{name}-{self.strategy}", components, (*claims, *extra), doc, TABLE.rules)
+        found = promises(tuple(chains), pairs, TREE, self.partings, worsen, self.liars, self.room, self.timed)
+        return World(f"{name}-{self.strategy}", components, (*found, *extra), doc, TABLE.rules)
 
     def two(
         self, name: str, a: Sequence[Header], b: Sequence[Header], moves: Iterable[Move], connects: int = 2,

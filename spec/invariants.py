@@ -1,6 +1,6 @@
 """What must hold, whatever the interleaving: every promise of the protocol, by its name.
 
-Edit this file to change what is claimed. Each function below is one claim about one step, one node, or two nodes;
+Edit this file to change what is promised. Each function below is one property of a step, a node, or two nodes;
 ``promises`` binds it to its name and to the sentence it stands for. ``Tree`` is all that the blocks of a world are:
 it knows ancestors even of blocks that a node has dropped.
 """
@@ -11,27 +11,27 @@ from typing import Final
 
 import attrs
 
-from spec.seen import Tree as Tree
 from spec.seen import (
+    Tree,
     any_step,
     blocks_arrive,
     ends_link,
-    head_of,
     hello_from_below,
     known_to,
+    link_states,
     peers_of,
     room_and_way,
     search_ends,
     sends_blocks,
     sent_to,
 )
-from spec.seen import link_states as link_states
 from spec.sentences import SENTENCES
-from spec.traffic import payloads, signs_of_life, within_rate
+from spec.traffic import charged, payloads, signs_of_life, within_rate
 from syncfsm.blocks import Header
 from syncfsm.chain import Chain
 from syncfsm.check import Always, Ends, Moment, Property, Settles, Steps, channel
 from syncfsm.events import Connected, Received
+from syncfsm.limits import Limits
 from syncfsm.link import Link, State
 from syncfsm.link.types import GREETING, IN_STEP
 from syncfsm.messages import Blocks, Bye, Found, Hello, Parting
@@ -40,7 +40,7 @@ from syncfsm.outputs import Disconnect, FinalMoved, HeadMoved, Misbehaviour, Sen
 from syncfsm.wire.codec import encode_control
 
 HELLO_BYTES: Final = 1536
-"""The brief's 1.5 KiB a hello."""
+"""The brief's 1.5 KiB a hello: kept by ``HELLO_POINTS`` points of 32-byte ids; with longer ids, offer fewer points."""
 
 # One step of a node ---------------------------------------------------------------------------------------------
 
@@ -52,7 +52,8 @@ def only_best_chain(moment: Moment) -> bool:
 
 def one_disconnect(moment: Moment) -> bool:
     """In a step: nothing is sent without a link; a link ends if and only if one disconnect says so; nothing is sent
-    after it; and if we are the one who parts, a bye with the same reason goes before it. A peer's bye ends its link."""
+    after it; and if we are the one who parts, a bye with the same reason goes before it. That bye names our block if
+    it is for what we hold. A peer's bye ends its link."""
     linked = set(moment.before.links) | ({moment.stimulus.peer} if isinstance(moment.stimulus, Connected) else set())
     ended: set[str] = set()
     said: dict[str, Parting] = {}
@@ -61,49 +62,47 @@ def one_disconnect(moment: Moment) -> bool:
             return False
         if isinstance(output, Send) and isinstance(output.message, Bye):
             said[output.peer] = output.message.reason
+            if output.message.reason in (Parting.PRUNED, Parting.CONTRADICTION) and output.message.point is None:
+                return False
         if isinstance(output, Disconnect):
             ended.add(output.peer)
             theirs = output.reason in (Parting.LOST, Parting.PEER_LEFT)
             if not theirs and said.get(output.peer) is not output.reason:
                 return False
-    if isinstance(moment.stimulus, Received) and isinstance(moment.stimulus.message, Bye):
-        ended.add(moment.stimulus.peer)
-    return set(moment.after.links) == linked - ended
-
-
-def never_below_final(moment: Moment) -> bool:
-    """The head descends from the final point; a reorganisation stays above it; the final point only ever rises."""
-    before: Chain = moment.before.chain
-    after: Chain = moment.after.chain
-    for output in moment.outputs:
-        if isinstance(output, HeadMoved) and output.common.height < before.final.height:
-            return False
-        if isinstance(output, FinalMoved) and output.new.height <= output.old.height:
-            return False
-    return after.final.height >= before.final.height and after.is_ancestor(after.final.id, after.head.id)
+    event = moment.stimulus
+    left = isinstance(event, Received) and isinstance(event.message, Bye) and event.peer in linked - ended
+    return not left and set(moment.after.links) == linked - ended
 
 
 def bounded(moment: Moment) -> bool:
-    """What one link may hand out is within its limits: blocks only while room is left, hellos of at most
-    ``Limits.points`` points and 1.5 KiB and no more than their rate, a streaming search that only ever goes down,
-    payloads held back."""
+    """What a node holds and hands out is within its limits: blocks only while room is left, hellos of at most
+    ``Limits.points`` points and 1.5 KiB and no more than their rate, a streaming search that only ever goes down; what
+    each link remembers; blocks that are not final, and branches."""
     node: Node = moment.after
-    for output in moment.outputs:
-        if isinstance(output, Send) and isinstance(output.message, Hello):
-            hello = output.message
-            if len(hello.points) > node.config.limits.points or len(encode_control(hello)) > HELLO_BYTES:
-                return False
-    for peer, link in node.links.items():
-        blocks = sent_to(moment, peer)
-        if blocks and link.room + blocks[-1].cost <= 0:
-            return False
-        if link.room > node.config.limits.room or len(link.held) > node.config.limits.notes or not within_rate(link):
-            return False
-        before = moment.before.links.get(peer)
-        same = before is not None and (before.said, before.heard) == (link.said, link.heard)
-        if same and before.cursor and link.cursor and link.cursor.height > before.cursor.height:
-            return False
-    return True
+    limits, chain = node.config.limits, node.chain
+    hellos = [o.message for o in moment.outputs if isinstance(o, Send) and isinstance(o.message, Hello)]
+    unfinal = len(chain.blocks) - (chain.final.height - chain.base.height + 1)
+    return (
+        all(len(hello.points) <= limits.points and len(encode_control(hello)) <= HELLO_BYTES for hello in hellos)
+        and unfinal <= limits.unfinal
+        and len(chain.tips) <= limits.tips
+        and all(_bounded(moment, link, limits) for link in node.links.values())
+    )
+
+
+def _bounded(moment: Moment, link: Link, limits: Limits) -> bool:
+    blocks, before = sent_to(moment, link.peer), moment.before.links.get(link.peer)
+    same = before is not None and (before.said, before.heard) == (link.said, link.heard)
+    rises = same and before.cursor and link.cursor and link.cursor.height > before.cursor.height
+    return (
+        (not blocks or link.room + blocks[-1].cost > 0)
+        and link.room <= limits.room
+        and len(link.held) <= limits.notes
+        and len(link.left) <= limits.branches
+        and len(link.claims) <= limits.claims
+        and within_rate(link)
+        and not rises
+    )
 
 
 # One node -------------------------------------------------------------------------------------------------------
@@ -151,7 +150,7 @@ may hear of a better head than they have, until the next hello arrives."""
 
 @attrs.frozen
 class Between:
-    """The claims about two nodes that may be linked."""
+    """The properties of two nodes that may be linked."""
 
     a: str
     b: str
@@ -168,15 +167,20 @@ class Between:
         return self.heads_may_worsen and here is there is State.INIT
 
     def settled(self, a: Node, b: Node) -> bool:
-        """Both are linked or neither; if they are, both links are idle, and each has the other's head, or has a final
-        point that rules it out. (Both choose the best of what they hold; so without bans it is the same head.)"""
+        """Both are linked or neither; if they are, both links are idle and both have the same head, unless a final
+        point or a ban rules the better one out for the other."""
         if not self.linked(a, b):
             return self.b not in a.links and self.a not in b.links
         idle = a.links[self.b].state is State.IDLE and b.links[self.a].state is State.IDLE
-        return idle and self._has_or_rules_out(a, b.chain.head) and self._has_or_rules_out(b, a.chain.head)
+        return idle and self._agrees(a, b.chain.head) and self._agrees(b, a.chain.head)
 
-    def _has_or_rules_out(self, node: Node, head: Header) -> bool:
-        return head.id in node.chain or not self.tree.descends(head.id, node.chain.final.id)
+    def _agrees(self, node: Node, head: Header) -> bool:
+        """It holds this head, and has none worse; unless it may not have it."""
+        chain: Chain = node.chain
+        if not self.tree.descends(head.id, chain.final.id):
+            return True
+        banned = any(id in chain.banned for id in self.tree.line(head.id))
+        return head.id in chain and (banned or chain.head.rank >= head.rank)
 
     def final_advances(self, a: Node, b: Node) -> bool:
         """Linked and at rest, each has the other's final block, or has dropped it because it lies below its base."""
@@ -206,7 +210,7 @@ class Conserved:
 
 @attrs.frozen
 class Along:
-    """The claims about one step of a node that need to know all blocks, or what its peers hold."""
+    """The properties of one step of a node that need to know all blocks, or what its peers hold."""
 
     tree: Tree
     liars: frozenset[str] = frozenset()
@@ -236,9 +240,26 @@ class Along:
         held = [known for known in known_to(moment, peer) if any(known in chain for chain in chains)]
         return any(self.tree.descends(known, id) for known in held)
 
+    def never_below_final(self, moment: Moment) -> bool:
+        """The head descends from the final point, and that from the one before; so a reorganisation stays above it.
+        Head and final point do not move in silence, nor without need, and what is said of it is so."""
+        before: Chain = moment.before.chain
+        after: Chain = moment.after.chain
+        heads = [output for output in moment.outputs if isinstance(output, HeadMoved)]
+        finals = [output for output in moment.outputs if isinstance(output, FinalMoved)]
+        if before is after:
+            return not heads and not finals
+        common = self.tree.blocks[self.tree.common(before.head.id, after.head.id)]
+        moved = [HeadMoved(before.head.point, after.head.point, common.point)] if before.head != after.head else []
+        rose = [FinalMoved(before.final.point, after.final.point)] if before.final != after.final else []
+        rises = self.tree.descends(after.final.id, before.final.id)
+        above = self.tree.descends(after.head.id, after.final.id) and common.height >= before.final.height
+        return rises and above and heads == moved and finals == rose
+
     def parent_known(self, moment: Moment) -> bool:
-        """A block that arrives has its parent here, unless finality dropped the branch that it is on. It is never
-        invalid, nor out of step. (That a node has no room for it is for ``PartsOnlyFor`` to judge.)"""
+        """A block that arrives has its parent here, unless finality dropped the branch that it is on; and then, or if
+        the block is held already, it is not judged. What is judged is never invalid, nor out of step. (That a node has
+        no room for it is for ``PartsOnlyFor`` to judge.)"""
         if moment.stimulus.peer in self.liars:
             return True
         message, chain = moment.stimulus.message, moment.before.chain
@@ -251,23 +272,25 @@ class Along:
     def only_liars_punished(self, moment: Moment) -> bool:
         return all(output.peer in self.liars for output in moment.outputs if isinstance(output, Misbehaviour))
 
-    def ancestor_exact(self, moment: Moment, peer: str, head: bytes) -> bool:
+    def ancestor_exact(self, moment: Moment) -> bool:
         """Who ends the search (it says so with a ``Found``) streams from the nearest common ancestor of its best chain
-        and the peer's, provided that the peer's head still is the one it announced; nobody is wiser than its messages.
-        If the peer is known to hold more of our best chain than its own best chain has, the start is as much higher.
-        Who is told streams from the block it is told of, from where its own best chain has left that one, or likewise
-        from higher up."""
-        before, after = moment.before.links.get(peer), moment.after.links.get(peer)
-        if before is None or after is None or before.state not in GREETING or after.state not in IN_STEP:
+        and the one that the peer last announced. If the peer is known to hold more of our best chain than that, the
+        start is as much higher. Who is told streams from the block it is told of, from where its own best chain has
+        left that one, or likewise from higher up."""
+        return all(self._exact(moment, peer) for peer in moment.before.links if peer not in self.liars)
+
+    def _exact(self, moment: Moment, peer: str) -> bool:
+        before, after = moment.before.links[peer], moment.after.links.get(peer)
+        if after is None or before.state not in GREETING or after.state not in IN_STEP:
             return True
         run, best = sent_to(moment, peer), moment.after.chain.head.id
-        start = run[0].parent if run else after.sent.id
+        start = run[0].parent if run else after.sent and after.sent.id
         message = moment.stimulus.message if isinstance(moment.stimulus, Received) else None
         if any(isinstance(o, Send) and o.peer == peer and isinstance(o.message, Found) for o in moment.outputs):
             hello = message if isinstance(message, Hello) and moment.stimulus.peer == peer else before.heard
-            if hello is None or hello.head.id != head:
-                return True
-            found = head
+            if hello is None:
+                return False
+            found = hello.head.id
         elif isinstance(message, Found):
             found = message.common.id
         else:
@@ -275,17 +298,6 @@ class Along:
         named = [found, *(id for id in known_to(moment, peer) if id in moment.after.chain)]
         shared = {self.tree.common(best, id) for id in named}
         return bool(start == max(shared, key=lambda id: self.tree.blocks[id].height))
-
-
-@attrs.frozen
-class Exact:
-    """``AncestorExact`` of the links to one peer."""
-
-    along: Along
-    peer: str
-
-    def __call__(self, moment: Moment, head: bytes) -> bool:
-        return self.along.ancestor_exact(moment, self.peer, head)
 
 
 def told_pruned(moment: Moment) -> bool:
@@ -328,10 +340,12 @@ def promises(
     heads_may_worsen: bool = False,
     liars: Sequence[str] = (),
     room: int | None = None,
+    timed: bool = False,
 ) -> tuple[Property, ...]:
     """Every promise about these nodes. ``partings`` are the reasons for which links between correct nodes may end in
-    this world. Nothing is promised to ``liars``, and nothing is claimed of them. If ``room`` is what each link has,
-    and the nodes are joined by channels of this package, what is under way is looked at too."""
+    this world, ``heads_may_worsen`` tells that bans or finality can do that. Nothing is promised to ``liars``, and
+    nothing of them. If ``room`` is what each link has, and the nodes are joined by channels of the checker, what is
+    under way is looked at too; if the links are ``timed``, so is what hellos cost."""
     honest = tuple(name for name in nodes if name not in liars)
     friends = [pair for pair in pairs if not set(pair) & set(liars)]
     along = Along(tree, frozenset(liars))
@@ -339,12 +353,13 @@ def promises(
     def steps(name: str, holds: Callable[..., bool], when: Callable[[Moment], bool] = any_step) -> Steps:
         return Steps(name, SENTENCES[name], honest, holds, when)
 
-    claims: list[Property] = [
+    found: list[Property] = [
         steps("OnlyBestChain", only_best_chain, sends_blocks),
         steps("OnlyChild", along.only_child),
         steps("ParentKnown", along.parent_known, blocks_arrive),
         steps("NoEcho", along.no_echo, sends_blocks),
-        steps("NeverBelowFinal", never_below_final),
+        steps("AncestorExact", along.ancestor_exact, search_ends),
+        steps("NeverBelowFinal", along.never_below_final),
         steps("PrunedIsSaid", told_pruned, hello_from_below),
         steps("OneDisconnect", one_disconnect),
         steps("NoPunishHonest", along.only_liars_punished),
@@ -354,26 +369,23 @@ def promises(
         steps("PartsOnlyFor", PartsOnlyFor(frozenset(partings), frozenset(liars)), ends_link),
         Settles("Settles", SENTENCES["Settles"]),
     ]
+    if timed:
+        found.append(steps("Bounded", charged))
     for name in honest:
-        claims.append(Always("InitIffWorse", SENTENCES["InitIffWorse"], (name,), init_iff_worse))
-        claims.append(Always("Tracked", SENTENCES["Tracked"], (name,), tracked))
+        found.append(Always("InitIffWorse", SENTENCES["InitIffWorse"], (name,), init_iff_worse))
+        found.append(Always("Tracked", SENTENCES["Tracked"], (name,), tracked))
     for a, b in friends:
-        claims += between(a, b, tree, along, heads_may_worsen)
+        found += between(a, b, tree, heads_may_worsen)
         if room is not None:
-            claims += bounded_ways(a, b, room)
-    return tuple(claims)
+            found += bounded_ways(a, b, room)
+    return tuple(found)
 
 
-def between(a: str, b: str, tree: Tree, along: Along, heads_may_worsen: bool) -> list[Property]:
+def between(a: str, b: str, tree: Tree, heads_may_worsen: bool) -> list[Property]:
     """The promises about two correct nodes that may be linked."""
     two = Between(a, b, tree, heads_may_worsen)
-    exact = [
-        Steps("AncestorExact", SENTENCES["AncestorExact"], (here,), Exact(along, there), search_ends, (there,), head_of)
-        for here, there in ((a, b), (b, a))
-    ]
     ends = {"Settles": two.settled, "FinalAdvances": two.final_advances, "NeverBelowFinal": two.no_contradiction}
     return [
-        *exact,
         Always("CompoundStates", SENTENCES["CompoundStates"], (a, b), two.compound, link_states),
         *(Ends(name, SENTENCES[name], (a, b), holds) for name, holds in ends.items()),
     ]

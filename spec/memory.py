@@ -1,4 +1,4 @@
-"""Nodes whose every word is written down, to claim that nothing is forgotten.
+"""Nodes whose every word is written down, to show that nothing is forgotten.
 
 What a link remembers of its peer is bounded; a ledger remembers all. It is no part of a node: it is a component of the
 world that hears what the node hears and sends, and nobody listens to it.
@@ -98,12 +98,12 @@ class NeverForgotten:
 
 
 def nothing_is_forgotten(node: str, tree: Tree) -> Property:
-    """The claim about a node that has a ledger."""
+    """The property of a node that has a ledger."""
     return Steps("NoEcho", SENTENCES["NoEcho"], (node,), NeverForgotten(tree), sends_blocks, (ledger(node),))
 
 
 def with_ledgers(world: World, tree: Tree) -> World:
-    """The same world, with a ledger for each node, and with no other claim."""
+    """The same world, with a ledger for each node, and with no other property."""
     nodes = [component for component in world.components if isinstance(component, NodeComponent)]
     rest = [component for component in world.components if component not in nodes]
     watched = [WatchedNode(node.name, node.start, node.table, node.timed) for node in nodes]

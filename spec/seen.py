@@ -1,4 +1,4 @@
-"""What claims look at: the blocks of a world, what a step sends, and what a peer is known to have."""
+"""What properties look at: the blocks of a world, what a step sends, and what a peer is known to have."""
 
 from collections.abc import Iterable
 
@@ -82,13 +82,8 @@ def told_by(moment: Moment, peer: str) -> list[bytes]:
 
 
 def link_states(node: Node) -> tuple[tuple[str, State], ...]:
-    """The view for claims that look at link states only."""
+    """The view for properties that look at link states only."""
     return tuple((peer, link.state) for peer, link in sorted(node.links.items()))
-
-
-def head_of(node: Node) -> bytes:
-    """The view for claims that look at heads only."""
-    return node.chain.head.id
 
 
 def any_step(moment: Moment) -> bool:

@@ -1,6 +1,6 @@
 """The worlds that are explored: write one of your own like these, put it into ``STANDARD``, and run ``syncfsm check``.
 
-``building.py`` has the tree of blocks and what a world can be made of; what is claimed of each world is in
+``building.py`` has the tree of blocks and what a world can be made of; what is promised of each is in
 ``invariants.py``.
 """
 
@@ -46,6 +46,8 @@ from syncfsm.messages import Blocks, Found, Hello, Parting
 
 BOTH: Final = (LOCATOR, STREAMING)
 A_B, B_C, A_C = ("A", "B"), ("B", "C"), ("A", "C")
+WRONG: Final = Blocks((Header(3, b"x3", a1.id, a1.score, 0, b""),))
+"""A block that does not follow from its parent."""
 CONTRADICTION, PRUNED, OUT_OF_STEP = Parting.CONTRADICTION, Parting.PRUNED, Parting.OUT_OF_STEP
 
 # Two nodes ------------------------------------------------------------------------------------------------------
@@ -55,14 +57,14 @@ def forks(strategy: Strategy) -> World:
     return Setting(strategy=strategy).two(
         "forks", [g, a1, a2], [g, a1, c2, c3], [*makes("A", c2, a3, b1, b2), *makes("B", a2, a3)],
         extra=reaches_compound_states(),
-        doc="Two branches of a tree with three forks; both nodes switch forks while they meet, and meet again.",
+        doc="Two branches, and a third that comes: A switches twice while they meet, and they meet again.",
     )  # fmt: skip
 
 
 def race(strategy: Strategy) -> World:
     return Setting(strategy=strategy, room=2 * BLOCK + 1).two(
         "race", [g, a1, a2, a3], [g, a1, c2], [*makes("A", b1, b2, b3, a4), *makes("B", a2, a3, d3)],
-        doc="Both nodes overtake each other again and again; up to three blocks are under way.",
+        doc="On a tree with three forks, each overtakes the other again and again; up to three blocks are under way.",
     )  # fmt: skip
 
 
@@ -75,7 +77,7 @@ def ahead(strategy: Strategy) -> World:
 
 def finals(strategy: Strategy) -> World:
     moves = [*finalises("A", a1, a2), *finalises("B", a2), *makes("A", a3), *makes("B", a2, a3)]
-    setting = Setting(strategy=strategy, overtaking=True, heads_may_worsen=True, partings=(CONTRADICTION, OUT_OF_STEP))
+    setting = Setting(strategy=strategy, overtaking=True, partings=(CONTRADICTION, OUT_OF_STEP))
     return setting.two(
         "finals", [g, a1, a2], [g, a1, c2, c3], moves,
         doc="Finality overrules the branch of the other node; small messages overtake blocks.",
@@ -85,7 +87,7 @@ def finals(strategy: Strategy) -> World:
 def contradiction(strategy: Strategy) -> World:
     moves = [*finalises("A", a2), *finalises("B", b1), *makes("B", b3), *makes("A", a4)]
     sentence = "Peers with contradicting final points part once, saying why."
-    setting = Setting(strategy=strategy, overtaking=True, heads_may_worsen=True, partings=(CONTRADICTION, OUT_OF_STEP))
+    setting = Setting(strategy=strategy, overtaking=True, partings=(CONTRADICTION, OUT_OF_STEP))
     return setting.two(
         "contradiction", [g, a1, a2, a3], [g, b1, b2], moves,
         extra=[SometimesStep("PartsContradicting", sentence, A_B, Parts(CONTRADICTION))],
@@ -96,9 +98,7 @@ def contradiction(strategy: Strategy) -> World:
 def prune(strategy: Strategy) -> World:
     moves = [*finalises("B", a1, a2, a3), *makes("B", a4), *makes("A", a2), *finalises("A", a1)]
     sentence = "A peer whose head is below what we still hold is told so at once."
-    setting = Setting(
-        strategy=strategy, retention=0, overtaking=True, heads_may_worsen=True, partings=(PRUNED, OUT_OF_STEP)
-    )
+    setting = Setting(strategy=strategy, retention=0, overtaking=True, partings=(PRUNED, OUT_OF_STEP))
     return setting.two(
         "prune", [g, a1], [g, a1, a2, a3], moves, extra=[SometimesStep("PartsPruned", sentence, A_B, Parts(PRUNED))],
         doc="B keeps nothing below its final point, while A is behind.",
@@ -108,14 +108,14 @@ def prune(strategy: Strategy) -> World:
 def prune_fork(strategy: Strategy) -> World:
     moves = [*finalises("A", a2), *finalises("B", a1), *makes("A", a3), *makes("B", a2)]
     reasons = (PRUNED, OUT_OF_STEP, CONTRADICTION)
-    setting = Setting(strategy=strategy, retention=0, overtaking=True, heads_may_worsen=True, partings=reasons)
+    setting = Setting(strategy=strategy, retention=0, overtaking=True, partings=reasons)
     return setting.two(
         "prune-fork", [g, a1, a2], [g, a1, c2, c3], moves, doc="A drops the branch that B is on.",
     )  # fmt: skip
 
 
 def prune_away(strategy: Strategy) -> World:
-    setting = Setting(strategy=strategy, retention=0, overtaking=True, heads_may_worsen=True, partings=(PRUNED,))
+    setting = Setting(strategy=strategy, retention=0, overtaking=True, partings=(PRUNED,))
     return setting.two(
         "prune-away", [g, b1], [g, a1, a2, a3], [*finalises("B", a1, a2, a3), *makes("B", a4), *makes("A", b2)],
         doc="B drops all that it shared with A, while they still search.",
@@ -123,7 +123,7 @@ def prune_away(strategy: Strategy) -> World:
 
 
 def ban(strategy: Strategy) -> World:
-    return Setting(strategy=strategy, heads_may_worsen=True).two(
+    return Setting(strategy=strategy).two(
         "ban", [g, a1, a2], [g, a1, c2, c3], [*bans("A", c2), *bans("B", c3), *makes("B", a2), *makes("A", a3)],
         doc="Operators ban blocks of the better branch, before or after they come.",
     )  # fmt: skip
@@ -156,7 +156,7 @@ def long_line(strategy: Strategy, name: str = "long-line", more: Sequence[Header
 
 
 def line_finals(strategy: Strategy) -> World:
-    setting = Setting(strategy=strategy, heads_may_worsen=True, partings=(OUT_OF_STEP, CONTRADICTION))
+    setting = Setting(strategy=strategy, partings=(OUT_OF_STEP, CONTRADICTION))
     return setting.three(
         "line-finals", ([g, a1, a2], [g], [g, b1]), [A_B, B_C], [*finalises("B", a1), *finalises("C", a1)],
         doc="B follows one peer and lets the other wait, while its final point rises.",
@@ -185,14 +185,14 @@ def meter(strategy: Strategy) -> World:
 
 def talk(strategy: Strategy) -> World:
     moves = [
-        says("A", c2), says("A", c3), says("A", None), says("B", a2), *makes("A", c3), *finalises("B", a2),
+        says("A", g), says("A", c3), says("A", None), says("B", a2), *makes("B", a3), *finalises("B", a2),
         happen("B", "leaves", Leave("A", Parting.SHUTDOWN, 0.0)),
     ]  # fmt: skip
     partings = (OUT_OF_STEP, CONTRADICTION, Parting.SHUTDOWN)
-    setting = Setting(strategy=strategy, heads_may_worsen=True, partings=partings, limits={"notes": 1})
+    setting = Setting(strategy=strategy, partings=partings, limits={"notes": 1})
     return setting.two(
         "talk",
-        [g, a1, c2],
+        [g, a1, c2, c3],
         [g, a1, a2],
         moves,
         connects=1,
@@ -240,8 +240,6 @@ def early_liar(strategy: Strategy) -> World:
     )  # fmt: skip
 
 
-WRONG: Final = Blocks((Header(3, b"x3", a1.id, a1.score, 0, b""),))
-"""A block that does not follow from its parent."""
 KINDS_OF_TWO: Final = (forks, race, ahead, finals, contradiction, prune, prune_fork, prune_away, ban)
 KINDS_OF_THREE: Final = (line, line_finals)
 KINDS_OF_THEIR_OWN: Final = (clock, meter, talk, full, liar, early_liar)

@@ -6,6 +6,7 @@ synchronised. Bodies do not enter the core's state: the core moves headers, the 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Final, Protocol
 
 import msgspec
@@ -69,6 +70,19 @@ def flaw(header: Header) -> str | None:
         _HEADERS.decode(msgspec.msgpack.encode(header))
     except (msgspec.ValidationError, OverflowError, TypeError) as error:
         return str(error)
+    return None
+
+
+def broken(headers: Sequence[Header]) -> Fault | None:
+    """Why these headers are no run, in which each is the child of the one before, one higher, with a greater score.
+    ``None`` if they are one."""
+    if not headers:
+        return Fault("empty-run", "a run has at least one block")
+    for before, header in pairwise(headers):
+        follows = header.parent == before.id and header.height == before.height + 1 and header.score > before.score
+        if not follows:
+            evidence = header.id[: limits.EVIDENCE_BYTES]
+            return Fault("broken-run", f"block {header.point} does not follow {before.point}", evidence)
     return None
 
 

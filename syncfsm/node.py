@@ -11,7 +11,6 @@ what is missing and not all of them. It waits no longer than ``Limits.patience``
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, ClassVar, Protocol
 
 import attrs
@@ -19,7 +18,7 @@ from immutables import Map
 from msgspec.structs import replace
 
 from syncfsm import limits as bounds
-from syncfsm.blocks import Header, HeaderCheck, flaw
+from syncfsm.blocks import Header, HeaderCheck, broken, flaw
 from syncfsm.chain import Chain, Outcome
 from syncfsm.errors import Fault, LocalError
 from syncfsm.events import (
@@ -231,7 +230,7 @@ class _Step:
     def _blocks(self, peer: str, blocks: Blocks) -> None:
         """Judge a run as a whole, then take it as a whole: nothing of it is adopted unless all of it may be."""
         headers = blocks.headers
-        fault = _broken(headers) or self._judge(headers)
+        fault = broken(headers) or self._judge(headers)
         if fault is not None:
             self._link(peer, LinkEvent.FAULT, fault)
             return
@@ -280,7 +279,7 @@ class _Step:
         for header in headers:
             if (wrong := flaw(header)) is not None:
                 raise LocalError(f"block {header.point} is out of bounds: {wrong}; see syncfsm.limits")
-        fault = _broken(headers) or self._judge(headers)
+        fault = broken(headers) or self._judge(headers)
         if fault is not None:
             raise LocalError(f"these blocks are not accepted ({fault.rule}): {fault.detail}")
         chain, outcomes = self.chain.extend(headers)
@@ -389,15 +388,3 @@ class _Step:
 
 FRESH = (Outcome.NEW, Outcome.BANNED)
 """Outcomes that add a block to the tree."""
-
-
-def _broken(headers: Sequence[Header]) -> Fault | None:
-    """A run must be a run: each the child of the one before, one higher, with a greater score."""
-    if not headers:
-        return Fault("empty-run", "a run has at least one block")
-    for before, header in pairwise(headers):
-        follows = header.parent == before.id and header.height == before.height + 1 and header.score > before.score
-        if not follows:
-            evidence = header.id[: bounds.EVIDENCE_BYTES]
-            return Fault("broken-run", f"block {header.point} does not follow {before.point}", evidence)
-    return None

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 
 from syncfsm.blocks import Header, HeaderCheck, Unchecked
 from syncfsm.chain import Chain
+from syncfsm.errors import Penalty
 from syncfsm.events import Connected, Finalised, Produced, Received
 from syncfsm.limits import Limits
-from syncfsm.link import Link, Strategy
-from syncfsm.messages import Blocks, Control, Hello
+from syncfsm.link import Link, State, Strategy
+from syncfsm.messages import Blocks, Bye, Control, Hello, Parting
 from syncfsm.node import Config, Node
-from syncfsm.outputs import Disconnect, Output, Send, SendBlocks
+from syncfsm.outputs import Disconnect, Misbehaviour, Output, Send, SendBlocks
 from syncfsm.testing import GENESIS, Pair
 
 
@@ -83,3 +84,26 @@ def hear(made: Node, peer: str, *received: Control | Blocks, now: float = 0.0) -
         made, outputs = made.step(Received(peer, message, now))
         said += outputs
     return made, said
+
+
+def greeted(made: Node) -> Node:
+    return connected(made, "p")[0]
+
+
+def in_step(made: Node) -> Node:
+    made, _ = hear(greeted(made), "p", hello_of(made.chain.head))
+    assert made.links["p"].state is State.IDLE
+    return made
+
+
+def parted(
+    outputs: Sequence[Output], reason: Parting, point: Header | None = None, blame: Penalty | None = None
+) -> bool:
+    """One bye with this reason and one disconnect; a misbehaviour exactly if somebody is to blame."""
+    byes = [message for message in messages(outputs) if isinstance(message, Bye)]
+    faults = [output.fault.penalty for output in outputs if isinstance(output, Misbehaviour)]
+    assert byes == [Bye(reason, point.point if point else None)]
+    assert [output.reason for output in partings(outputs)] == [reason]
+    assert faults == ([] if blame is None else [blame])
+    assert isinstance(outputs[-1], Disconnect)
+    return True

@@ -9,6 +9,9 @@ from types import ModuleType
 
 import pytest
 
+from model_tests.exhaustive import recorded
+from model_tests.needed import ROWS, needed
+from spec.worlds import LARGE, STANDARD
 from syncfsm_adapters.cli import main
 
 ROOT = Path(__file__).parent.parent
@@ -96,6 +99,26 @@ def test_readme_shows_the_commands_and_make_has_them() -> None:
     targets = set(re.findall(r"^([\w-]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
     assert {"demo", "test", "bench", "docs", "nightly"} <= shown_targets <= targets
     assert {"node", "outage"} <= {command for command, _ in commands()}
+
+
+def test_the_figures_of_the_exploration_are_those_on_record() -> None:
+    readme, worlds = " ".join(text_of(ROOT / "README.md").split()), recorded()["worlds"]
+    sizes = {world.name: worlds[world.name]["states"] for world in STANDARD}
+    again = {name for name in sizes if name.endswith("-ledger")}
+    once = sum(size for name, size in sizes.items() if name not in again)
+    bound = max(worlds[name]["settle_bound"] or 0 for name in sizes)
+    largest = max(worlds[world.name]["states"] for world in LARGE)
+    assert f"into {len(sizes.keys() - again)} small worlds" in readme
+    assert f"in every order: {once / 1e6:.1f} million states. {len(again)} of the worlds" in readme
+    assert f"{len(sizes)} worlds, {sum(sizes.values()) / 1e6:.1f} million states in all" in readme
+    assert f"within {bound} actions" in readme
+    assert f"up to {largest / 1e6:.1f} million states" in readme
+
+
+def test_the_rows_without_a_need_are_counted_right() -> None:
+    assert len(ROWS) - len(needed()) == 2
+    for page in (ROOT / "README.md", ROOT / "docs/designing.md"):
+        assert "all but two of the r" in " ".join(text_of(page).lower().split())
 
 
 def test_the_decisions_that_the_code_names_are_recorded() -> None:

@@ -10,7 +10,8 @@ import attrs
 import pytest
 
 from spec import worlds
-from spec.invariants import Parts, link_states
+from spec.invariants import Parts
+from spec.seen import link_states
 from spec.sentences import SENTENCES
 from syncfsm.check import Exploration, Moment, Property, Sometimes, SometimesStep, Steps, World
 from syncfsm.events import Finalised, Received

@@ -3,7 +3,6 @@
 import argparse
 import importlib.util
 import json
-import os
 import shlex
 import shutil
 import sys
@@ -19,13 +18,15 @@ if TYPE_CHECKING:
     from syncfsm.check import Exploration, Progress, World
     from syncfsm.check.story import Story
 
-OK, NOT_SHOWN, PIPE_CLOSED = 0, 1, 141
+OK, NOT_SHOWN = 0, 1
 DEFAULT: Final = Path("spec/worlds.py")
+NEEDED: Final = ("numpy", "rich")
+"""Packages that exploring needs and a node does not: the extra ``check``."""
 LIMIT: Final = 50_000_000
 """States of a world, if no limit is given: about 10 GB at the peak. A world that has more may have no end."""
 CHECK_HELP: Final = """Explore worlds exhaustively: every state they can reach, by calling the code that ships. A
 world is a value of type syncfsm.check.World in a Python file; the tuple STANDARD names those that are explored when
-none is asked for; without it all are. Exits with 0 if every promise holds, with 1 if one does not (after the shortest
+none is asked for; without it all are. Exits with 0 if every property holds, with 1 if one does not (after the shortest
 story and its diagram) or is left open by a limit, with 2 if a world is not written as it must be."""
 REPLAY_HELP: Final = """Run a story that 'syncfsm check' saved again, on the code as it is now. Exits with 0 if it goes
 the same way, with 1 if it does not, and says where."""
@@ -57,7 +58,7 @@ def add_replay(replay: argparse.ArgumentParser) -> None:
 
 
 def run_check(given: argparse.Namespace) -> int:
-    """Explore what was asked for; 1 if a promise does not hold, or is left open."""
+    """Explore what was asked for; 1 if a property does not hold, or is left open."""
     with _outside():
         return _check(given)
 
@@ -106,13 +107,14 @@ def _replay(given: argparse.Namespace) -> int:
 
 @contextmanager
 def _outside() -> Iterator[None]:
-    """What the file system refuses is told in one line. A reader that has left, as ``head`` does, ends the command."""
+    """What is not installed, and what the file system refuses, is told in one line."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise LocalError(f"not installed: {', '.join(missing)}; run: pip install 'syncfsm[check]'")
     try:
         yield
-        sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
-        raise SystemExit(PIPE_CLOSED) from None
+        raise  # a reader that has left is no mistake; see ``cli.main``
     except OSError as error:
         raise LocalError(f"{error.filename}: {error.strerror}") from error
 

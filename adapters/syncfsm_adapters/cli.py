@@ -1,10 +1,12 @@
 """The command line: ``syncfsm node``, ``outage``, ``check``, ``replay``, ``table``.
 
-Exit codes: 0 all is well, 1 what was to be shown was not shown, 2 a mistake in what was asked for.
+Exit codes: 0 all is well, 1 what was to be shown was not shown, 2 a mistake in what was asked for, 130 interrupted,
+141 whoever read the output has left.
 """
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,7 +21,7 @@ from syncfsm_adapters.journal import FORMATS
 from syncfsm_adapters.mistakes import one_mistake
 from syncfsm_adapters.story.plan import MODES
 
-OK, NOT_SHOWN, MISTAKE = 0, 1, 2
+OK, NOT_SHOWN, MISTAKE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 TABLES: Final = {"link": LINK}
 NODE_HELP: Final = """Run one node until SIGINT or SIGTERM: a sequencer (--key) makes blocks, a full node (--public-key)
 follows. It prints one line for every change of state: the head, a link, a final point, a parting, a peer's fault."""
@@ -30,15 +32,21 @@ duplicate. Exits with 0 if it was, and all files agree."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code. A mistake of the user's is one line on standard error."""
+    """Run a command; its exit code. A mistake of the user's is one line on standard error. A reader that has left, as
+    ``head`` does, ends the command without a word."""
     given = parser().parse_args(arguments)
     try:
-        return int(given.run(given))
+        code = int(given.run(given))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return PIPE_CLOSED
     except LocalError as error:
         print(f"syncfsm: {error}", file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Mistakes of the user's come out of a nursery as they went in: one ``LocalError``, not a group of groups."""
+"""What ends a command and is no bug comes out of a nursery as it went in: one exception, not a group of groups."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,14 +8,15 @@ from syncfsm.errors import LocalError
 
 @contextmanager
 def one_mistake() -> Iterator[None]:
-    """Raise the first ``LocalError`` of a group that holds nothing else; a bug in the group stays as it is."""
+    """Raise the first exception of a group that holds nothing but mistakes of the user's (``LocalError``) and lines
+    that nobody reads any more (``BrokenPipeError``). A bug in the group stays as it is."""
     try:
         yield
     except ExceptionGroup as group:
-        mistakes, bugs = group.split(LocalError)
+        mistakes, bugs = group.split((LocalError, BrokenPipeError))
         if mistakes is None or bugs is not None:
             raise
-        error: LocalError | ExceptionGroup[LocalError] = mistakes
+        error: Exception = mistakes
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
         raise error from None

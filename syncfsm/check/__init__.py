@@ -1,4 +1,4 @@
-"""The model checker: worlds of deterministic components, explored exhaustively. Needs numpy (``syncfsm[check]``)."""
+"""The model checker: worlds of deterministic components, explored exhaustively. Needs the extra ``check``."""
 
 from syncfsm.check.explore import Exploration
 from syncfsm.check.found import Progress, Violation

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from syncfsm.check.found import UNREACHED
-from syncfsm.check.nodes import tell as tell_message
+from syncfsm.check.nodes import words
 from syncfsm.check.story import Scene, Story
 from syncfsm.check.world import Environment, Moment, World
 from syncfsm.events import Received, Room
@@ -80,7 +80,7 @@ def _arrow(names: list[str], scene: Scene) -> tuple[str, str, str] | None:
         if getattr(moment.stimulus, "peer", None) not in names or moment.component not in names:
             continue
         if isinstance(moment.stimulus, Received) and scene.label in ("deliver", "overtake"):
-            return moment.stimulus.peer, moment.component, tell_message(moment.stimulus.message)
+            return moment.stimulus.peer, moment.component, words(moment.stimulus.message)
         if isinstance(moment.stimulus, Room):
             return moment.stimulus.peer, moment.component, f"room {moment.stimulus.freed}"
     return None
@@ -108,7 +108,7 @@ def _said(moment: Moment) -> Iterator[str]:
     for output in moment.outputs:
         match output:
             case Send(peer, message):
-                yield f"→ {peer}: {tell_message(message)}"
+                yield f"→ {peer}: {words(message)}"
             case SendBlocks(peer, headers):
                 yield f"→ {peer}: blocks {' '.join(header.id.decode(errors='replace') for header in headers)}"
             case Misbehaviour(peer, fault):
@@ -116,7 +116,7 @@ def _said(moment: Moment) -> Iterator[str]:
             case Disconnect(peer, reason):
                 yield f"× {peer}: {reason.value}"
             case Deliver(peer, note):
-                yield f"delivers {tell_message(note)} of {peer}"
+                yield f"delivers {words(note)} of {peer}"
             case _:
                 pass
 

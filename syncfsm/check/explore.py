@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syncfsm.check.arrays import Column, Ints, SortedIndex
-from syncfsm.check.found import NEVER_RAISES, UNREACHED, Progress, Rows, Violation
+from syncfsm.check.found import NEVER_RAISES, UNREACHED, Batch, Progress, Violation
 from syncfsm.check.judge import Judge
 from syncfsm.check.packing import Keys, Layout
 from syncfsm.check.properties import Settles
@@ -115,9 +115,8 @@ class Exploration:
         low, high = self._expanded, self.states
         while True:
             try:
-                batches = [
-                    rows for start in range(low, high, CHUNK) for rows in self._expand(start, min(start + CHUNK, high))
-                ]
+                chunks = [(start, min(start + CHUNK, high)) for start in range(low, high, CHUNK)]
+                batches = [batch for chunk in chunks for batch in self._expand(*chunk)]
                 break
             except _OutgrownError as outgrown:
                 self._widen(outgrown.place)
@@ -133,7 +132,7 @@ class Exploration:
 
     # Expanding ----------------------------------------------------------------------------------------------------
 
-    def _expand(self, low: int, high: int) -> Iterator[Rows]:
+    def _expand(self, low: int, high: int) -> Iterator[Batch]:
         """All actions from the states ``low`` to ``high``, carried out."""
         words = [word.all[low:high] for word in self._words]
         for place, table in enumerate(self._tables):
@@ -147,14 +146,16 @@ class Exploration:
             at = np.repeat(np.arange(len(locals_), dtype=np.int32), counts)
             ahead = np.cumsum(counts) - counts
             choice = np.arange(total) + (table.first.all[locals_] - ahead)[at]
-            rows = Rows([word[at] for word in words], at + np.int32(low), choice, place, table.choice_free.all[choice])
-            yield self._carry_out(rows, table.choice_entry.all[choice])
+            batch = Batch(
+                [word[at] for word in words], at + np.int32(low), choice, place, table.choice_free.all[choice]
+            )
+            yield self._carry_out(batch, table.choice_entry.all[choice])
 
-    def _carry_out(self, rows: Rows, entry: NDArray[Any]) -> Rows:
+    def _carry_out(self, batch: Batch, entry: NDArray[Any]) -> Batch:
         """Deliver all emissions, one a row and round; rows in which a step refuses are dropped."""
         trail: list[tuple[int, NDArray[Any] | None, NDArray[Any]]] = []
         asked: list[tuple[int, NDArray[Any], NDArray[Any], list[Ints]]] = []
-        pending = self._apply(rows, rows.place, None, entry, trail, asked)
+        pending = self._apply(batch, batch.place, None, entry, trail, asked)
         dead: list[NDArray[Any]] = []
         lists = self._stimuli
         while True:
@@ -168,7 +169,7 @@ class Exploration:
                 at, given = live[here], waiting[here]
                 if not len(at):
                     continue
-                table, word = self._tables[place], rows.words[self._layout.words[place]]
+                table, word = self._tables[place], batch.words[self._layout.words[place]]
                 locals_ = (word[at] >> self._layout.shifts[place]) & ((1 << self._layout.widths[place]) - 1)
                 entry = table.look(lists.stimulus.all[given], locals_)
                 self._check(place)
@@ -177,12 +178,12 @@ class Exploration:
                     dead.append(at[refused])
                     pending[at[refused]] = 0
                     at, given, entry = at[~refused], given[~refused], entry[~refused]
-                then = self._apply(rows, place, at, entry, trail, asked)
+                then = self._apply(batch, place, at, entry, trail, asked)
                 pending[at] = lists.join(lists.rest.all[given], then)
-        return self._survivors(rows, dead, trail, asked)
+        return self._survivors(batch, dead, trail, asked)
 
     def _apply(
-        self, rows: Rows, place: int, at: NDArray[Any] | None, entry: NDArray[Any], trail: list[Any], asked: list[Any]
+        self, batch: Batch, place: int, at: NDArray[Any] | None, entry: NDArray[Any], trail: list[Any], asked: list[Any]
     ) -> NDArray[Any]:
         """Take these entries' steps; the lists of what they emit."""
         table = self._tables[place]
@@ -190,9 +191,9 @@ class Exploration:
         flags = table.flags.all
         if table.flagged and (marked := np.flatnonzero(flags[entry])).size:
             which = marked if at is None else at[marked]
-            asked.append((place, which, entry[marked], [word[which] for word in rows.words]))
+            asked.append((place, which, entry[marked], [word[which] for word in batch.words]))
         change = table.change.all[entry] << self._layout.shifts[place]
-        word = rows.words[self._layout.words[place]]
+        word = batch.words[self._layout.words[place]]
         if at is None:
             word += change
         else:
@@ -200,17 +201,17 @@ class Exploration:
         out: NDArray[Any] = table.emit.all[entry]
         return out
 
-    def _survivors(self, rows: Rows, dead: list[NDArray[Any]], trail: list[Any], asked: list[Any]) -> Rows:
+    def _survivors(self, batch: Batch, dead: list[NDArray[Any]], trail: list[Any], asked: list[Any]) -> Batch:
         """The rows in which nobody refused. Their steps have happened: mark them used, and judge them."""
-        alive = np.ones(len(rows.source), bool)
+        alive = np.ones(len(batch.source), bool)
         for refused in dead:
             alive[refused] = False
         for place, at, entry in trail:
             happened = entry if not dead else entry[alive if at is None else alive[at]]
             self._tables[place].used.all[happened] = True
         for place, which, entry, words in asked:
-            self._judge_steps(rows, alive, place, which, entry, words)
-        return rows.only(alive) if dead else rows
+            self._judge_steps(batch, alive, place, which, entry, words)
+        return batch.only(alive) if dead else batch
 
     def _check(self, place: int) -> None:
         if len(self._tables[place].values) > 1 << self._layout.widths[place]:
@@ -232,11 +233,11 @@ class Exploration:
 
     # Numbering ----------------------------------------------------------------------------------------------------
 
-    def _join(self, batches: Sequence[Rows]) -> None:
+    def _join(self, batches: Sequence[Batch]) -> None:
         """Number the states reached, keep how each new one was first reached, and the protocol's edges."""
-        words = [np.concatenate([rows.words[at] for rows in batches]) for at in range(self._layout.count)]
-        source = np.concatenate([rows.source for rows in batches])
-        free = np.concatenate([rows.free for rows in batches])
+        words = [np.concatenate([batch.words[at] for batch in batches]) for at in range(self._layout.count)]
+        source = np.concatenate([batch.source for batch in batches])
+        free = np.concatenate([batch.free for batch in batches])
         self.transitions += len(source)
         if not len(source):
             return
@@ -256,8 +257,10 @@ class Exploration:
         if not len(new):
             return
         first = np.minimum.reduceat(order, starts)[new]
-        place = np.repeat(np.array([rows.place for rows in batches], np.int8), [len(rows.source) for rows in batches])
-        choice = np.concatenate([rows.choice for rows in batches])
+        place = np.repeat(
+            np.array([batch.place for batch in batches], np.int8), [len(batch.source) for batch in batches]
+        )
+        choice = np.concatenate([batch.choice for batch in batches])
         self._index.add(distinct[new], numbers[new].astype(np.int32))
         self._extend([word[first] for word in words], source[first], place[first], choice[first])
 
@@ -281,10 +284,10 @@ class Exploration:
         if found is not None:
             self._violated(found[0].name, found[0].sentence, "", self.path(low + found[1]))
 
-    def _judge_ends(self, low: int, high: int, batches: Sequence[Rows]) -> None:
+    def _judge_ends(self, low: int, high: int, batches: Sequence[Batch]) -> None:
         goes_on = np.zeros(high - low, bool)
-        for rows in batches:
-            goes_on[rows.source[~rows.free] - low] = True
+        for batch in batches:
+            goes_on[batch.source[~batch.free] - low] = True
         ends = low + np.flatnonzero(~goes_on)
         if len(ends):
             found = self._judge.ends(self._layout.unpack([word.all[ends] for word in self._words]))
@@ -292,7 +295,7 @@ class Exploration:
                 self._violated(found[0].name, found[0].sentence, "", self.path(int(ends[found[1]])))
 
     def _judge_steps(
-        self, rows: Rows, alive: NDArray[Any], place: int, which: NDArray[Any], entry: NDArray[Any], words: list[Ints]
+        self, batch: Batch, alive: NDArray[Any], place: int, which: NDArray[Any], entry: NDArray[Any], words: list[Ints]
     ) -> None:
         if self.violation is not None:
             return
@@ -301,7 +304,7 @@ class Exploration:
         flags = table.flags.all[entry]
         wrong = np.flatnonzero(flags & BROKEN)
         if len(wrong):
-            broken, actions = table.broken[int(entry[wrong[0]])], self._path_of(rows, int(which[wrong[0]]))
+            broken, actions = table.broken[int(entry[wrong[0]])], self._path_of(batch, int(which[wrong[0]]))
             if isinstance(broken, str):
                 self._violated(*NEVER_RAISES, broken, actions)
             else:
@@ -311,7 +314,7 @@ class Exploration:
         if len(asks):
             found = self._judge.steps(place, entry[asks], self._layout.unpack([word[asks] for word in words]))
             if found is not None:
-                self._violated(found[0].name, found[0].sentence, "", self._path_of(rows, int(which[asks[found[1]]])))
+                self._violated(found[0].name, found[0].sentence, "", self._path_of(batch, int(which[asks[found[1]]])))
 
     def _violated(self, name: str, sentence: str, detail: str, actions: list[tuple[str, str]]) -> None:
         self.violation = Violation(name, sentence, detail, tuple(actions))
@@ -360,10 +363,10 @@ class Exploration:
             number = int(self._parent.all[number])
         return actions[::-1]
 
-    def _path_of(self, rows: Rows, row: int) -> list[tuple[str, str]]:
-        table = self._tables[rows.place]
-        last = (table.component.name, table.choices[int(rows.choice[row])].label)
-        return [*self.path(int(rows.source[row])), last]
+    def _path_of(self, batch: Batch, row: int) -> list[tuple[str, str]]:
+        table = self._tables[batch.place]
+        last = (table.component.name, table.choices[int(batch.choice[row])].label)
+        return [*self.path(int(batch.source[row])), last]
 
     @property
     def fired(self) -> set[Any]:
@@ -376,11 +379,3 @@ class Exploration:
     def reached(self) -> set[str]:
         """The names of the properties that had to be reached, and were."""
         return self._judge.reached()
-
-    def locals_of(self, name: str) -> list[Any]:
-        """All local states of one component that were met."""
-        return list(self._tables[self.world.find(name)].values)
-
-    def edges(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The protocol's edges: numbers of states, from and to."""
-        return self._from.all, self._to.all

@@ -1,4 +1,4 @@
-"""What an exploration tells of itself, and the rows it works on."""
+"""What an exploration tells of itself, and the batches it works on."""
 
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from syncfsm.check.arrays import Ints
 
 NEVER_RAISES: Final = ("NeverRaises", "Nothing that can happen makes the code raise.")
-"""The promise that every world makes, and its sentence."""
+"""The property that every world has: its name and its sentence."""
 UNREACHED: Final = "never reached"
 """The detail of a violation that is the lack of something: it has no story."""
 
@@ -27,7 +27,7 @@ class Progress:
 
 @attrs.frozen
 class Violation:
-    """A promise that does not hold, and the shortest way there: (component, label) of each action.
+    """A property that does not hold, and the shortest way there: (component, label) of each action.
 
     ``loop`` is the number of actions before a run begins to repeat itself, ``None`` if it does not.
     """
@@ -40,8 +40,8 @@ class Violation:
 
 
 @attrs.define
-class Rows:
-    """Actions under way: where each comes from, and the words of where it is now."""
+class Batch:
+    """Actions under way, one a row: where each comes from, and the words of where it is now."""
 
     words: list[Ints]
     source: NDArray[Any]
@@ -49,6 +49,6 @@ class Rows:
     place: int
     free: NDArray[np.bool_]
 
-    def only(self, which: NDArray[Any]) -> "Rows":
+    def only(self, which: NDArray[Any]) -> "Batch":
         words = [word[which] for word in self.words]
-        return Rows(words, self.source[which], self.choice[which], self.place, self.free[which])
+        return Batch(words, self.source[which], self.choice[which], self.place, self.free[which])

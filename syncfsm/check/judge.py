@@ -35,7 +35,7 @@ class Views:
             try:
                 number = self._numbers.setdefault(view, len(self.values))
             except TypeError as error:
-                raise LocalError(f"promise {self._owner.name!r}: {error}; views are hashable values") from error
+                raise LocalError(f"property {self._owner.name!r}: {error}; views are hashable values") from error
             if number == len(self.values):
                 self.values.append(view)
             self._of.append(number)
@@ -93,9 +93,9 @@ class Judge:
         properties = world.properties
         for p in properties:
             if not isinstance(p, Property):
-                raise LocalError(f"world {world.name}: {p!r} is no promise; Always, Steps and others are")
+                raise LocalError(f"world {world.name}: {p!r} is no property; Always, Steps and others are")
             for name in () if isinstance(p, Settles) else (*p.over, *getattr(p, "beside", ())):
-                world.find(name)  # a promise about a component that is not there would hold for nothing
+                world.find(name)  # a property of a component that is not there would hold for nothing
         self._always = [p for p in properties if isinstance(p, Always) and not isinstance(p, Ends | Sometimes)]
         self._ends = [p for p in properties if isinstance(p, Ends)]
         self._sometimes = [p for p in properties if isinstance(p, Sometimes)]
@@ -119,13 +119,13 @@ class Judge:
         seen = [tuple(view.values[n[row]] for view, n in zip(views, numbers, strict=True)) for row in rows]
         return rows, seen
 
-    def _first_wrong(self, claims: Sequence[Always], fields: Sequence[Ints]) -> tuple[Always, int] | None:
+    def _first_wrong(self, properties: Sequence[Always], fields: Sequence[Ints]) -> tuple[Always, int] | None:
         wrong: tuple[Always, int] | None = None
-        for claim in claims:
-            rows, seen = self._fresh(claim, fields)
+        for p in properties:
+            rows, seen = self._fresh(p, fields)
             for row, views in zip(rows.tolist(), seen, strict=True):
-                if (wrong is None or row < wrong[1]) and not call(claim, claim.holds, *views):
-                    wrong = (claim, row)
+                if (wrong is None or row < wrong[1]) and not call(p, p.holds, *views):
+                    wrong = (p, row)
                     break
         return wrong
 

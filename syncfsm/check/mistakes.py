@@ -1,4 +1,4 @@
-"""Mistakes in what a designer wrote, told in one line: in a world, a promise, or a component of their own."""
+"""Mistakes in what a designer wrote, told in one line: in a world, a property, or a component of their own."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -27,7 +27,7 @@ def said(error: BaseException) -> str:
 
 
 def call(owner: Any, function: Callable[..., Any], *given: Any) -> Any:
-    """What a function of a promise or component answers. ``LocalError`` if it raises: whoever wrote it must mend it."""
+    """What a function of a property or component answers. ``LocalError`` if it raises: its author must mend it."""
     try:
         return function(*given)
     except Exception as error:

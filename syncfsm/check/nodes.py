@@ -130,7 +130,7 @@ class Channel:
         return found
 
     def show(self, line: Line) -> str:
-        return " ".join(tell(message) for message in line.under_way)
+        return " ".join(words(message) for message in line.under_way)
 
 
 def _put(line: Line, items: tuple[Any, ...]) -> Line:
@@ -334,7 +334,7 @@ def name_of(id: bytes) -> str:
     return id.decode() if id.isascii() and id.decode().isprintable() else id[:4].hex()
 
 
-def tell(message: Any) -> str:
+def words(message: Any) -> str:
     """A message in a few words."""
     match message:
         case Hello(head=head, points=points, about=about):

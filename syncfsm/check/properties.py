@@ -1,4 +1,4 @@
-"""What can be claimed about a world.
+"""What can be asked about a world: properties. A promise is what the protocol says; its properties bear its name.
 
 ==============  ====================================================================================================
 ``Always``      holds in every state, of one component, several, or all
@@ -9,7 +9,7 @@
 ==============  ====================================================================================================
 
 All are exact. ``view`` reduces a local state to what the property looks at: it is asked about distinct combinations of
-views only, so a small view makes a property of the whole state cheap. ``sentence`` is the promise it stands for.
+views only, so a small view makes a property of the whole state cheap. ``sentence`` is the promise.
 """
 
 from collections.abc import Callable

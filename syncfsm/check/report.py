@@ -11,15 +11,15 @@ HOLDS, VIOLATED, REACHED, OPEN = "holds", "violated", "reached", "open"
 
 
 def verdicts(exploration: Exploration) -> dict[str, str]:
-    """Each promise by its name, with the one that every world makes. One with several parts holds if all of them do."""
+    """Each property by its name, with the one that every world has. One with several parts holds if all of them do."""
     violation, reached = exploration.violation, exploration.reached
     kept = HOLDS if violation is None and exploration.complete else OPEN
     found = {NEVER_RAISES[0]: kept}
-    for claim in exploration.world.properties:
-        if isinstance(claim, Sometimes | SometimesStep):
-            found[claim.name] = REACHED if claim.name in reached else OPEN
+    for p in exploration.world.properties:
+        if isinstance(p, Sometimes | SometimesStep):
+            found[p.name] = REACHED if p.name in reached else OPEN
         else:
-            found[claim.name] = kept
+            found[p.name] = kept
     if violation is not None:
         found[violation.name] = VIOLATED
     return found

@@ -231,5 +231,6 @@ class Tabulated:
 
     @property
     def nbytes(self) -> int:
-        columns = (self.change, self.emit, self.flags, self.used, self.first, self.count, self.choice_entry)
-        return self.grid.nbytes + sum(column.nbytes for column in columns)
+        of_entries = (self.change, self.emit, self.flags, self.used)
+        of_choices = (self.first, self.count, self.choice_entry, self.choice_free)
+        return self.grid.nbytes + sum(column.nbytes for column in (*of_entries, *of_choices))

@@ -132,7 +132,7 @@ class Environment:
 
 @attrs.frozen
 class World:
-    """A named product of components, each with a name of its own, and what is claimed about it.
+    """A named product of components, each with a name of its own, and the properties that it is to have.
 
     ``rows`` are the rules whose firing is to be reported, if the components name the rules they apply. ``LocalError``
     if there is no component, if one lacks a member of ``Component``, or if two have the same name.

@@ -1,6 +1,6 @@
 """What a row of the link table does: pure functions from a link to a link and outputs.
 
-Each function is named in ``rules.py``; the ones that no row names are private helpers. No action sets the state: the
+Each function is named in ``rules.py``; those that no row names are private. No action sets the state: the
 row's target does.
 """
 
@@ -53,7 +53,7 @@ def greet(link: Link, message: None, view: View) -> Result:
 
 def remember(link: Link, heard: Heard, view: View) -> Result:
     """Keep the hello: it is the last one heard, whatever comes of it."""
-    return _hear(link, heard, view), ()
+    return _let_go(_hear(link, heard, view), view)
 
 
 def search(link: Link, heard: Heard, view: View) -> Result:
@@ -62,13 +62,13 @@ def search(link: Link, heard: Heard, view: View) -> Result:
     hello, last = heard.hello, link.heard
     anew = last is None or hello.head != last.head or hello.points[0] == hello.head
     link = _hear(link, heard, view)
-    return (replace(link, cursor=None) if anew else link), ()
+    return _let_go(replace(link, cursor=None) if anew else link, view)
 
 
 def narrow(link: Link, heard: Heard, view: View) -> Result:
     answer = narrower(link, heard.hello, heard.assessment, view)
-    link = replace(_hear(link, heard, view), room=link.room - limits.BLOCK_OVERHEAD)
-    return link, (Send(link.peer, answer),)
+    link, released = _let_go(_hear(link, heard, view), view)
+    return replace(link, room=link.room - limits.BLOCK_OVERHEAD), (Send(link.peer, answer), *released)
 
 
 def conclude(link: Link, message: Heard | Moved, view: View) -> Result:

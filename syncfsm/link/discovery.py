@@ -18,7 +18,7 @@ def opening(view: View, about: Point | None = None) -> Hello:
     """The hello with which a link starts, or starts anew after a fork switch."""
     head = view.chain.head
     count = 1 if view.strategy is Strategy.STREAMING else view.limits.points
-    points = _points(view, _sparse(view.floor, head.height, count))
+    points = _points(view, sparse(view.floor, head.height, count))
     return _hello(view, head.point, head.score, points, head.height + 1, about)
 
 
@@ -122,7 +122,7 @@ def _points(view: View, heights: Iterable[int]) -> tuple[Point, ...]:
     return tuple(found.point for height in heights if (found := view.chain.best_at(height)) is not None)
 
 
-def _sparse(low: int, high: int, count: int) -> Iterator[int]:
+def sparse(low: int, high: int, count: int) -> Iterator[int]:
     """Heights from ``high`` down to ``low``, both included, ``count`` at most: dense at the top, then ever sparser.
 
     The gaps grow by the power that makes the last one end at ``low``, so the whole chain is covered at any length.

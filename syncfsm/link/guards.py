@@ -1,6 +1,6 @@
 """When a row of the link table applies: pure questions about the link, what came, and what the node knows.
 
-Each function is named in ``rules.py``; the ones that no row names are private helpers.
+Each function is named in ``rules.py``; those that no row names are private.
 """
 
 from collections.abc import Mapping

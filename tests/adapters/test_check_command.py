@@ -3,13 +3,15 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from syncfsm_adapters.check_command import PIPE_CLOSED
+from syncfsm_adapters.check_command import NEEDED
 from syncfsm_adapters.cli import MISTAKE, NOT_SHOWN, OK, main
 
+ROOT = Path(__file__).parents[2]
 WORLDS = """
 from syncfsm.check import Always, Choice, Settles, Step, World
 
@@ -113,13 +115,18 @@ def test_a_table_that_is_not_sound_is_told_first(worlds: Path, capsys: pytest.Ca
     assert capsys.readouterr().out.startswith("table link is not sound: (closed, greet) has no row")
 
 
-def test_a_reader_that_leaves_ends_the_command_quietly(worlds: Path) -> None:
-    command = [sys.executable, "-m", "syncfsm_adapters", "check", str(worlds)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.close()
-        _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (PIPE_CLOSED, b"")
+@pytest.mark.parametrize("package", NEEDED)
+@pytest.mark.parametrize("command", [["check", "--list"], ["check"], ["replay", "story.ndjson"]])
+def test_what_is_not_installed_is_told_in_one_line(package: str, command: list[str]) -> None:
+    blocked = f"import sys; sys.modules[{package!r}] = None; from syncfsm_adapters.cli import main; sys.exit(main())"
+    result = subprocess.run([sys.executable, "-c", blocked, *command], capture_output=True, text=True, check=False)
+    assert result.returncode == MISTAKE
+    assert result.stderr == f"syncfsm: not installed: {package}; run: pip install 'syncfsm[check]'\n"
+
+
+def test_the_extra_for_checking_has_all_that_it_needs() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert {requirement.split(">=")[0] for requirement in extras["check"]} == set(NEEDED)
 
 
 @pytest.mark.parametrize(

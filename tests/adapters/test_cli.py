@@ -11,6 +11,7 @@ import pytest
 
 from syncfsm import signed
 from syncfsm.link import TABLE
+from syncfsm_adapters.cli import PIPE_CLOSED
 from syncfsm_adapters.sqlite_store import SqliteStore
 
 KEY = "0b" * 32
@@ -52,6 +53,19 @@ def made_of(folder: Path, payloads: str, blocks: int, given: bytes = b"") -> lis
 def test_the_table_command_prints_the_rules() -> None:
     assert run("table", "link").stdout.decode() == TABLE.markdown()
     assert run("table", "link", "--format", "mermaid").stdout.decode() == TABLE.mermaid()
+
+
+@pytest.mark.parametrize("command", ["table link", "check --list", "check --world full-locator", "node", "outage"])
+def test_a_reader_that_leaves_ends_the_command_quietly(command: str, tmp_path: Path) -> None:
+    """Also when the line that nobody reads is written in the middle of a network."""
+    arguments = sequencer(tmp_path) if command == "node" else command.split()
+    with subprocess.Popen(
+        [sys.executable, "-m", "syncfsm_adapters", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (PIPE_CLOSED, b"")
 
 
 @pytest.mark.parametrize("command", [(), ("node",), ("outage",), ("table",)])

@@ -34,7 +34,7 @@ from syncfsm.messages import Parting, Pong
 from syncfsm.outputs import Output, Send
 
 SMALL = [
-    Setting(strategy=strategy, overtaking=True, heads_may_worsen=True, partings=(Parting.OUT_OF_STEP,)).two(
+    Setting(strategy=strategy, overtaking=True, partings=(Parting.OUT_OF_STEP,)).two(
         "small", [g, a1, a2], [g, b1], [*makes("B", b2), *finalises("A", a1)]
     )
     for strategy in (LOCATOR, STREAMING)
@@ -212,7 +212,7 @@ def test_messages_for_ever_are_found_though_the_world_has_no_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("claim", "steps"),
+    ("wanted", "steps"),
     [
         (Always("A", "", ("low",), lambda low: low < 7), 7),
         (Always("A", "", ("low", "high"), lambda low, high: low + high < 11), 29),
@@ -223,8 +223,8 @@ def test_messages_for_ever_are_found_though_the_world_has_no_end() -> None:
     ],
     ids=["one", "two", "a view", "an end", "a step", "a step beside another"],
 )
-def test_a_violation_has_the_shortest_story(claim: Property, steps: int) -> None:
-    violation = explored(numbers(claim)).violation
+def test_a_violation_has_the_shortest_story(wanted: Property, steps: int) -> None:
+    violation = explored(numbers(wanted)).violation
     assert violation is not None
     assert violation.name == "A"
     assert len(violation.actions) == steps
@@ -264,8 +264,8 @@ def test_combinations_are_told_apart_however_many_there_could_be() -> None:
 
 def test_a_step_that_did_not_happen_is_not_judged() -> None:
     """``low`` steps to 0 from (9, 3) in a table, but ``high`` refuses, so it never happens there."""
-    claim = Steps("A", "", ("low",), lambda moment, high: high != 3 or moment.after != 0, beside=("high",))
-    assert verdicts(explored(numbers(claim)))["A"] == HOLDS
+    wanted = Steps("A", "", ("low",), lambda moment, high: high != 3 or moment.after != 0, beside=("high",))
+    assert verdicts(explored(numbers(wanted)))["A"] == HOLDS
 
 
 def test_an_exception_is_a_violation_with_its_story() -> None:
@@ -291,8 +291,8 @@ def wrong(**methods: Any) -> World:
     return World("wrong", (type("Wrong", (Digit,), methods)("low", 5),))
 
 
-def claimed(claim: Any) -> World:
-    return attrs.evolve(wrong(), properties=(claim,))
+def asked(wanted: Any) -> World:
+    return attrs.evolve(wrong(), properties=(wanted,))
 
 
 @pytest.mark.parametrize(
@@ -307,13 +307,13 @@ def claimed(claim: Any) -> World:
         (lambda: wrong(step=lambda self, local, stimulus: Step(1, (("low", UNHASHABLE),))), "stimuli are hashable"),
         (lambda: wrong(choices=lambda self, local: [Choice("go", 1), Choice("go", 2)]), "one label"),
         (lambda: wrong(choices=lambda self, local: 1 / 0), r"Wrong 'low' raised ZeroDivisionError.*test_explore.py"),
-        (lambda: claimed(lambda low: True), "is no promise"),
-        (lambda: claimed(Steps("A", "", ("high",), lambda moment: True)), "no component 'high'; it has low"),
-        (lambda: claimed(Steps("A", "", ("low",), lambda moment, high: True, beside=("high",))), "no component 'high'"),
-        (lambda: claimed(Always("A", "", ("low",), lambda low: low.top)), "Always 'A' raised AttributeError.*line"),
-        (lambda: claimed(Steps("A", "", ("low",), lambda moment: moment.top)), "Steps 'A' raised AttributeError"),
-        (lambda: claimed(Always("A", "", ("low",), bool, lambda low: [low])), "views are hashable"),
-        (lambda: claimed(Always("A", "", ("low",), bool, lambda low: low.top)), "Always 'A' raised AttributeError"),
+        (lambda: asked(lambda low: True), "is no property"),
+        (lambda: asked(Steps("A", "", ("high",), lambda moment: True)), "no component 'high'; it has low"),
+        (lambda: asked(Steps("A", "", ("low",), lambda moment, high: True, beside=("high",))), "no component 'high'"),
+        (lambda: asked(Always("A", "", ("low",), lambda low: low.top)), "Always 'A' raised AttributeError.*line"),
+        (lambda: asked(Steps("A", "", ("low",), lambda moment: moment.top)), "Steps 'A' raised AttributeError"),
+        (lambda: asked(Always("A", "", ("low",), bool, lambda low: [low])), "views are hashable"),
+        (lambda: asked(Always("A", "", ("low",), bool, lambda low: low.top)), "Always 'A' raised AttributeError"),
     ],
 )
 def test_a_mistake_in_a_world_says_what_to_mend(world: Callable[[], World], message: str) -> None:

@@ -1,0 +1,77 @@
+"""Networks of two to five nodes under everything that can happen, with the promises of ``spec/``."""
+
+from itertools import combinations
+from typing import ClassVar, Final
+
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from spec.invariants import promises
+from spec.seen import Tree
+from syncfsm.blocks import Unchecked
+from syncfsm.chain import Chain
+from syncfsm.limits import Limits
+from syncfsm.link import Link, Strategy
+from syncfsm.machine import Table
+from syncfsm.messages import Parting
+from syncfsm.node import Config, Node
+from syncfsm.testing import GENESIS, RowCount, SimNetwork
+from syncfsm.testing.claims import Claims
+from syncfsm.testing.machine import SyncMachine
+from syncfsm.testing.profiles import CI
+from syncfsm.testing.scenario import Scenario
+
+PARTINGS: Final = (
+    Parting.CONTRADICTION,
+    Parting.OUT_OF_STEP,
+    Parting.PRUNED,
+    Parting.SEARCH_TIMEOUT,
+    Parting.SHUTDOWN,
+    Parting.SILENT,
+)
+"""For all else no link between correct nodes may end."""
+
+
+class Machine(SyncMachine):
+    """Every promise, after every step."""
+
+    strategy: ClassVar[Strategy]
+
+    def make_node(self, name: str) -> Node:
+        """Little room and few points, so that streams and searches take several steps; small limits, to meet them."""
+        size = ord(name) % 3
+        room, points = (600, 1500, 10**6)[size], (2, 3, 32)[size]
+        limits = Limits(room=room, points=points, retention=1, notes=1, hello_burst=8, search=2.0)
+        return Node.start(Config(Unchecked(), self.strategy, limits), Chain.start(GENESIS, limits))
+
+    def watch(self, network: SimNetwork) -> None:
+        names, tree = network.correct, Tree(())
+        tree.blocks = network.blocks  # which grows
+        claims = promises(names, list(combinations(names, 2)), tree, PARTINGS, heads_may_worsen=True, timed=True)
+        self.claims = Claims(network, claims)
+
+    def at_rest(self, scenario: Scenario) -> None:
+        self.claims.at_rest()
+
+
+class LocatorMachine(Machine):
+    strategy = Strategy.LOCATOR
+    rows = RowCount()
+
+
+class StreamingMachine(Machine):
+    strategy = Strategy.STREAMING
+    rows = RowCount()
+
+
+MACHINES: Final[dict[str, type[Machine]]] = {"locator": LocatorMachine, "streaming": StreamingMachine}
+
+
+def moved_by(machine: type[Machine], table: Table[Link]) -> type[Machine]:
+    """The same networks, their links moved by this table."""
+    return type(machine.__name__, (machine,), {"rows": RowCount(table)})
+
+
+def run(machine: type[Machine]) -> None:
+    """The same runs each time, so that it is the change that broke what breaks."""
+    run_state_machine_as_test(machine, settings=settings(CI, max_examples=200))

@@ -1,0 +1,224 @@
+"""A world of ``spec/`` in the terms of ``World.tla``: it is written once, in Python; its constants come from here.
+
+``translate(world)`` numbers the blocks of a world and says what its states are in the specification.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import attrs
+
+from model_tests.tla import Value
+from spec.invariants import PartsOnlyFor
+from syncfsm import limits as bounds
+from syncfsm.blocks import Header, Point
+from syncfsm.chain import Chain
+from syncfsm.check import Channel, Environment, NodeComponent, Steps, World
+from syncfsm.check.nodes import BREAK, CALM, EOF, OPEN, Line
+from syncfsm.check.world import Move, State
+from syncfsm.events import Finalised, Leave, Produced, Verdict
+from syncfsm.link import Link, Strategy
+from syncfsm.link.discovery import sparse
+from syncfsm.machine import ALWAYS, Rule
+from syncfsm.messages import Blocks, Bye, Finality, Found, Hello, Parting
+from syncfsm.node import Node
+
+
+class NotSpecifiedError(Exception):
+    """The world has something that the specification leaves out."""
+
+
+def record(**fields: Value) -> Value:
+    return frozenset(fields.items())
+
+
+NO_HELLO: Final = record(head=0)
+CLOSED: Final = record(
+    state="closed",
+    said=NO_HELLO,
+    heard=NO_HELLO,
+    final=0,
+    cursor=0,
+    sent=0,
+    received=0,
+    left=(),
+    claims=frozenset(),
+    room=0,
+)
+
+
+@attrs.frozen
+class Translation:
+    """A world in the terms of ``World.tla``. Blocks are numbered by rank, from 1; 0 is no block."""
+
+    world: World
+    nodes: tuple[NodeComponent, NodeComponent]
+    lines: tuple[Channel, Channel]
+    environment: Environment
+    headers: tuple[Header, ...]
+
+    @property
+    def numbers(self) -> dict[bytes, int]:
+        return {header.id: number for number, header in enumerate(self.headers, 1)}
+
+    # What TLC is given
+
+    def constants(self) -> dict[str, Value]:
+        """The constants of ``World.tla``."""
+        config, numbers = self.nodes[0].start.config, self.numbers
+        limits = config.limits
+        spans = range(max(header.height for header in self.headers) + 1)
+        return {
+            "Parent": tuple(numbers.get(header.parent, 0) for header in self.headers),
+            "Height": tuple(header.height for header in self.headers),
+            "Cost": tuple(header.cost for header in self.headers),
+            "Retention": limits.retention,
+            "Streaming": config.strategy is Strategy.STREAMING,
+            "Points": limits.points,
+            "Gaps": tuple(tuple(span - height for height in sparse(0, span, limits.points)) for span in spans),
+            "HelloCost": bounds.BLOCK_OVERHEAD,
+            "Room": limits.room,
+            "Branches": limits.branches,
+            "Start": tuple(self._chain(node.start.chain) for node in self.nodes),
+            "Bound": self.lines[0].bound,
+            "Overtaking": self.lines[0].overtaking,
+            "Moves": tuple(self._move(move) for move in self.environment.moves),
+            "Times": tuple(move.times for move in self.environment.moves),
+            "Partings": frozenset(reason.value for reason in self._partings()),
+        }
+
+    def _partings(self) -> Iterable[Parting]:
+        """The reasons for which links may end here: all, unless the world claims less."""
+        claims = (claim.holds for claim in self.world.properties if isinstance(claim, Steps))
+        return next((claim.reasons for claim in claims if isinstance(claim, PartsOnlyFor)), Parting)
+
+    def _move(self, move: Move) -> Value:
+        first, *_, (target, event) = move.emissions
+        if first[1] == OPEN:
+            return record(kind="connect")
+        if first[1] == BREAK:
+            return record(kind="cut")
+        at = [component.name for component in self.nodes].index(target)
+        if move.emissions == ((self.lines[at].name, CALM), (target, event)):
+            node = at + 1
+            match event:
+                case Produced(headers):
+                    return record(kind="make", node=node, run=tuple(self.numbers[header.id] for header in headers))
+                case Finalised(point):
+                    return record(kind="finalise", node=node, block=self._at(point))
+                case Verdict(id, valid):
+                    return record(kind="unban" if valid else "ban", node=node, block=self.numbers[id])
+                case Leave(_, reason):
+                    return record(kind="leave", node=node, reason=reason.value)
+        raise NotSpecifiedError(f"the specification has no move like {move.label!r}")
+
+    # What a state is
+
+    def state(self, state: State) -> tuple[Value, ...]:
+        """The values of ``VARIABLES`` in a state of the world. Different states have different values."""
+        find = self.world.find
+        nodes: list[Node] = [state[find(component.name)] for component in self.nodes]
+        links = [next(iter(node.links.values()), None) for node in nodes]
+        return (
+            tuple(self._chain(node.chain) for node in nodes),
+            tuple(CLOSED if link is None else self._link(link) for link in links),
+            tuple(self._hello(node.leader.goal if node.leader else None) for node in nodes),
+            tuple(self._line(state[find(channel.name)]) for channel in self.lines),
+            state[find(self.environment.name)],
+        )
+
+    def _chain(self, chain: Chain) -> Value:
+        number = self.numbers
+        return record(
+            head=number[chain.head.id],
+            final=number[chain.final.id],
+            base=number[chain.base.id],
+            held=frozenset(number[id] for id in chain.blocks),
+            banned=frozenset(number[id] for id in chain.banned),
+        )
+
+    def _at(self, block: Point | Header | None) -> int:
+        return 0 if block is None else self.numbers[block.id]
+
+    def _link(self, link: Link) -> Value:
+        if link.owes_hello or link.held:
+            raise NotSpecifiedError("a link owes a hello or holds payloads")
+        return record(
+            state=link.state.value,
+            said=self._hello(link.said),
+            heard=self._hello(link.heard),
+            final=self._at(link.final),
+            cursor=self._at(link.cursor),
+            sent=self._at(link.sent),
+            received=self._at(link.received),
+            left=tuple(self._at(block) for block in link.left),
+            claims=frozenset(self._at(point) for point in link.claims),
+            room=link.room,
+        )
+
+    def _hello(self, hello: Hello | None) -> Value:
+        return NO_HELLO if hello is None else self._message(hello)
+
+    def _line(self, line: Line) -> Value:
+        return record(open=line.open, queue=tuple(map(self._message, line.under_way)), owed=line.owed)
+
+    def _message(self, message: Any) -> Value:
+        at = self._at
+        match message:
+            case Hello(head, _, final, base, points, ceiling, about):
+                return record(
+                    type="hello",
+                    head=at(head),
+                    final=at(final),
+                    base=at(base),
+                    points=tuple(map(at, points)),
+                    ceiling=ceiling,
+                    about=at(about),
+                )
+            case Found(common):
+                return record(type="found", common=at(common))
+            case Finality(point):
+                return record(type="final", point=at(point))
+            case Blocks((header,)):
+                return record(type="block", block=at(header))
+            case Bye(reason, point):
+                return record(type="bye", reason=reason.value, point=at(point))
+            case _ if message == EOF:
+                return record(type="end")
+        raise NotSpecifiedError(f"the specification has no message like {message}")
+
+
+def translate(world: World) -> Translation:
+    """The world in the terms of the specification. ``NotSpecifiedError`` if it has something that is left out there."""
+    nodes = [component for component in world.components if isinstance(component, NodeComponent)]
+    channels = {component.source: component for component in world.components if isinstance(component, Channel)}
+    environments = [component for component in world.components if isinstance(component, Environment)]
+    kinds = (len(nodes), len(channels), len(environments), len(world.components))
+    if kinds != (2, 2, 1, 5) or set(channels) != {node.name for node in nodes}:
+        raise NotSpecifiedError(f"world {world.name!r} is not one of two nodes, two lines and an environment")
+    a, b = nodes
+    if a.timed or b.timed:
+        raise NotSpecifiedError(f"in world {world.name!r} time passes, and the specification has none")
+    choices = {(node.start.config.strategy, node.start.config.limits) for node in nodes}
+    if a.start.links or b.start.links or len(choices) > 1:
+        raise NotSpecifiedError(f"in world {world.name!r} the nodes begin with links, or differ in their choices")
+    if any(node.start.chain.pruned()[0] is not node.start.chain for node in nodes):
+        raise NotSpecifiedError(f"in world {world.name!r} a chain begins with something to prune")
+    most = min(a.start.config.limits.unfinal, a.start.config.limits.tips)
+    headers = sorted(_headers(nodes, environments[0]), key=lambda header: header.rank)
+    if len(headers) > most:
+        raise NotSpecifiedError(f"in world {world.name!r} there are more than the {most} blocks that a node holds")
+    return Translation(world, (a, b), (channels[a.name], channels[b.name]), environments[0], tuple(headers))
+
+
+def _headers(nodes: Iterable[NodeComponent], environment: Environment) -> set[Header]:
+    """All blocks that there are in a world."""
+    held = {entry.header for node in nodes for entry in node.start.chain.blocks.values()}
+    given = (stimulus for move in environment.moves for _, stimulus in move.emissions)
+    return held.union(*(event.headers for event in given if isinstance(event, Produced)))
+
+
+def row_name(rule: Rule) -> str:
+    """What the specification calls a row: its event and its guard, or its event and its action if it has no guard."""
+    (event, *_), told = rule.event, rule.action if rule.guard == ALWAYS else rule.guard
+    return "".join(word.capitalize() for word in f"{event.value}_{told}".rstrip("_").split("_"))
