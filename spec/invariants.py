@@ -257,9 +257,9 @@ class Along:
         return rises and above and heads == moved and finals == rose
 
     def parent_known(self, moment: Moment) -> bool:
-        """A block that arrives has its parent here, unless finality dropped the branch that it is on; and then, or if
-        the block is held already, it is not judged. What is judged is never invalid, nor out of step. (That a node has
-        no room for it is for ``PartsOnlyFor`` to judge.)"""
+        """A block that arrives has its parent here, or is held itself, unless finality dropped its branch. If it has,
+        its link does not end as out of step or for a fault. (That a node has no room for it is for ``PartsOnlyFor`` to
+        judge.)"""
         if moment.stimulus.peer in self.liars:
             return True
         message, chain = moment.stimulus.message, moment.before.chain
