@@ -229,6 +229,7 @@ MUTANTS: Final = (
     mutant("send-for-nothing", "Bounded", forks(LOCATOR), actions={"stream": send_for_nothing}),
     mutant("hello-for-nothing", "Bounded", meter(LOCATOR), actions={"hello_again": hello_for_nothing}),
     mutant("hasty", "Payloads", talk(LOCATOR), guards={"subject_held": always}),
+    mutant("blurt", "Payloads", talk(LOCATOR), guards={"peer_has_subject": always}),
     mutant("mute", "Payloads", talk(LOCATOR), rules=row(State.IDLE, Event.SAY, ALWAYS, action=IGNORE)),
     mutant("patient", "SignsOfLife", clock(LOCATOR), guards={"silent": never}),
     mutant("pretend-to-ask", "SignsOfLife", clock(LOCATOR), actions={"ping": pretend_to_ask}),

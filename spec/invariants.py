@@ -19,6 +19,7 @@ from spec.seen import (
     hello_from_below,
     known_to,
     link_states,
+    payload_arrives,
     peers_of,
     room_and_way,
     search_ends,
@@ -100,7 +101,7 @@ def _bounded(moment: Moment, link: Link, limits: Limits) -> bool:
         and len(link.held) <= limits.notes
         and len(link.left) <= limits.branches
         and len(link.claims) <= limits.claims
-        and within_rate(link)
+        and within_rate(link, limits)
         and not rises
     )
 
@@ -269,6 +270,13 @@ class Along:
             return not any(isinstance(output, Disconnect) and output.reason in rejections for output in moment.outputs)
         return not self.tree.descends(parent, chain.final.id)
 
+    def payload_in_time(self, moment: Moment) -> bool:
+        """When a payload arrives, its block is here already, or was, unless finality dropped its branch."""
+        about, chain = moment.stimulus.message.about, moment.before.chain
+        if about is None or moment.stimulus.peer in self.liars:
+            return True
+        return about.id in chain or about.height < chain.base.height or not self.tree.descends(about.id, chain.final.id)
+
     def only_liars_punished(self, moment: Moment) -> bool:
         return all(output.peer in self.liars for output in moment.outputs if isinstance(output, Misbehaviour))
 
@@ -365,6 +373,7 @@ def promises(
         steps("NoPunishHonest", along.only_liars_punished),
         steps("Bounded", bounded),
         steps("Payloads", payloads),
+        steps("Payloads", along.payload_in_time, payload_arrives),
         steps("SignsOfLife", signs_of_life),
         steps("PartsOnlyFor", PartsOnlyFor(frozenset(partings), frozenset(liars)), ends_link),
         Settles("Settles", SENTENCES["Settles"]),

@@ -8,7 +8,7 @@ from syncfsm.check.nodes import Line, cost
 from syncfsm.events import Received
 from syncfsm.link import State
 from syncfsm.link.types import GREETING, IN_STEP
-from syncfsm.messages import Blocks, Found, Hello
+from syncfsm.messages import Blocks, Found, Hello, Note
 from syncfsm.node import Node
 from syncfsm.outputs import Disconnect, SendBlocks
 
@@ -108,6 +108,11 @@ def search_ends(moment: Moment) -> bool:
 def blocks_arrive(moment: Moment) -> bool:
     event = moment.stimulus
     return isinstance(event, Received) and isinstance(event.message, Blocks) and event.peer in moment.before.links
+
+
+def payload_arrives(moment: Moment) -> bool:
+    event = moment.stimulus
+    return isinstance(event, Received) and isinstance(event.message, Note) and event.peer in moment.before.links
 
 
 def hello_from_below(moment: Moment) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter
 
 from syncfsm.check import Moment, Wait
 from syncfsm.events import Received, Say, Tick
-from syncfsm.limits import HELLO_SHARE
+from syncfsm.limits import HELLO_SHARE, Limits
 from syncfsm.link import Link
 from syncfsm.messages import Note, Ping, Pong
 from syncfsm.node import Node
@@ -110,9 +110,10 @@ def _passed(moment: Moment, was: Link, link: Link) -> float:
 # The rate of hellos ---------------------------------------------------------------------------------------------
 
 
-def within_rate(link: Link) -> bool:
-    """It has said no more hellos than the rate limit allows."""
-    return link.may_say > -ROUNDING
+def within_rate(link: Link, limits: Limits) -> bool:
+    """It has said no more hellos than the rate limit allows, and neither end may ever say more at once than a burst."""
+    most = limits.hello_burst / HELLO_SHARE
+    return -ROUNDING < link.may_say <= most and link.may_hear <= limits.hello_burst
 
 
 def charged(moment: Moment) -> bool:
