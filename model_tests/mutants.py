@@ -175,6 +175,11 @@ def any_copy(link: Link, receipt: Receipt, view: View) -> bool:
     return receipt.outcome is Outcome.KNOWN
 
 
+def touchy(link: Link, receipt: Receipt, view: View) -> bool:
+    """It parts also from a peer that is known to be on a branch that was dropped here."""
+    return receipt.outcome is Outcome.UNLINKABLE or GUARDS["out_of_step"](link, receipt, view)
+
+
 def still_holds(link: Link, moved: Moved, view: View) -> bool:
     """As ``extends``, without a look at what was dropped."""
     return moved.extends and link.said is not None and not link.owes_hello
@@ -210,6 +215,7 @@ MUTANTS: Final = (
     mutant("finish-old-branch", "OnlyBestChain", forks(LOCATOR), actions={"rebase": finish_old_branch}),
     mutant("skip-a-block", "OnlyChild", race(LOCATOR), actions={"stream": skip_a_block}),
     mutant("presume", "ParentKnown", forks(LOCATOR), actions={"conclude": presume}),
+    mutant("touchy", "ParentKnown", prune_fork(LOCATOR), guards={"out_of_step": touchy}),
     mutant("forget-giver", "NoEcho", forks(LOCATOR), actions={"take_blocks": forget_giver}),
     mutant("forget-claims", "NoEcho", with_ledgers(ahead(LOCATOR), TREE), actions={"take_found": forget_claims}),
     mutant("deaf-in-step", "NoEcho", with_ledgers(forks(LOCATOR), TREE), rules=deaf_in_step),

@@ -258,17 +258,17 @@ class Along:
         return rises and above and heads == moved and finals == rose
 
     def parent_known(self, moment: Moment) -> bool:
-        """A block that arrives has its parent here, or is held itself, unless finality dropped its branch. If it has,
-        its link does not end as out of step or for a fault. (That a node has no room for it is for ``PartsOnlyFor`` to
-        judge.)"""
+        """A block that arrives is held, or its parent is, unless finality dropped its branch. If so, or if the link is
+        in step, the link does not end as out of step or for a fault: what is late is not wrong. (That a node has no
+        room for it is for ``PartsOnlyFor`` to judge.)"""
         if moment.stimulus.peer in self.liars:
             return True
-        message, chain = moment.stimulus.message, moment.before.chain
-        parent = message.headers[0].parent
-        if parent in chain or message.headers[0].id in chain:
-            rejections = (Parting.OUT_OF_STEP, Parting.FAULT)
-            return not any(isinstance(output, Disconnect) and output.reason in rejections for output in moment.outputs)
-        return not self.tree.descends(parent, chain.final.id)
+        message, chain, link = moment.stimulus.message, moment.before.chain, moment.before.links[moment.stimulus.peer]
+        known = message.headers[0].id in chain or message.headers[0].parent in chain
+        ended = (output.reason for output in moment.outputs if isinstance(output, Disconnect))
+        if (known or link.state in IN_STEP) and any(why in (Parting.OUT_OF_STEP, Parting.FAULT) for why in ended):
+            return False
+        return known or not self.tree.descends(message.headers[0].parent, chain.final.id)
 
     def payload_in_time(self, moment: Moment) -> bool:
         """When a payload arrives, its block is here already, or was, unless finality dropped its branch."""
