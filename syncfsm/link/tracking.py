@@ -6,7 +6,7 @@ ancestor at any time; only the child of ``sent`` is ever sent. When either leave
 the peer has it; what the peer says it has and we do not is in ``claims``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from syncfsm.blocks import Header, Point
 from syncfsm.link.discovery import higher
@@ -43,16 +43,15 @@ def leaving(
 ) -> tuple[Header, ...]:
     """What ``left`` becomes when ``sent`` and ``received`` change, or the peer told us that it has a block: ends of
     branches that neither of the new ones covers."""
-    more = (*link.left, *_learnt(link, view), *((told,) if told is not None else ()))
-    old = tuple(known for known in (link.sent, link.received) if known is not None)
-    if all(known in (sent, received) or _follows(received, known) for known in old) and not more:
+    more = (*link.left, *_learnt(link, view)) if told is None else (*link.left, *_learnt(link, view), told)
+    old = [known for known in (link.sent, link.received) if known is not None and known not in (sent, received)]
+    if not more and all(_follows(received, known) for known in old):
         return ()
     chain = view.chain
+    covers = [by for by in (sent, received) if by is not None and by.id in chain]
     kept: list[Header] = []
     for known in (*old, *more):
-        covers = (sent, received, *kept)
-        held = known.id in chain
-        if held and not any(by is not None and by.id in chain and chain.is_ancestor(known.id, by.id) for by in covers):
+        if known.id in chain and not any(chain.is_ancestor(known.id, by.id) for by in (*covers, *kept)):
             kept.append(known)
     return tuple(kept[: view.limits.branches])
 
@@ -61,16 +60,22 @@ def _follows(block: Header | None, parent: Header) -> bool:
     return block is not None and block.parent == parent.id
 
 
-def claimed(link: Link, view: View, points: Iterable[Point] = ()) -> tuple[Point, ...]:
+def claimed(link: Link, view: View, points: Sequence[Point] = ()) -> tuple[Point, ...]:
     """What ``claims`` becomes when the peer names these blocks, or we got some: what is not held, and still may be."""
-    chain, named = view.chain, {*link.claims, *points}
-    missing = [point for point in named if point.height > chain.final.height and point.id not in chain]
-    return tuple(sorted(missing, key=lambda point: (-point.height, point.id))[: view.limits.claims])
+    named = {*link.claims, *points} if points else link.claims
+    if not named:
+        return ()
+    held, final = view.chain.blocks, view.chain.final.height
+    missing = [point for point in named if point.height > final and point.id not in held]
+    if points:
+        missing.sort(key=lambda point: (-point.height, point.id))
+    return tuple(missing[: view.limits.claims])
 
 
 def _learnt(link: Link, view: View) -> tuple[Header, ...]:
     """What the peer named when we did not hold it, and we hold now."""
-    return tuple(held for point in link.claims if (held := view.chain.get(point.id)) is not None)
+    held = view.chain.blocks
+    return tuple([held[point.id].header for point in link.claims if point.id in held]) if link.claims else ()
 
 
 def batch(link: Link, room: int, view: View) -> tuple[Header, ...]:
