@@ -143,6 +143,20 @@ def hello_for_nothing(link: Link, message: Moved | None, view: View) -> Result:
     return replace(link, may_say=link.may_say + 1), outputs
 
 
+def hoard(link: Link, heard: Heard, view: View) -> Result:
+    """It gives itself a burst of hellos more."""
+    link, outputs = ACTIONS["search"](link, heard, view)
+    return replace(link, may_say=link.may_say + view.limits.hello_burst), outputs
+
+
+def name_the_dropped(link: Link, message: Heard | Moved, view: View) -> Result:
+    """It tells the peer of the common ancestor, be it still held there or not."""
+    assert message.assessment is not None
+    assert message.assessment.common is not None
+    link, (_, *outputs) = ACTIONS["conclude"](link, message, view)
+    return link, (Send(link.peer, Found(message.assessment.common.point)), *outputs)
+
+
 def pretend_to_ask(link: Link, message: None, view: View) -> Result:
     """It notes a ping, and says none."""
     return ACTIONS["ping"](link, message, view)[0], ()
@@ -234,6 +248,7 @@ MUTANTS: Final = (
     mutant("blame", "NoPunishHonest", prune_fork(LOCATOR), rules=row(*NOT_HELD, action=VIOLATION)),
     mutant("send-for-nothing", "Bounded", forks(LOCATOR), actions={"stream": send_for_nothing}),
     mutant("hello-for-nothing", "Bounded", meter(LOCATOR), actions={"hello_again": hello_for_nothing}),
+    mutant("hoard", "Bounded", meter(LOCATOR), actions={"search": hoard}),
     mutant("hasty", "Payloads", talk(LOCATOR), guards={"subject_held": always}),
     mutant("blurt", "Payloads", talk(LOCATOR), guards={"peer_has_subject": always}),
     mutant("mute", "Payloads", talk(LOCATOR), rules=row(State.IDLE, Event.SAY, ALWAYS, action=IGNORE)),
@@ -242,6 +257,7 @@ MUTANTS: Final = (
     mutant("no-copies", "PartsOnlyFor", forks(LOCATOR), guards={"out_of_step": any_copy}),
     mutant("stale-start", "Settles", prune_fork(STREAMING), guards={"extends": still_holds}),
     mutant("deaf-to-claims", "NeverBelowFinal", contradiction(LOCATOR), guards=dict.fromkeys(CONTRADICT[1:], never)),
+    mutant("name-the-dropped", "AncestorExact", prune_fork(STREAMING), actions={"conclude": name_the_dropped}),
     mutant("narrow-all", "AncestorExact", race(LOCATOR), guards={"can_narrow": narrow_all}),
     mutant("no-late-hello", "Tracked", finals(STREAMING), actions={"note_has": lambda link, heard, view: (link, ())}),
 )

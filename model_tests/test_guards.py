@@ -1,4 +1,7 @@
-"""No guard of the link table can break ``OnlyChild``: it chooses a row, and every row's action keeps the promise."""
+"""No guard of the link table can break ``OnlyChild``: it chooses a row, and every row's action keeps the promise.
+
+Looked for in the first states of each world, or until the code raises, as it soon does with some guards.
+"""
 
 from typing import Final
 

@@ -88,9 +88,9 @@ class Translation:
         }
 
     def _partings(self) -> Iterable[Parting]:
-        """The reasons for which links may end here: all, unless the world claims less."""
-        claims = (claim.holds for claim in self.world.properties if isinstance(claim, Steps))
-        return next((claim.reasons for claim in claims if isinstance(claim, PartsOnlyFor)), Parting)
+        """The reasons for which links may end here: all, unless the world allows less."""
+        asked = (found.holds for found in self.world.properties if isinstance(found, Steps))
+        return next((holds.reasons for holds in asked if isinstance(holds, PartsOnlyFor)), Parting)
 
     def _move(self, move: Move) -> Value:
         first, *_, (target, event) = move.emissions

@@ -202,7 +202,9 @@ Search(l, m, a, v) ==
     LET anew == l.heard = NoHello \/ m.head # l.heard.head \/ m.points[1] = m.head
     IN  Did([Hear(l, m, a, v) EXCEPT !.cursor = IF anew THEN None ELSE @], <<>>)
 Narrow(l, m, a, v) == Did([Hear(l, m, a, v) EXCEPT !.room = @ - HelloCost], <<Narrower(l, m, a, v)>>)
-Conclude(l, a, v) == Did(ToldOf(l, a.common, a.has, v), <<[type |-> "found", common |-> a.common]>>)
+Conclude(l, a, v) ==
+    LET shared == IF Height[a.common] < Height[l.heard.base] THEN a.has ELSE a.common
+    IN  Did(ToldOf(l, a.common, a.has, v), <<[type |-> "found", common |-> shared]>>)
 NoteHas(l, m, a, v) == Did(ToldOf(Hear(l, m, a, v), a.has, a.has, v), <<>>)
 HelloAgain(l, v) ==
     Say(l, Opening(v, IF l.heard # NoHello /\ ~WorseThanHeard(l, v) THEN l.heard.head ELSE None))

@@ -55,7 +55,8 @@ NoEchoStep(n) == LET run == SentBlocks(n) IN \A i \in 1..Len(run) : ~Knows(n, ru
 
 (* Who ends the search says so, and streams from the nearest common        *)
 (* ancestor of its best chain and the one that the peer last announced; or *)
-(* from above, if the peer is known to hold more of our best chain. Who is *)
+(* from above, if the peer is known to hold more of our best chain. What   *)
+(* it says is nothing that the peer dropped before its last hello. Who is  *)
 (* told streams from the block it is told of, from where its own best      *)
 (* chain has left that one, or likewise from above.                        *)
 AncestorExactStep(n) ==
@@ -68,7 +69,9 @@ AncestorExactStep(n) ==
             ends == \E i \in 1..Len(sent) : sent[i].type = "found"
             hello == IF got # <<>> /\ Head(got).type = "hello" THEN Head(got) ELSE link[n].heard
             shared(b) == Max({Common[best][x] : x \in {b} \cup (KnownTo(n) \cap chain'[n].held)})
-        IN  IF ends THEN start = shared(hello.head)
+        IN  IF ends THEN /\ start = shared(hello.head)
+                         /\ \A i \in 1..Len(sent) :
+                                sent[i].type = "found" => Height[sent[i].common] >= Height[hello.base]
             ELSE got # <<>> => (Head(got).type = "found" => start = shared(Head(got).common))
 
 NeverBelowFinalStep(n) ==

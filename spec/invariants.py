@@ -283,8 +283,9 @@ class Along:
     def ancestor_exact(self, moment: Moment) -> bool:
         """Who ends the search (it says so with a ``Found``) streams from the nearest common ancestor of its best chain
         and the one that the peer last announced. If the peer is known to hold more of our best chain than that, the
-        start is as much higher. Who is told streams from the block it is told of, from where its own best chain has
-        left that one, or likewise from higher up."""
+        start is as much higher. What it says is nothing that the peer had dropped when it said its hello. Who is told
+        streams from the block it is told of, from where its own best chain has left that one, or likewise from higher
+        up."""
         return all(self._exact(moment, peer) for peer in moment.before.links if peer not in self.liars)
 
     def _exact(self, moment: Moment, peer: str) -> bool:
@@ -294,9 +295,11 @@ class Along:
         run, best = sent_to(moment, peer), moment.after.chain.head.id
         start = run[0].parent if run else after.sent and after.sent.id
         message = moment.stimulus.message if isinstance(moment.stimulus, Received) else None
-        if any(isinstance(o, Send) and o.peer == peer and isinstance(o.message, Found) for o in moment.outputs):
+        says = [o.message for o in moment.outputs if isinstance(o, Send) and o.peer == peer]
+        points = [said.common for said in says if isinstance(said, Found)]
+        if points:
             hello = message if isinstance(message, Hello) and moment.stimulus.peer == peer else before.heard
-            if hello is None:
+            if hello is None or any(point.height < hello.base.height for point in points):
                 return False
             found = hello.head.id
         elif isinstance(message, Found):

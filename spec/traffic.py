@@ -20,8 +20,9 @@ ROUNDING = 1e-3
 
 
 def payloads(moment: Moment) -> bool:
-    """What is said is sent, held back, or given back, each once. None waits whose block the peer has. What comes is
-    delivered if its block is held, or was, and not before; either way it ends nothing."""
+    """What is said is sent, held back, or given back, each once. None waits whose block the peer has, as far as
+    ``sent``, ``received`` and ``left`` tell. What comes is delivered if its block is held, or was; either way it ends
+    nothing."""
     peers = {*moment.before.links, *moment.after.links}
     return all(_conserved(moment, peer) and _none_waits(moment.after, peer) for peer in peers) and _delivered(moment)
 
@@ -29,8 +30,9 @@ def payloads(moment: Moment) -> bool:
 def _conserved(moment: Moment, peer: str) -> bool:
     before, after = (node.links.get(peer) for node in (moment.before, moment.after))
     given = Counter(before.held if before is not None else ())
-    if isinstance(moment.stimulus, Say) and before is not None:
-        given[moment.stimulus.note] += 1
+    event = moment.stimulus
+    if isinstance(event, Say) and before is not None and (event.peers is None or peer in event.peers):
+        given[event.note] += 1
     left = Counter(after.held if after is not None else ())
     for output in moment.outputs:
         if isinstance(output, Send) and output.peer == peer and isinstance(output.message, Note):

@@ -72,14 +72,21 @@ def narrow(link: Link, heard: Heard, view: View) -> Result:
 
 
 def conclude(link: Link, message: Heard | Moved, view: View) -> Result:
-    """We know the nearest common ancestor: tell the peer, so that neither side waits for the other."""
+    """We know the nearest common ancestor: tell the peer, so that neither side waits for the other.
+
+    If the peer has dropped that one, because its final point rules our branch out, it is told of the block of its own
+    that we hold: from there it can go on.
+    """
     found = message.assessment
     assert found is not None
     assert found.common is not None
     if isinstance(message, Heard):
         link = _hear(link, message, view)
+    assert link.heard is not None
+    dropped = found.common.height < link.heard.base.height
+    shared = found.has if dropped and found.has is not None else found.common
     link, flushed = _told(link, found.common, found.has, view)
-    return link, (Send(link.peer, Found(found.common.point)), *flushed)
+    return link, (Send(link.peer, Found(shared.point)), *flushed)
 
 
 def note_has(link: Link, heard: Heard, view: View) -> Result:

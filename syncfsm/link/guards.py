@@ -213,7 +213,7 @@ def rest_fits(link: Link, freed: Freed, view: View) -> bool:
 
 def peer_has_subject(link: Link, note: Note, view: View) -> bool:
     chain, about = view.chain, note.about
-    if about is None or (about.height < chain.base.height and link.sent is not None):
+    if about is None or (about.height < view.floor and link.sent is not None):
         return True
     return about.id in chain and any(
         known is not None and known.id in chain and chain.is_ancestor(about.id, known.id)

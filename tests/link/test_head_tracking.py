@@ -5,7 +5,8 @@ import pytest
 from syncfsm.blocks import Header
 from syncfsm.events import Event, Finalised, Lost, Produced, Room, Say, Verdict
 from syncfsm.limits import BLOCK_OVERHEAD, Limits
-from syncfsm.link import State
+from syncfsm.link import State, Strategy
+from syncfsm.link.types import IN_STEP
 from syncfsm.messages import Blocks, Note
 from syncfsm.node import Node
 from syncfsm.outputs import Deliver, Misbehaviour, Output, Send, SendBlocks, Undelivered
@@ -297,6 +298,27 @@ def test_a_payload_about_a_final_block_that_was_pruned_goes_at_once() -> None:
     made, _ = step(made, Finalised(TRUNK[-1].point, 0.0))
     note = Note(b"x", TRUNK[0].point)
     assert notes_sent(step(made, Say(note, 0.0))[1]) == [note]
+
+
+def test_a_payload_goes_once_finality_has_dropped_the_block_that_it_waits_for() -> None:
+    made = in_step(node(TRUNK, limits=Limits(retention=0)))
+    note = Note(b"x", child(TRUNK[2], "not held").point)
+    made, outputs = step(made, Say(note, 0.0))
+    assert outputs == []
+    assert notes_sent(step(made, Finalised(TRUNK[-1].point, 0.0))[1]) == [note]
+
+
+@pytest.mark.parametrize("greeted", [True, False])
+@pytest.mark.parametrize("strategy", Strategy)
+def test_a_payload_goes_as_soon_as_a_hello_names_its_block(strategy: Strategy, greeted: bool) -> None:
+    """A peer that is not greeted waits for another; one that is greeted is not in step yet."""
+    made, _ = connected(node(TRUNK, strategy=strategy), *(["p"] if greeted else ["other", "p"]))
+    note = Note(b"x", TRUNK[1].point)
+    made, outputs = step(made, Say(note, 0.0, ("p",)))
+    assert outputs == []
+    made, outputs = hear(made, "p", hello_of(child(OLD[-1]), OLD[-1], TRUNK[1]))
+    assert notes_sent(outputs) == [note]
+    assert made.links["p"].state not in IN_STEP
 
 
 def test_payloads_that_wait_when_a_link_ends_are_given_back() -> None:
