@@ -59,6 +59,7 @@ SELDOM: Final = frozenset(
         "(init) hello [better_and_can_narrow] -> start / narrow",
         "(init) hello [better] -> start / remember",
         "(syncing) hello [has_all] -> idle / note_has",
+        "(start, init) found [not_held] -> closed / part_out_of_step",
         "(start, init, syncing, idle) blocks [out_of_step] -> closed / part_out_of_step",
         "(start, init) moved [nothing_shared] -> closed / part_pruned",
         "(syncing, idle) moved [pruned_past_peer] -> closed / part_pruned",
