@@ -38,7 +38,8 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 class Found(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=2):
-    """The sender knows the common ancestor, and that is it: the search is over on both sides."""
+    """The sender knows the common ancestor, and that is it: the search is over on both sides. If the receiver's hello
+    shows that it dropped that block, ``common`` is the newest of the receiver's own that the sender holds."""
 
     common: Point
 

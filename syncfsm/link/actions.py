@@ -80,11 +80,11 @@ def conclude(link: Link, message: Heard | Moved, view: View) -> Result:
     found = message.assessment
     assert found is not None
     assert found.common is not None
+    assert found.has is not None
     if isinstance(message, Heard):
         link = _hear(link, message, view)
     assert link.heard is not None
-    dropped = found.common.height < link.heard.base.height
-    shared = found.has if dropped and found.has is not None else found.common
+    shared = found.has if found.common.height < link.heard.base.height else found.common
     link, flushed = _told(link, found.common, found.has, view)
     return link, (Send(link.peer, Found(shared.point)), *flushed)
 

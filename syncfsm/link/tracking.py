@@ -61,7 +61,8 @@ def _follows(block: Header | None, parent: Header) -> bool:
 
 
 def claimed(link: Link, view: View, points: Sequence[Point] = ()) -> tuple[Point, ...]:
-    """What ``claims`` becomes when the peer names these blocks, or we got some: what is not held, and still may be."""
+    """What ``claims`` becomes when the peer names these blocks, or we got some: what is not held, and still may be.
+    ``link.claims`` is in order already."""
     named = {*link.claims, *points} if points else link.claims
     if not named:
         return ()

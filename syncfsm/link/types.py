@@ -166,8 +166,8 @@ class Relation(StrEnum):
 class Assessment(msgspec.Struct, frozen=True):
     """What a hello tells us. ``common`` is the nearest common ancestor (COMMON) or a common block below it (BRACKET).
 
-    ``has`` is the newest block of ours the peer is known to hold, on whatever branch. ``ceiling`` is the lowest height
-    at which the chains are known to differ.
+    ``has`` is the newest block of ours the peer is known to hold, on whatever branch: there is one if ``common`` is
+    known. ``ceiling`` is the lowest height at which the chains are known to differ.
     """
 
     relation: Relation
