@@ -6,6 +6,7 @@ python -m docs.generate --check    exits with 1 if one differs, and says which
 
 import argparse
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
@@ -19,11 +20,15 @@ from syncfsm.link import TABLE
 
 ROOT: Final = Path(__file__).parent.parent
 BEGIN, END = "<!-- generated: {} -->", "<!-- end -->"
+REFERENCE: Final = re.compile(
+    r"\b(?P<page>founding/[\w-]+|failure-modes)#(?P<anchor>[\w-]+)|\bdecisions/(?P<number>\d{4})\b(?!-)"
+)
+"""How rules and comments name their source; ``spec/founding/README.md`` says what the forms mean."""
 
 
 def protocol() -> str:
     """docs/protocol.md: the tables, the diagram and the numbers."""
-    return f"""# The link protocol
+    return linked(f"""# The link protocol
 
 *Generated from `syncfsm/link/rules.py` and `syncfsm/limits.py` by `make docs`; edit those.*
 
@@ -47,7 +52,21 @@ One node's own choice (`syncfsm.limits.Limits`):
 
 | name | default | meaning |
 |---|---|---|
-{"".join(_row(name, value, text) for name, value, text in _choices())}"""
+{"".join(_row(name, value, text) for name, value, text in _choices())}""")
+
+
+def linked(text: str) -> str:
+    """The text of a page in ``docs/`` with a link for each reference in it."""
+    return REFERENCE.sub(_link, text)
+
+
+def _link(reference: re.Match[str]) -> str:
+    if number := reference["number"]:
+        (decision,) = (ROOT / "docs/decisions").glob(f"{number}-*.md")
+        return f"[decision {number}](decisions/{decision.name})"
+    page, anchor = reference["page"], reference["anchor"]
+    folder = "../spec/" if page.startswith("founding/") else ""
+    return f"[{anchor.replace('-', ' ')}]({folder}{page}.md#{anchor})"
 
 
 def _row(name: str, value: object, text: str) -> str:

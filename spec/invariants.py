@@ -41,7 +41,8 @@ from syncfsm.outputs import Disconnect, FinalMoved, HeadMoved, Misbehaviour, Sen
 from syncfsm.wire.codec import encode_control
 
 HELLO_BYTES: Final = 1536
-"""The brief's 1.5 KiB a hello: kept by ``HELLO_POINTS`` points of 32-byte ids; with longer ids, offer fewer points."""
+"""Longest hello (founding/requirements#hello-size): kept by ``HELLO_POINTS`` points of 32-byte ids; with longer ids,
+offer fewer points."""
 
 # One step of a node ---------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ NODE_ID_BYTES: Final = 64
 MAX_HEIGHT: Final = 2**48 - 1
 """Highest block height; at a block a millisecond this lasts 8,900 years."""
 FRAME_BYTES: Final = 16 * 1024
-"""Longest frame, and so the longest wait of a small message behind a block (the brief's 16 KiB fragment)."""
+"""Longest frame, and so the longest wait of a small message behind a block (founding/requirements#fragment)."""
 HELLO_POINTS: Final = 32
 """Points a hello may carry; with 32-byte ids and heights below 2**32 a hello stays below 1.5 KiB."""
 GREETING_BYTES: Final = 512

@@ -1,7 +1,7 @@
 """What a link is: its states, its events, and all it knows.
 
-The machine is symmetric: both ends of a connection run the same table. Source: the notes on which the protocol is built
-("Each node tracks the peer's head block", "Each connection tracks 2 blocks").
+The machine is symmetric: both ends of a connection run the same table. It tracks the peer's head
+(founding/link-notes#peer-head) by two blocks (founding/link-notes#two-blocks-tracked).
 """
 
 from enum import StrEnum
