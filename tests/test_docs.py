@@ -1,4 +1,4 @@
-"""The documentation tells the truth: its Python runs, its links lead somewhere, its commands and flags exist."""
+"""The documentation tells the truth: its Python runs, its commands and flags exist. Its links: test_references."""
 
 import re
 import subprocess
@@ -13,21 +13,10 @@ from model_tests.exhaustive import recorded
 from model_tests.needed import ROWS, needed
 from spec.worlds import LARGE, STANDARD
 from syncfsm_adapters.cli import main
+from tests.pages import FENCE, PAGES, ROOT, shown, text_of
 
-ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", ROOT / "spec/PROTOCOL.md", *sorted((ROOT / "docs").rglob("*.md")))
-FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\[[^]]*\]\((?P<target>[^)\s]+)\)")
 COMMAND = re.compile(r"\bsyncfsm (?P<command>node|outage|table|check|replay)\b(?P<rest>[^\n`]*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-
-
-def shown(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
-
-
-def text_of(page: Path) -> str:
-    return page.read_text(encoding="utf-8")
 
 
 def python_in(page: Path) -> Iterator[tuple[int, str]]:
@@ -36,22 +25,6 @@ def python_in(page: Path) -> Iterator[tuple[int, str]]:
     for fence in FENCE.finditer(text):
         if fence["language"] == "python":
             yield text.count("\n", 0, fence.start("text")), fence["text"]
-
-
-def prose(page: Path) -> str:
-    return FENCE.sub("", text_of(page))
-
-
-def anchors(page: Path) -> set[str]:
-    """What a heading can be linked as, by GitHub's rule."""
-    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def links() -> list[tuple[str, str]]:
-    """Every link to a place in this repository, with the page it is on."""
-    found = ((shown(page), link["target"]) for page in PAGES for link in LINK.finditer(prose(page)))
-    return sorted({(page, target) for page, target in found if "://" not in target})
 
 
 def commands() -> list[tuple[str, tuple[str, ...]]]:
@@ -71,15 +44,6 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path) -> None:
 def test_the_pages_that_promise_running_examples_have_some() -> None:
     assert len(list(python_in(ROOT / "README.md"))) == 1
     assert len(list(python_in(ROOT / "docs/integrating.md"))) >= 5
-
-
-@pytest.mark.parametrize(("page", "target"), links())
-def test_links_lead_somewhere(page: str, target: str) -> None:
-    path, _, anchor = target.partition("#")
-    place = (ROOT / page).parent / path if path else ROOT / page
-    assert place.exists(), f"{page} links to {target}, and there is no such file"
-    if anchor:
-        assert anchor in anchors(place), f"{page} links to {target}, and no heading there is called that"
 
 
 @pytest.mark.parametrize(("command", "flags"), commands())
@@ -119,14 +83,6 @@ def test_the_rows_without_a_need_are_counted_right() -> None:
     assert len(ROWS) - len(needed()) == 2
     for page in (ROOT / "README.md", ROOT / "docs/designing.md"):
         assert "all but two of the r" in " ".join(text_of(page).lower().split())
-
-
-def test_the_decisions_that_the_code_names_are_recorded() -> None:
-    sources = [path for folder in ("syncfsm", "adapters") for path in (ROOT / folder).rglob("*.py")]
-    named = {number for path in sources for number in re.findall(r"\bdecision (\d{4})\b", text_of(path))}
-    recorded = {path.name[:4] for path in (ROOT / "docs/decisions").glob("[0-9]*.md")}
-    assert named
-    assert named <= recorded
 
 
 def test_what_is_generated_is_up_to_date() -> None:
