@@ -4,9 +4,8 @@ from collections.abc import Iterable
 
 from syncfsm.blocks import Header, Unchecked
 from syncfsm.chain import Chain, Outcome
-from syncfsm.limits import Limits
-from syncfsm.link import Strategy
-from syncfsm.node import Config, Node
+from syncfsm.limits import Limits, Strategy
+from syncfsm.node.node import Config, Node
 
 ID_BYTES = 32
 GENESIS = Header(0, bytes(ID_BYTES), b"", (0).to_bytes(8), 0, b"")

@@ -20,8 +20,8 @@ from nacl.signing import SigningKey
 from benchmarks.measure import Figures, rounded
 from benchmarks.peers import CHAIN
 from syncfsm import signed
-from syncfsm_adapters.producer import Producer
-from syncfsm_adapters.sqlite_store import SqliteStore
+from syncfsm_adapters.command.producer import Producer
+from syncfsm_adapters.store.sqlite import SqliteStore
 
 KEY: Final = SigningKey(bytes(32))
 PUBLIC: Final = bytes(KEY.verify_key).hex()

@@ -11,14 +11,16 @@ from benchmarks.building import GENESIS, branch, extended, node
 from benchmarks.measure import Figures
 from syncfsm.blocks import Header
 from syncfsm.chain import Chain
-from syncfsm.limits import Limits
-from syncfsm.link import Strategy
-from syncfsm.messages import Blocks, Control, Found, Hello
+from syncfsm.limits import Limits, Strategy
+from syncfsm.node.registry import STANDARD
+from syncfsm.protocol import Message
+from syncfsm.sync.messages import Found, Hello
 from syncfsm.testing import Pair
-from syncfsm.wire.codec import encode_control
-from syncfsm.wire.frames import CONTROL, frame
+from syncfsm.wire.codec import Codec
+from syncfsm.wire.frames import MESSAGE, frame
 
 WORSE, BETTER = 0, 1
+CODEC: Final = Codec(STANDARD)
 DEPTHS: Final = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 TRUNK: Final = 100_000
 """Blocks below the fork: as many as a node keeps below its final point unless it is told otherwise."""
@@ -60,12 +62,12 @@ class Count:
         self.found: Found | None = None
         pair.sent = self.sent
 
-    def sent(self, side: int, message: Control | Blocks) -> None:
+    def sent(self, side: int, message: Message) -> None:
         if self.found is not None:
             return
         if isinstance(message, Hello):
             self.messages += 1
-            self.bytes += len(frame(CONTROL, encode_control(message)))
+            self.bytes += len(frame(MESSAGE, CODEC.encode(message)))
         elif isinstance(message, Found):
             assert side == BETTER
             self.found, self.rounds = message, self.pair.rounds

@@ -11,9 +11,9 @@ import attrs
 
 from benchmarks.measure import Figures, rounded
 from model_tests.tlc import run_tlc
-from spec.building import LOCATOR, STREAMING
-from spec.worlds import ahead, forks
 from syncfsm.check import Exploration
+from syncfsm_spec.settings import LOCATOR, STREAMING
+from syncfsm_spec.sync.worlds import ahead, forks
 
 
 def run(quick: bool) -> Figures:

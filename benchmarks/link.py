@@ -1,10 +1,10 @@
-"""One link: what a step costs through either form of the table, and what an idle link weighs."""
+"""One connection: what a step of its sync link costs through either form of the table, and what it weighs if idle."""
 
 import gc
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
-from functools import partialmethod
+from functools import partial, partialmethod
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -13,21 +13,25 @@ from transitions import Machine
 from benchmarks.building import GENESIS, branch, extended, node
 from benchmarks.measure import Figures, Work, by_turns, least, rounded
 from syncfsm.chain import Chain
-from syncfsm.errors import Fault
-from syncfsm.events import Connected, Finalised, Produced, Received, Room, Say, Tick
+from syncfsm.events import Connected, Finalised, Produced, Received, Room, Tick
 from syncfsm.limits import BLOCK_OVERHEAD, Limits
-from syncfsm.link import TABLE, Event, Link, State, View
-from syncfsm.machine import Step
-from syncfsm.messages import Note
-from syncfsm.node import Node
+from syncfsm.machine import Step, Table, twin
+from syncfsm.node.node import Node
+from syncfsm.node.registry import STANDARD
+from syncfsm.notes.messages import Note
+from syncfsm.notes.types import Say
 from syncfsm.outputs import Send
+from syncfsm.protocol import View
+from syncfsm.sync.protocol import SYNC, TABLE
+from syncfsm.sync.types import Event, Link, State
 from syncfsm.testing import Pair
-from syncfsm.wire.codec import decode_control, encode_control
+from syncfsm.wire.codec import Bad, Codec
 
 A, B = 0, 1
 BODY: Final = 1024
 LIVE: Final = 300
 """Blocks of the story that are followed live, one every 0.2 s."""
+CODEC: Final = Codec(STANDARD)
 LinkStep = tuple[Link, Event, object, View]
 
 
@@ -36,7 +40,7 @@ def run(quick: bool) -> Figures:
     steps = recorded(LIVE // 10 if quick else LIVE)
     rounds = 3 if quick else 15
 
-    forms = {"dispatch": TABLE.step, "transitions": TABLE.step_by_transitions}
+    forms: dict[str, Callable[..., Step[Link]]] = {"dispatch": TABLE.step, "transitions": partial(twin.step, TABLE)}
     found = by_turns(rounds, {name: _replay(step, steps) for name, step in forms.items()})
     links = 500 if quick else 10_000
     return {
@@ -65,7 +69,7 @@ def _replay(step: Callable[..., Step[Link]], steps: list[LinkStep]) -> Work:
 
 
 class Recorder:
-    """Stands in for the table, and keeps what it was asked."""
+    """Stands in for the sync table, and keeps what it was asked."""
 
     def __init__(self) -> None:
         self.steps: list[LinkStep] = []
@@ -81,7 +85,7 @@ def recorded(live: int) -> list[LinkStep]:
     common = extended(Chain.start(GENESIS), branch(GENESIS, 100))
     chains = [extended(common, branch(common.head, length, name)) for name, length in ((1, 10), (2, 110))]
     recorder = Recorder()
-    with patch.object(Node, "step", partialmethod(Node.step, rules=recorder)):
+    with patch.object(Node, "step", partialmethod(Node.step, rules={TABLE.name: recorder})):
         pair = Pair(node(chains[A]), node(chains[B]))
         pair.connect()
         pair.settle()
@@ -149,13 +153,14 @@ def _growth(count: int, make: Callable[[], object]) -> float:
 
 
 def _with_idle_links(count: int) -> Callable[[], Node]:
-    """A node with idle links, its map of them included; the chain is made before, and shared by all."""
+    """A node with idle connections: the values of all protocols, and the map of them; the chain is made before, and
+    shared by all."""
     limits = Limits(links=count + 1)
     empty = node(extended(Chain.start(GENESIS, limits), branch(GENESIS, 100)))
     peer, outputs = empty.step(Connected("node", 0.0))
-    ours = [encode_control(output.message) for output in outputs if isinstance(output, Send)]
+    ours = [CODEC.encode(output.message) for output in outputs if isinstance(output, Send)]
     _, outputs = peer.step(Received("node", _decoded(ours[0]), 0.0))
-    said = [*ours, *(encode_control(output.message) for output in outputs if isinstance(output, Send))]
+    said = [*ours, *(CODEC.encode(output.message) for output in outputs if isinstance(output, Send))]
 
     def make() -> Node:
         made = empty
@@ -165,15 +170,16 @@ def _with_idle_links(count: int) -> Callable[[], Node]:
             for message in said:
                 made, _ = made.step(Received(name, _decoded(message), now))
             made, _ = made.step(Room(name, BLOCK_OVERHEAD, now))
-        assert all(link.state is State.IDLE for link in made.links.values())
+        assert all(link.state is State.IDLE for link in made.all(SYNC).values())
+        assert len(made.all(SYNC)) == count
         return made
 
     return make
 
 
 def _decoded(payload: bytes) -> Any:
-    message = decode_control(payload)
-    assert not isinstance(message, Fault)
+    message = CODEC.decode(payload)
+    assert not isinstance(message, Bad)
     return message
 
 
@@ -182,23 +188,26 @@ class _Peer:
 
 
 def _with_models(count: int) -> Callable[[], object]:
-    """The same rows as one ``transitions.Machine`` with a model for each peer, the usual way to use that package."""
+    """The same rows as one ``transitions.Machine`` for each protocol, with a model for each peer: the usual way to use
+    that package."""
 
     def make() -> object:
-        machine = _machine()
-        peers = [_Peer() for _ in range(count)]
-        machine.add_model(peers)
-        return machine, peers
+        made = []
+        for protocol in STANDARD.protocols:
+            machine, peers = _machine(protocol.table), [_Peer() for _ in range(count)]
+            machine.add_model(peers)
+            made.append((machine, peers))
+        return made
 
     return make
 
 
 def _with_machines(count: int) -> Callable[[], object]:
-    """The same rows as a ``transitions.Machine`` of its own for each peer."""
-    return lambda: [_machine() for _ in range(count)]
+    """The same rows as machines of its own for each peer."""
+    return lambda: [[_machine(protocol.table) for protocol in STANDARD.protocols] for _ in range(count)]
 
 
-def _machine() -> Machine:
-    rows = [[str(event), str(state), str(rule.target or state)] for rule, state, event in TABLE.cases()]
-    states = [str(state) for state in State]
-    return Machine(model=None, states=states, initial=str(TABLE.initial), transitions=rows, auto_transitions=False)
+def _machine(table: Table[Any]) -> Machine:
+    rows = [[str(event), str(state), str(rule.target or state)] for rule, state, event in table.cases()]
+    states = [str(state) for state in table.states]
+    return Machine(model=None, states=states, initial=str(table.initial), transitions=rows, auto_transitions=False)

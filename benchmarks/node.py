@@ -7,9 +7,9 @@ from benchmarks.building import GENESIS, branch, extended, node
 from benchmarks.measure import Figures, rounded, seconds
 from syncfsm.chain import Chain
 from syncfsm.events import Connected, Received, Room
-from syncfsm.messages import Blocks, Hello
-from syncfsm.node import Node
+from syncfsm.node.node import Node
 from syncfsm.outputs import Send, SendBlocks
+from syncfsm.sync.messages import Blocks, Hello
 
 RELAYED: Final = (1, 8, 64)
 """To how many links the block goes on."""

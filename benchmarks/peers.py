@@ -21,13 +21,16 @@ import trio
 
 from syncfsm import signed
 from syncfsm.limits import Limits
-from syncfsm.node import Config, Node
+from syncfsm.node.node import Config, Node
+from syncfsm.node.registry import STANDARD
+from syncfsm.numbers import ProtocolNumber
 from syncfsm.outputs import HeadMoved, Output
-from syncfsm.wire.connection import Outbox
 from syncfsm.wire.frames import HEADER_BYTES, FrameKind
-from syncfsm_adapters.sqlite_store import SqliteStore
-from syncfsm_adapters.store import load_chain
-from syncfsm_adapters.tcp import TcpNode
+from syncfsm.wire.inbox import LANE_BYTES
+from syncfsm.wire.outbox import Outbox
+from syncfsm_adapters.store.base import load_chain
+from syncfsm_adapters.store.sqlite import SqliteStore
+from syncfsm_adapters.tcp.node import TcpNode
 
 CHAIN: Final = b"benchmark"
 LIMITS: Final = Limits()
@@ -47,7 +50,7 @@ def _tcp_node(path: str, public: str, name: bytes, journal: Callable[..., None])
     store = SqliteStore.open(Path(path), signed.genesis(CHAIN), CHAIN)
     config = Config(signed.SignedChain(CHAIN, bytes.fromhex(public)), limits=LIMITS)
     node = Node.start(config, load_chain(store, LIMITS))
-    return TcpNode(node, store, name, chance=Random(), journal=journal)
+    return TcpNode(node, store, name.ljust(32, b"-"), chance=Random(), journal=journal)
 
 
 async def serve(path: str, public: str) -> None:
@@ -101,11 +104,11 @@ def _send_to_all(chunks: list[bytes]) -> None:
 
 def _frames(path: str) -> list[bytes]:
     store = SqliteStore.open(Path(path), signed.genesis(CHAIN), CHAIN)
-    outbox = Outbox(LIMITS)
+    outbox = Outbox(LIMITS, STANDARD)
     for header in store.headers_from_base():
         body = store.body(header.point)
         if body is not None:  # as only the genesis has none
-            outbox.block(header, body)
+            outbox.block(ProtocolNumber.SYNC, header, body)
     store.close()
     return list(iter(lambda: outbox.take(CHUNK), b""))
 
@@ -123,7 +126,7 @@ def read(port: str) -> None:
                 stop = at + HEADER_BYTES + int.from_bytes(data[at + 1 : at + HEADER_BYTES])
                 if stop > len(data):
                     break
-                kind, body = data[at], at + HEADER_BYTES
+                kind, body = data[at], at + HEADER_BYTES + LANE_BYTES
                 if kind == FrameKind.BLOCK_START:
                     body += 4
                 if kind in (FrameKind.BLOCK, FrameKind.BLOCK_START):

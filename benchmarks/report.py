@@ -34,10 +34,10 @@ MILLION: Final = ("discovery", "locator", "1000000")
 BUDGETS: Final = (
     Budget(("link", "microseconds_per_step", "dispatch"), "link: µs a step, dispatch", 5, least=True),
     Budget(("link", "microseconds_per_step", "transitions"), "link: µs a step, transitions"),
-    Budget(("link", "bytes_idle"), "link: bytes of an idle link", 2048, 512, least=True),
+    Budget(("link", "bytes_idle"), "link: bytes of an idle link", 1024, 512, least=True),
     Budget(("link", "bytes_transitions_machine_per_peer"), "   as a model of transitions"),
     Budget(("node", "live_block_microseconds", "1"), "node: µs for a live block, 1 link"),
-    Budget(("node", "live_block_microseconds", "8"), "node: µs for a live block, 8 links"),
+    Budget(("node", "live_block_microseconds", "8"), "node: µs for a live block, 8 links", 100, least=True),
     Budget(("node", "live_block_microseconds", "64"), "node: µs for a live block, 64 links"),
     Budget(("chain", "extend_run_of_512_microseconds"), "chain: µs a block, in runs of 512"),
     Budget(("chain", "extend_single_microseconds"), "chain: µs a block, alone"),

@@ -11,15 +11,20 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
+from docs.house import house
 from syncfsm import limits
-from syncfsm.link import TABLE
+from syncfsm.machine import Table
+from syncfsm.node.registry import STANDARD
+from syncfsm.protocol import Protocol
+from syncfsm.sync.protocol import TABLE
 
 ROOT: Final = Path(__file__).parent.parent
 BEGIN, END = "<!-- generated: {} -->", "<!-- end -->"
+OWN, HOUSE = "docs/a-protocol-of-your-own.md", "docs/architecture.md"
 REFERENCE: Final = re.compile(
     r"\b(?P<page>founding/[\w-]+|failure-modes)#(?P<anchor>[\w-]+)|\bdecisions/(?P<number>\d{4})\b(?!-)"
 )
@@ -27,20 +32,19 @@ REFERENCE: Final = re.compile(
 
 
 def protocol() -> str:
-    """docs/protocol.md: the tables, the diagram and the numbers."""
-    return linked(f"""# The link protocol
+    """docs/protocol.md: the tables, the diagrams and the numbers."""
+    rooms = "".join(_room(p.name, p.doc, p.table, p.across.table if p.across else None) for p in STANDARD.protocols)
+    return linked(f"""# The protocols
 
-*Generated from `syncfsm/link/rules.py` and `syncfsm/limits.py` by `make docs`; edit those.*
+*Generated from the `rules.py` of each protocol, the registry and `syncfsm/limits.py` by `make docs`; edit those.*
 
-Both ends of a connection run this one machine. Rows of a state and event are tried from the top; the first whose
-condition holds fires.
+Both ends of a connection run the same tables. Rows of a state and event are tried from the top; the first whose
+condition holds fires. They are told of what happens in this order:
 
-```mermaid
-{TABLE.mermaid()}```
-
-## The table
-
-{TABLE.markdown()}
+| number | protocol | version | essential | messages | what it is |
+|---|---|---|---|---|---|
+{"".join(_line(p) for p in STANDARD.protocols)}
+{rooms}
 ## The numbers
 
 Fixed by the wire format:
@@ -53,6 +57,37 @@ One node's own choice (`syncfsm.limits.Limits`):
 | name | default | meaning |
 |---|---|---|
 {"".join(_row(name, value, text) for name, value, text in _choices())}""")
+
+
+def _line(protocol: Protocol[Any]) -> str:
+    messages = ", ".join(f"`{kind.type.__name__}` ({kind.number})" for kind in protocol.kinds)
+    essential = "yes" if protocol.essential else "no"
+    about = f"{protocol.version} | {essential} | {messages} | {protocol.doc}"
+    return f"| {int(protocol.number)} | `{protocol.name}` | {about} |\n"
+
+
+def _room(name: str, doc: str, table: Table[Any], across: Table[Any] | None) -> str:
+    """The tables of one protocol, and what it decides across peers."""
+    found = f"""## {name}
+
+{doc}
+
+```mermaid
+{table.mermaid()}```
+
+{table.markdown()}
+"""
+    if across is not None:
+        found += f"""## {across.name}
+
+What `{name}` decides across the peers of a node.
+
+```mermaid
+{across.mermaid()}```
+
+{across.markdown()}
+"""
+    return found
 
 
 def linked(text: str) -> str:
@@ -99,10 +134,29 @@ def _texts(body: list[ast.stmt]) -> dict[str, str]:
 
 def readme(text: str) -> str:
     """README.md with its picture of the protocol drawn anew."""
-    begin = BEGIN.format("link diagram")
+    return _filled(text, "link diagram", f"```mermaid\n{TABLE.mermaid(guards=False)}```")
+
+
+def _filled(text: str, name: str, content: str) -> str:
+    """A page with one of its generated parts made anew."""
+    begin = BEGIN.format(name)
     head, rest = text.split(begin)
     _, tail = rest.split(END, 1)
-    return f"{head}{begin}\n```mermaid\n{TABLE.mermaid(guards=False)}```\n{END}{tail}"
+    return f"{head}{begin}\n{content}\n{END}{tail}"
+
+
+FILE: Final = re.compile(r"<!-- file: (?P<path>\S+) -->\n.*?<!-- end -->", re.DOTALL)
+"""A part of a page that shows a file of the repository."""
+
+
+def shown(text: str) -> str:
+    """A page with the files that it shows as they are."""
+
+    def show(part: re.Match[str]) -> str:
+        code = (ROOT / part["path"]).read_text(encoding="utf-8").rstrip()
+        return f"<!-- file: {part['path']} -->\n```py\n{code}\n```\n{END}"
+
+    return FILE.sub(show, text)
 
 
 def main() -> int:
@@ -112,6 +166,8 @@ def main() -> int:
     wanted = {
         ROOT / "docs/protocol.md": protocol(),
         ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
+        ROOT / OWN: shown((ROOT / OWN).read_text(encoding="utf-8")),
+        ROOT / HOUSE: house((ROOT / HOUSE).read_text(encoding="utf-8")),
     }
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path in stale:

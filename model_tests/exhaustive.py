@@ -11,10 +11,19 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from spec.worlds import LARGE, STANDARD
 from syncfsm.check import Exploration, World
+from syncfsm.machine import Rule
+from syncfsm.node.registry import STANDARD as REGISTRY
+from syncfsm_spec.worlds import LARGE, STANDARD
 
 RECORD: Final = Path(__file__).parent / "recorded.json"
+TABLE_OF: Final = {rule: name for name, table in REGISTRY.tables.items() for rule in table.rules}
+"""The name of the table of each row."""
+
+
+def row(rule: Rule) -> str:
+    """A row, with the name of its table."""
+    return f"{TABLE_OF[rule]}: {rule}"
 
 
 def explored(world: World) -> Exploration:
@@ -52,9 +61,9 @@ def record(large: bool) -> None:
         if exploration.violation is None:
             worlds[world.name] = figures(exploration)
         sizes[world.name] = exploration.states
-        for row in map(str, exploration.fired):
-            if row not in rows or sizes[rows[row]] > exploration.states:
-                rows[row] = world.name
+        for name in map(row, exploration.fired):
+            if name not in rows or sizes[rows[name]] > exploration.states:
+                rows[name] = world.name
         print(world.name, figures(exploration), exploration.violation and f"{exploration.violation.name} is VIOLATED")
     found = {"worlds": kept | worlds, "rows": dict(sorted(rows.items()))}
     RECORD.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -5,25 +5,49 @@ search found.
 """
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any, Final
 
 import attrs
 from msgspec.structs import replace
 
-from spec.alone import alone
-from spec.building import LOCATOR, STREAMING, TREE
-from spec.memory import with_ledgers
-from spec.worlds import ahead, clock, contradiction, finals, forks, meter, prune, prune_fork, race, talk
 from syncfsm.chain import Outcome
 from syncfsm.check import Channel, Component, Environment, World, with_rules
 from syncfsm.check.nodes import CALM
-from syncfsm.link import TABLE, Event, Freed, Heard, Link, Moved, Receipt, State, View
-from syncfsm.link.actions import ACTIONS
-from syncfsm.link.guards import GUARDS
-from syncfsm.link.types import IN_STEP
 from syncfsm.machine import ALWAYS, IGNORE, STAY, VIOLATION, Action, Guard, Rule, Table
-from syncfsm.messages import Bye, Found, Parting
+from syncfsm.notes.protocol import TABLE as NOTES
+from syncfsm.notes.types import OPEN
+from syncfsm.notes.types import Event as NotesEvent
 from syncfsm.outputs import Disconnect, Output, Send, SendBlocks
+from syncfsm.peer.messages import Bye, Parting
+from syncfsm.peer.protocol import TABLE as PEER
+from syncfsm.peer.types import CLOSED, Peer
+from syncfsm.peer.types import Event as PeerEvent
+from syncfsm.protocol import View
+from syncfsm.sync.leader.protocol import TABLE as LEADER
+from syncfsm.sync.messages import Found
+from syncfsm.sync.protocol import TABLE as SYNC
+from syncfsm.sync.types import IN_STEP, Ancestor, Event, Heard, Link, Moved, Receipt, State, Turn
+from syncfsm_spec.kit.ledgers import with_ledgers
+from syncfsm_spec.kit.trees import TREE
+from syncfsm_spec.notes.worlds import talk
+from syncfsm_spec.peer.worlds import by_itself as lone_peer
+from syncfsm_spec.peer.worlds import clock
+from syncfsm_spec.settings import LOCATOR, STREAMING
+from syncfsm_spec.sync.promises import NO_ECHO
+from syncfsm_spec.sync.worlds import (
+    ahead,
+    contradiction,
+    early_liar,
+    finals,
+    forks,
+    line,
+    meter,
+    prune,
+    prune_fork,
+    race,
+    tired,
+)
 
 
 @attrs.frozen
@@ -33,7 +57,7 @@ class Mutant:
     name: str
     promise: str
     world: World
-    table: Table[Link]
+    table: Table[Any]
 
     @property
     def narrowed(self) -> World:
@@ -48,13 +72,16 @@ def mutant(
     guards: Mapping[str, Guard] | None = None,
     actions: Mapping[str, Action] | None = None,
     rules: Callable[[Rule], Rule | None] = lambda rule: rule,
+    table: Table[Any] = SYNC,
 ) -> Mutant:
-    """The link table with some guards, actions or rules replaced; a rule that becomes ``None`` is left out."""
-    kept = tuple(changed for rule in TABLE.rules if (changed := rules(rule)) is not None)
-    table: Table[Link] = attrs.evolve(
-        TABLE, rules=kept, guards={**GUARDS, **(guards or {})}, actions={**ACTIONS, **(actions or {})}
+    """A table with some guards, actions or rules replaced; a rule that becomes ``None`` is left out."""
+    changed = attrs.evolve(
+        table,
+        rules=tuple(kept for rule in table.rules if (kept := rules(rule)) is not None),
+        guards={**table.guards, **(guards or {})},
+        actions={**table.actions, **(actions or {})},
     )
-    return Mutant(name, promise, with_rules(world, table), table)
+    return Mutant(name, promise, with_rules(world, changed), changed)
 
 
 def never(*given: object) -> bool:
@@ -65,7 +92,7 @@ def always(*given: object) -> bool:
     return True
 
 
-def row(source: State, event: Event, guard: str, **changes: Any) -> Callable[[Rule], Rule | None]:
+def row(source: StrEnum, event: StrEnum, guard: str, **changes: Any) -> Callable[[Rule], Rule | None]:
     """Changes one row; with no changes it is left out."""
 
     def change(rule: Rule) -> Rule | None:
@@ -76,7 +103,9 @@ def row(source: State, event: Event, guard: str, **changes: Any) -> Callable[[Ru
     return change
 
 
-Result = tuple[Link, tuple[Output, ...]]
+ACTIONS, GUARDS = SYNC.actions, SYNC.guards
+Result = tuple[Link, tuple[Any, ...]]
+PeerResult = tuple[Peer, tuple[Output, ...]]
 
 
 def finish_old_branch(link: Link, moved: Moved, view: View) -> Result:
@@ -92,14 +121,13 @@ def finish_old_branch(link: Link, moved: Moved, view: View) -> Result:
     return link, (*((SendBlocks(link.peer, off),) if off else ()), *outputs)
 
 
-def skip_a_block(link: Link, freed: Freed, view: View) -> Result:
-    return ACTIONS["stream"](link, Freed(freed.room, freed.blocks[-1:]), view)
+def skip_a_block(link: Link, turn: Turn, view: View) -> Result:
+    return ACTIONS["stream"](link, Turn(turn.blocks[-1:]), view)
 
 
-def send_for_nothing(link: Link, freed: Freed, view: View) -> Result:
-    room = link.room
-    link, outputs = ACTIONS["stream"](link, freed, view)
-    return replace(link, room=room), outputs
+def send_for_nothing(peer: Peer, cost: int, view: View) -> PeerResult:
+    """It hands out what it does not pay for."""
+    return peer, ()
 
 
 def presume(link: Link, message: Any, view: View) -> Result:
@@ -127,15 +155,15 @@ def stay_behind(link: Link, moved: Moved, view: View) -> Result:
     return replace(ACTIONS["rebase"](link, moved, view)[0], sent=link.sent), ()
 
 
-def last_word(link: Link, bye: Bye, view: View) -> Result:
-    link, outputs = ACTIONS["take_leave"](link, bye, view)
-    return link, (*outputs, Send(link.peer, Bye(Parting.PEER_LEFT)))
+def last_word(peer: Peer, bye: Bye, view: View) -> PeerResult:
+    peer, outputs = PEER.actions["take_leave"](peer, bye, view)
+    return peer, (*outputs, Send(peer.peer, Bye(Parting.PEER_LEFT)))
 
 
-def slip_away(link: Link, bye: Bye, view: View) -> Result:
+def slip_away(peer: Peer, bye: Bye, view: View) -> PeerResult:
     """It leaves a peer that leaves, and does not say so to its caller."""
-    link, outputs = ACTIONS["take_leave"](link, bye, view)
-    return link, tuple(output for output in outputs if not isinstance(output, Disconnect))
+    peer, outputs = PEER.actions["take_leave"](peer, bye, view)
+    return peer, tuple(output for output in outputs if not isinstance(output, Disconnect))
 
 
 def hello_for_nothing(link: Link, message: Moved | None, view: View) -> Result:
@@ -152,31 +180,38 @@ def hoard(link: Link, heard: Heard, view: View) -> Result:
 def name_the_dropped(link: Link, message: Heard | Moved, view: View) -> Result:
     """It tells the peer of the common ancestor, be it still held there or not."""
     assert message.assessment is not None
-    assert message.assessment.common is not None
+    assert message.assessment.shared is not None
     link, (_, *outputs) = ACTIONS["conclude"](link, message, view)
-    return link, (Send(link.peer, Found(message.assessment.common.point)), *outputs)
+    return link, (Send(link.peer, Found(message.assessment.shared.common.point)), *outputs)
 
 
-def pretend_to_ask(link: Link, message: None, view: View) -> Result:
+def pretend_to_ask(peer: Peer, message: None, view: View) -> PeerResult:
     """It notes a ping, and says none."""
-    return ACTIONS["ping"](link, message, view)[0], ()
+    return PEER.actions["ping"](peer, message, view)[0], ()
 
 
-def echo_found(link: Link, found: Any, view: View) -> Result:
+def echo_found(link: Link, ancestor: Ancestor, view: View) -> Result:
     """In step, it answers in kind."""
+    found = ancestor.found
     answer = (Send(link.peer, Found(found.point)),) if found is not None and link.state in IN_STEP else ()
-    link, outputs = ACTIONS["take_found"](link, found, view)
+    link, outputs = ACTIONS["take_found"](link, ancestor, view)
     return link, (*outputs, *answer)
 
 
 def rough(link: Link, heard: Heard, view: View) -> bool:
     """Any common block will do."""
     found = heard.assessment
-    return found.common is not None and (found.knows_head or not found.better)
+    return found.shared is not None and (found.knows_head or not found.better)
+
+
+def lacking(link: Link, heard: Heard, view: View) -> bool:
+    """Our best chain goes on above the block that both hold."""
+    shared = heard.assessment.shared
+    return shared is None or shared.common != view.chain.head
 
 
 def rough_and_lacking(link: Link, heard: Heard, view: View) -> bool:
-    return rough(link, heard, view) and heard.assessment.common != view.chain.head
+    return rough(link, heard, view) and lacking(link, heard, view)
 
 
 def eager(link: Link, heard: Heard, view: View) -> bool:
@@ -199,6 +234,12 @@ def still_holds(link: Link, moved: Moved, view: View) -> bool:
     return moved.extends and link.said is not None and not link.owes_hello
 
 
+def greet_all(rule: Rule) -> Rule:
+    """Whoever waits is greeted at once, harmless or not."""
+    harmless = rule.guard == "harmless_waits"
+    return attrs.evolve(rule, guard="one_waits", action="follow") if harmless else rule
+
+
 def deaf_to_found(rule: Rule) -> Rule:
     """Rows by which a ``Found`` ends the search do nothing."""
     return attrs.evolve(rule, target=STAY, action=IGNORE) if rule.event == (Event.FOUND,) and rule.target else rule
@@ -206,20 +247,20 @@ def deaf_to_found(rule: Rule) -> Rule:
 
 def deaf_in_step(rule: Rule) -> Rule:
     """A hello that comes in step does nothing."""
-    return attrs.evolve(rule, target=STAY, action=IGNORE) if rule.action == "note_has" else rule
+    return attrs.evolve(rule, target=STAY, action=IGNORE) if rule.action == "learn_has" else rule
 
 
 NOT_HELD: Final = (State.START, Event.FOUND, "not_held")
 
 
 def eager_and_lacking(link: Link, heard: Heard, view: View) -> bool:
-    return eager(link, heard, view) and heard.assessment.common != view.chain.head
+    return eager(link, heard, view) and lacking(link, heard, view)
 
 
 def narrow_all(link: Link, heard: Heard, view: View) -> bool:
     """As ``can_narrow``, be the hello an answer to an old one or not."""
     points = heard.hello.points
-    return len(points) > 1 or heard.assessment.has is not None or points[-1].height < view.chain.base.height
+    return len(points) > 1 or heard.assessment.shared is not None or points[-1].height < view.chain.base.height
 
 
 SEARCH: Final = (State.START, Event.HELLO)
@@ -229,10 +270,16 @@ MUTANTS: Final = (
     mutant("finish-old-branch", "OnlyBestChain", forks(LOCATOR), actions={"rebase": finish_old_branch}),
     mutant("skip-a-block", "OnlyChild", race(LOCATOR), actions={"stream": skip_a_block}),
     mutant("presume", "ParentKnown", forks(LOCATOR), actions={"conclude": presume}),
+    mutant("greet-all", "OneLeader", line(LOCATOR), rules=greet_all, table=LEADER),
+    mutant("no-patience", "OneLeader", line(LOCATOR), guards={"tired": always}, table=LEADER),
+    mutant("never-tired", "OneLeader", tired(LOCATOR), guards={"tired": never}, table=LEADER),
+    mutant("mourn", "OneLeader", early_liar(LOCATOR), guards={"leads": never}, table=LEADER),
     mutant("touchy", "ParentKnown", prune_fork(LOCATOR), guards={"out_of_step": touchy}),
     mutant("forget-giver", "NoEcho", forks(LOCATOR), actions={"take_blocks": forget_giver}),
-    mutant("forget-claims", "NoEcho", with_ledgers(ahead(LOCATOR), TREE), actions={"take_found": forget_claims}),
-    mutant("deaf-in-step", "NoEcho", with_ledgers(forks(LOCATOR), TREE), rules=deaf_in_step),
+    mutant(
+        "forget-claims", "NoEcho", with_ledgers(ahead(LOCATOR), TREE, NO_ECHO), actions={"take_found": forget_claims}
+    ),
+    mutant("deaf-in-step", "NoEcho", with_ledgers(forks(LOCATOR), TREE, NO_ECHO), rules=deaf_in_step),
     mutant("stay-behind", "Tracked", forks(LOCATOR), actions={"rebase": stay_behind}),
     mutant("worse-waits", "InitIffWorse", forks(LOCATOR), rules=row(*SEARCH, "worse", target=State.START)),
     mutant("rough", "AncestorExact", forks(LOCATOR), guards={"common": rough, "common_and_lacking": rough_and_lacking}),
@@ -242,24 +289,26 @@ MUTANTS: Final = (
     mutant("never-moves", "FinalAdvances", finals(LOCATOR), guards={"lacks_head": never}),
     mutant("agree-to-differ", "NeverBelowFinal", contradiction(LOCATOR), guards=dict.fromkeys(CONTRADICT, never)),
     mutant("say-nothing", "PrunedIsSaid", prune(LOCATOR), guards={"nothing_shared": never}),
-    mutant("last-word", "OneDisconnect", contradiction(LOCATOR), actions={"take_leave": last_word}),
-    mutant("slip-away", "OneDisconnect", contradiction(LOCATOR), actions={"take_leave": slip_away}),
-    mutant("late-word", "OneDisconnect", alone(), rules=row(State.CLOSED, Event.BYE, ALWAYS, action="lose")),
+    mutant("last-word", "OneDisconnect", contradiction(LOCATOR), actions={"take_leave": last_word}, table=PEER),
+    mutant("slip-away", "OneDisconnect", contradiction(LOCATOR), actions={"take_leave": slip_away}, table=PEER),
+    mutant(
+        "late-word", "OneDisconnect", lone_peer(), rules=row(CLOSED, PeerEvent.BYE, ALWAYS, action="lose"), table=PEER
+    ),
     mutant("blame", "NoPunishHonest", prune_fork(LOCATOR), rules=row(*NOT_HELD, action=VIOLATION)),
-    mutant("send-for-nothing", "Bounded", forks(LOCATOR), actions={"stream": send_for_nothing}),
+    mutant("send-for-nothing", "Bounded", forks(LOCATOR), actions={"spend": send_for_nothing}, table=PEER),
     mutant("hello-for-nothing", "Bounded", meter(LOCATOR), actions={"hello_again": hello_for_nothing}),
     mutant("hoard", "Bounded", meter(LOCATOR), actions={"search": hoard}),
-    mutant("hasty", "Payloads", talk(LOCATOR), guards={"subject_held": always}),
-    mutant("blurt", "Payloads", talk(LOCATOR), guards={"peer_has_subject": always}),
-    mutant("mute", "Payloads", talk(LOCATOR), rules=row(State.IDLE, Event.SAY, ALWAYS, action=IGNORE)),
-    mutant("patient", "SignsOfLife", clock(LOCATOR), guards={"silent": never}),
-    mutant("pretend-to-ask", "SignsOfLife", clock(LOCATOR), actions={"ping": pretend_to_ask}),
+    mutant("hasty", "Payloads", talk(LOCATOR), guards={"subject_held": always}, table=NOTES),
+    mutant("blurt", "Payloads", talk(LOCATOR), guards={"peer_has_subject": always}, table=NOTES),
+    mutant("mute", "Payloads", talk(LOCATOR), rules=row(OPEN, NotesEvent.SAY, ALWAYS, action=IGNORE), table=NOTES),
+    mutant("patient", "SignsOfLife", clock(LOCATOR), guards={"silent": never}, table=PEER),
+    mutant("pretend-to-ask", "SignsOfLife", clock(LOCATOR), actions={"ping": pretend_to_ask}, table=PEER),
     mutant("no-copies", "PartsOnlyFor", forks(LOCATOR), guards={"out_of_step": any_copy}),
     mutant("stale-start", "Settles", prune_fork(STREAMING), guards={"extends": still_holds}),
     mutant("deaf-to-claims", "NeverBelowFinal", contradiction(LOCATOR), guards=dict.fromkeys(CONTRADICT[1:], never)),
     mutant("name-the-dropped", "AncestorExact", prune_fork(STREAMING), actions={"conclude": name_the_dropped}),
     mutant("narrow-all", "AncestorExact", race(LOCATOR), guards={"can_narrow": narrow_all}),
-    mutant("no-late-hello", "Tracked", finals(STREAMING), actions={"note_has": lambda link, heard, view: (link, ())}),
+    mutant("no-late-hello", "Tracked", finals(STREAMING), actions={"learn_has": lambda link, heard, view: (link, ())}),
 )
 """One at least for each promise."""
 

@@ -1,4 +1,4 @@
-"""What each row of the link table is for: the protocol without it, and the first promise that breaks.
+"""What each row of the tables is for: the protocol without it, and the first promise that breaks.
 
     python -m model_tests.needed      finds out anew, and records it; takes some minutes
 
@@ -7,28 +7,29 @@ Do it after a row was added, or if a test says that a row is needed no more.
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
-from model_tests.exhaustive import explored
-from spec.worlds import STANDARD
+from model_tests.exhaustive import TABLE_OF, explored
+from model_tests.exhaustive import row as row_of
 from syncfsm.check import World, with_rules
 from syncfsm.check.found import NEVER_RAISES
-from syncfsm.link import TABLE, Link
 from syncfsm.machine import ALWAYS, IGNORE, STAY, Rule, Table
+from syncfsm.node.registry import STANDARD as REGISTRY
+from syncfsm_spec.worlds import STANDARD
 
 RECORD: Final = Path(__file__).parent / "needed.json"
 WORLDS: Final = {world.name: world for world in STANDARD}
-ROWS: Final = {str(rule): rule for rule in TABLE.rules if (rule.target, rule.action) != (STAY, IGNORE)}
-"""The rows that do something."""
+ROWS: Final = {row_of(rule): rule for rule in TABLE_OF if (rule.target, rule.action) != (STAY, IGNORE)}
+"""The rows that do something, of every table."""
 
 
-def without(rule: Rule) -> Table[Link]:
+def without(rule: Rule) -> Table[Any]:
     """The table without this row: its events go to the next that applies; instead of the last, nothing happens."""
-    nothing = attrs.evolve(rule, target=STAY, action=IGNORE)
-    left = tuple(nothing if row == rule else row for row in TABLE.rules if row != rule or rule.guard == ALWAYS)
-    return attrs.evolve(TABLE, rules=left)
+    table, nothing = REGISTRY.tables[TABLE_OF[rule]], attrs.evolve(rule, target=STAY, action=IGNORE)
+    left = tuple(nothing if row == rule else row for row in table.rules if row != rule or rule.guard == ALWAYS)
+    return attrs.evolve(table, rules=left)
 
 
 def broken(world: World, rule: Rule) -> str | None:
@@ -57,7 +58,7 @@ def record() -> None:
 
 def _rows_of(world: World) -> tuple[int, str, frozenset[str]]:
     exploration = explored(world)
-    return exploration.states, world.name, frozenset(map(str, exploration.fired))
+    return exploration.states, world.name, frozenset(map(row_of, exploration.fired))
 
 
 def _shown(rule: Rule, names: list[str]) -> tuple[str, str] | None:

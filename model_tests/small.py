@@ -7,11 +7,13 @@ from typing import Final
 
 import attrs
 
-from spec.building import LOCATOR, STREAMING, Setting, a1, a2, a3, a4, b1, b2, b3, bans, c2, c3, d3, finalises, g, makes
 from syncfsm.check import World, happen
 from syncfsm.events import Leave
-from syncfsm.link import Strategy
-from syncfsm.messages import Parting
+from syncfsm.limits import Strategy
+from syncfsm.peer.messages import Parting
+from syncfsm_spec.kit.moves import bans, finalises, makes
+from syncfsm_spec.kit.trees import a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g
+from syncfsm_spec.settings import LOCATOR, STREAMING, Setting
 
 LEAVES: Final = happen("B", "leaves", Leave("A", Parting.SHUTDOWN, 0.0))
 PARTINGS: Final = (Parting.CONTRADICTION, Parting.OUT_OF_STEP)

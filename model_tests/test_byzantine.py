@@ -7,10 +7,11 @@ import pytest
 from syncfsm.blocks import Header, Unchecked
 from syncfsm.chain import Chain
 from syncfsm.events import Produced, Received
-from syncfsm.link import Strategy
-from syncfsm.messages import Blocks, Found, Hello, Parting, Pong
-from syncfsm.node import Config, Node
+from syncfsm.limits import Strategy
+from syncfsm.node.node import Config, Node
 from syncfsm.outputs import Disconnect
+from syncfsm.peer.messages import Parting, Pong
+from syncfsm.sync.messages import Blocks, Found, Hello
 from syncfsm.testing import (
     BYZANTINE,
     Equivocator,
@@ -48,9 +49,9 @@ def beside(evil: Callable[[], SyncNode], seed: int, faults: Faults, strategy: St
     return network
 
 
-def partings(network: SimNetwork) -> set[Parting]:
+def partings(network: SimNetwork) -> set[str]:
     """Collects, from now on, why links to the fourth are ended by the others."""
-    found: set[Parting] = set()
+    found: set[str] = set()
 
     def note(happened: Happened) -> None:
         for output in happened.outputs:

@@ -13,7 +13,7 @@ import pytest
 from model_tests.small import SMALL, USUAL
 from model_tests.tla import Graph, dumped
 from model_tests.tlc import FAST_START, RUNS, STATES, STEPS, run_tlc
-from model_tests.translation import Translation, row_name, translate
+from model_tests.translation import Translation, first_row, translate
 from syncfsm.check import Moment, World
 
 WORLDS: Final = [*USUAL, *(pytest.param(world, marks=pytest.mark.nightly) for world in SMALL if world not in USUAL)]
@@ -62,4 +62,4 @@ def _explored(translation: Translation) -> tuple[Graph, int]:
 
 
 def _first_row(moments: tuple[Moment, ...]) -> str:
-    return next((row_name(rule) for moment in moments for rule in moment.rules), "NoRow")
+    return next((name for moment in moments if (name := first_row(moment.rules)) is not None), "NoRow")

@@ -4,11 +4,12 @@ from typing import Final
 
 import pytest
 
-from model_tests.exhaustive import explored, figures, recorded
-from spec.worlds import BOTH, LARGE, STANDARD, forks, race
+from model_tests.exhaustive import TABLE_OF, explored, figures, recorded, row
 from syncfsm.check import World
 from syncfsm.check.report import HOLDS, REACHED, verdicts
-from syncfsm.link import TABLE
+from syncfsm.node.registry import STANDARD as REGISTRY
+from syncfsm_spec.sync.worlds import forks, race
+from syncfsm_spec.worlds import BOTH, LARGE, STANDARD
 
 NIGHTLY: Final = [pytest.param(world, marks=pytest.mark.nightly) for world in LARGE]
 
@@ -20,12 +21,17 @@ def test_every_promise_holds(world: World) -> None:
     assert exploration.complete
     assert set(verdicts(exploration).values()) <= {HOLDS, REACHED}
     assert figures(exploration) == recorded()["worlds"][world.name], "see model_tests/exhaustive.py"
-    attributed = {row for row, name in recorded()["rows"].items() if name == world.name}
-    assert attributed <= {str(row) for row in exploration.fired}
+    attributed = {fired for fired, name in recorded()["rows"].items() if name == world.name}
+    assert attributed <= set(map(row, exploration.fired))
 
 
 def test_every_row_fires_in_some_world() -> None:
-    assert set(recorded()["rows"]) == {str(rule) for rule in TABLE.rules}
+    assert set(recorded()["rows"]) == set(map(row, TABLE_OF))
+
+
+def test_no_two_rows_are_the_same() -> None:
+    """What fired is told by the row alone, so a row must say which table it is of."""
+    assert len(TABLE_OF) == len(set(map(row, TABLE_OF))) == sum(len(table.rules) for table in REGISTRY.tables.values())
 
 
 def test_every_world_is_recorded() -> None:

@@ -12,10 +12,12 @@ import pytest
 from model_tests.mutants import mutant
 from model_tests.small import SMALL
 from syncfsm.check import Ends, Exploration, Property, World
-from syncfsm.link import Link, View
 from syncfsm.machine import Action, Guard
-from syncfsm.node import Node
+from syncfsm.node.node import Node
 from syncfsm.outputs import Output
+from syncfsm.protocol import View
+from syncfsm.sync.types import Link
+from syncfsm_spec.kit.moments import links
 
 NODES: Final = ("A", "B")
 
@@ -41,7 +43,7 @@ def knows_final(a: Node, b: Node) -> bool:
     """Two that are linked and at rest know of each other what is final."""
     if "B" not in a.links or "A" not in b.links:
         return True
-    return a.links["B"].final == b.chain.final.point and b.links["A"].final == a.chain.final.point
+    return links(a)["B"].final == b.chain.final.point and links(b)["A"].final == a.chain.final.point
 
 
 KNOWS_FINAL: Final = Ends("KnowsFinal", "Heads are equal, finality advances: still told.", NODES, knows_final)

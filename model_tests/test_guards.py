@@ -1,4 +1,4 @@
-"""No guard of the link table can break ``OnlyChild``: it chooses a row, and every row's action keeps the promise.
+"""No guard of sync's table can break ``OnlyChild``: it chooses a row, and every row's action keeps the promise.
 
 Looked for in the first states of each world, or until the code raises, as it soon does with some guards.
 """
@@ -8,10 +8,11 @@ from typing import Final
 import attrs
 import pytest
 
-from spec.worlds import BOTH, finals, forks, prune_fork, race
 from syncfsm.check import Exploration, with_rules
-from syncfsm.link import TABLE
 from syncfsm.machine import Guard
+from syncfsm.sync.protocol import TABLE
+from syncfsm_spec.sync.worlds import finals, forks, prune_fork, race
+from syncfsm_spec.worlds import BOTH
 
 WORLDS: Final = [kind(strategy) for kind in (forks, race, finals, prune_fork) for strategy in BOTH]
 MOST: Final = 10_000

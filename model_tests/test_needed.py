@@ -1,4 +1,4 @@
-"""Each row of the link table is there for a promise: without it, that promise breaks."""
+"""Each row of every table is there for a promise: without it, that promise breaks."""
 
 from typing import Final
 
@@ -9,10 +9,10 @@ from model_tests.needed import ROWS, WORLDS, broken, needed
 from syncfsm.machine import Rule
 
 HARMLESS: Final = {
-    "(start, init, syncing, idle) connect [always] -> stay / misuse": "It tells a caller's mistake to the caller. The "
-    "link is the same without it.",
-    "(start, init) moved [nothing_shared] -> closed / part_pruned": "It says at once what the peer finds one message "
-    "later, in the hello that names our new base.",
+    "peer: (open) connect [always] -> stay / misuse": "It tells a caller's mistake to the caller. The connection "
+    "is the same without it.",
+    "sync: (start, init) moved [nothing_shared] -> closed / part_pruned": "It says at once what the peer finds one "
+    "message later, in the hello that names our new base.",
 }
 """Rows without which every promise holds in every world, and what they are good for."""
 

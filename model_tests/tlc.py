@@ -1,4 +1,4 @@
-"""TLC on the worlds of ``spec/``, as ``translation.py`` puts them.
+"""TLC on the worlds of the specification, as ``translation.py`` puts them.
 
     python -m model_tests.tlc WORLD [DIR]      writes MC.tla and MC.cfg of a world to DIR, and runs TLC on them
 
@@ -23,10 +23,10 @@ import attrs
 
 from model_tests.tla import tla
 from model_tests.translation import NotSpecifiedError, Translation, translate
-from spec.worlds import LARGE, STANDARD
 from syncfsm.check import World
+from syncfsm_spec.worlds import LARGE, STANDARD
 
-SPEC: Final = Path(__file__).parents[1] / "spec"
+SPEC: Final = Path(__file__).parents[1] / "spec" / "syncfsm_spec" / "sync"
 FAST_START: Final = ("-XX:TieredStopAtLevel=1",)
 """For small worlds: Java compiles quickly and not well."""
 STATES: Final = (
@@ -94,7 +94,7 @@ def write_model(
 
 
 def _write_changed(folder: Path, module: str, old: str, new: str) -> None:
-    """A changed copy of a module, which goes before the one in ``spec/``."""
+    """A changed copy of a module, which goes before the one of the specification."""
     text = (SPEC / f"{module}.tla").read_text(encoding="utf-8")
     assert old in text
     (folder / f"{module}.tla").write_text(text.replace(old, new), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A world of ``spec/`` in the terms of ``World.tla``: it is written once, in Python; its constants come from here.
+"""A world in the terms of ``World.tla``: it is written once, in Python; its constants come from here.
 
 ``translate(world)`` numbers the blocks of a world and says what its states are in the specification.
 """
@@ -9,7 +9,6 @@ from typing import Any, Final
 import attrs
 
 from model_tests.tla import Value
-from spec.invariants import PartsOnlyFor
 from syncfsm import limits as bounds
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Chain
@@ -17,11 +16,18 @@ from syncfsm.check import Channel, Environment, NodeComponent, Steps, World
 from syncfsm.check.nodes import BREAK, CALM, EOF, OPEN, Line
 from syncfsm.check.world import Move, State
 from syncfsm.events import Finalised, Leave, Produced, Verdict
-from syncfsm.link import Link, Strategy
-from syncfsm.link.discovery import sparse
+from syncfsm.limits import Strategy
 from syncfsm.machine import ALWAYS, Rule
-from syncfsm.messages import Blocks, Bye, Finality, Found, Hello, Parting
-from syncfsm.node import Node
+from syncfsm.node.node import Node
+from syncfsm.notes.protocol import NOTES
+from syncfsm.peer.messages import Bye, Parting
+from syncfsm.peer.protocol import PEER
+from syncfsm.peer.types import Event as PeerEvent
+from syncfsm.sync.discovery import sparse
+from syncfsm.sync.leader.protocol import LEADER
+from syncfsm.sync.messages import Blocks, Finality, Found, Hello
+from syncfsm.sync.protocol import SYNC
+from syncfsm_spec.peer.promises import OnlyFor
 
 
 class NotSpecifiedError(Exception):
@@ -45,6 +51,13 @@ CLOSED: Final = record(
     claims=frozenset(),
     room=0,
 )
+
+
+NAMED: Final = frozenset(rule for protocol in (PEER, SYNC) for rule in protocol.table.rules)
+"""The rows that may have a name in the specification: sync's, and the connection's."""
+UNNAMED: Final = {PeerEvent.HEARD, PeerEvent.SPENT}
+"""Of the connection's, what each message does, and each that is sent."""
+ROOM: Final = "RoomGain"
 
 
 @attrs.frozen
@@ -84,13 +97,13 @@ class Translation:
             "Overtaking": self.lines[0].overtaking,
             "Moves": tuple(self._move(move) for move in self.environment.moves),
             "Times": tuple(move.times for move in self.environment.moves),
-            "Partings": frozenset(reason.value for reason in self._partings()),
+            "Partings": frozenset(map(str, self._partings())),
         }
 
-    def _partings(self) -> Iterable[Parting]:
+    def _partings(self) -> Iterable[str]:
         """The reasons for which links may end here: all, unless the world allows less."""
         asked = (found.holds for found in self.world.properties if isinstance(found, Steps))
-        return next((holds.reasons for holds in asked if isinstance(holds, PartsOnlyFor)), Parting)
+        return next((holds.reasons for holds in asked if isinstance(holds, OnlyFor)), Parting)
 
     def _move(self, move: Move) -> Value:
         first, *_, (target, event) = move.emissions
@@ -98,8 +111,8 @@ class Translation:
             return record(kind="connect")
         if first[1] == BREAK:
             return record(kind="cut")
-        at = [component.name for component in self.nodes].index(target)
-        if move.emissions == ((self.lines[at].name, CALM), (target, event)):
+        at = next((at for at, component in enumerate(self.nodes) if component.name == target), None)
+        if at is not None and move.emissions == ((self.lines[at].name, CALM), (target, event)):
             node = at + 1
             match event:
                 case Produced(headers):
@@ -118,11 +131,11 @@ class Translation:
         """The values of ``VARIABLES`` in a state of the world. Different states have different values."""
         find = self.world.find
         nodes: list[Node] = [state[find(component.name)] for component in self.nodes]
-        links = [next(iter(node.links.values()), None) for node in nodes]
+        peers = [next(iter(node.links), None) for node in nodes]
         return (
             tuple(self._chain(node.chain) for node in nodes),
-            tuple(CLOSED if link is None else self._link(link) for link in links),
-            tuple(self._hello(node.leader.goal if node.leader else None) for node in nodes),
+            tuple(CLOSED if peer is None else self._link(node, peer) for node, peer in zip(nodes, peers, strict=True)),
+            tuple(self._hello(node.decided(LEADER).goal) for node in nodes),
             tuple(self._line(state[find(channel.name)]) for channel in self.lines),
             state[find(self.environment.name)],
         )
@@ -140,8 +153,10 @@ class Translation:
     def _at(self, block: Point | Header | None) -> int:
         return 0 if block is None else self.numbers[block.id]
 
-    def _link(self, link: Link) -> Value:
-        if link.owes_hello or link.held:
+    def _link(self, node: Node, peer: str) -> Value:
+        """Sync's value, with the room of its connection."""
+        link, connection, notes = node.all(SYNC)[peer], node.all(PEER)[peer], node.all(NOTES)[peer].notes
+        if link.owes_hello or notes:
             raise NotSpecifiedError("a link owes a hello or holds payloads")
         return record(
             state=link.state.value,
@@ -153,7 +168,7 @@ class Translation:
             received=self._at(link.received),
             left=tuple(self._at(block) for block in link.left),
             claims=frozenset(self._at(point) for point in link.claims),
-            room=link.room,
+            room=connection.room,
         )
 
     def _hello(self, hello: Hello | None) -> Value:
@@ -182,7 +197,7 @@ class Translation:
             case Blocks((header,)):
                 return record(type="block", block=at(header))
             case Bye(reason, point):
-                return record(type="bye", reason=reason.value, point=at(point))
+                return record(type="bye", reason=str(reason), point=at(point))
             case _ if message == EOF:
                 return record(type="end")
         raise NotSpecifiedError(f"the specification has no message like {message}")
@@ -216,6 +231,15 @@ def _headers(nodes: Iterable[NodeComponent], environment: Environment) -> set[He
     held = {entry.header for node in nodes for entry in node.start.chain.blocks.values()}
     given = (stimulus for move in environment.moves for _, stimulus in move.emissions)
     return held.union(*(event.headers for event in given if isinstance(event, Produced)))
+
+
+def first_row(rules: Iterable[Rule]) -> str | None:
+    """What the specification calls a step in which these rows fire: the name of the first that has one there. To give
+    room is what a turn begins with: if a link uses it at once, that says more."""
+    names = [row_name(rule) for rule in rules if rule in NAMED and not UNNAMED.intersection(rule.event)]
+    if names[:1] == [ROOM] and len(names) > 1:
+        return names[1]
+    return names[0] if names else None
 
 
 def row_name(rule: Rule) -> str:

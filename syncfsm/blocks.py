@@ -86,14 +86,38 @@ def broken(headers: Sequence[Header]) -> Fault | None:
     return None
 
 
+class Past(Protocol):
+    """The chain on which new headers stand: their first one's parent, and its ancestors as far as they are held."""
+
+    @property
+    def parent(self) -> Header:
+        """The parent of the first header."""
+        ...
+
+    @property
+    def oldest(self) -> int:
+        """The height of the oldest ancestor that is held; below it ``at`` has nothing."""
+        ...
+
+    def at(self, height: int) -> Header | None:
+        """The ancestor at ``height``, up to the parent's own; ``None`` if it is not held. O(log n)."""
+        ...
+
+    def back(self, count: int) -> Sequence[Header]:
+        """The newest ``count`` of these headers, oldest first, the parent last; fewer if fewer are held. O(count)."""
+        ...
+
+
 class HeaderCheck(Protocol):
     """The integrator's rules for what a header and a body show by themselves. Pure, and never raises on bad input."""
 
-    def run(self, headers: Sequence[Header]) -> Fault | None:
-        """Judge headers that follow one another, oldest first, the first one's parent being held already.
+    def run(self, headers: Sequence[Header], past: Past) -> Fault | None:
+        """Judge headers that follow one another, oldest first; ``past`` is what they stand on, for a live block too.
 
         The library has checked heights, parents and rising scores. If ids commit to parents, one signature, at the
-        newest, is enough for all. Nothing of the run is adopted, stored or relayed unless the answer is ``None``.
+        newest, is enough for all; what depends on ancestors (total work, a difficulty that is adjusted, median times,
+        sets of validators) is to be checked for each of them. Nothing of the run is adopted, stored or relayed unless
+        the answer is ``None``.
         """
         ...
 
@@ -105,7 +129,7 @@ class HeaderCheck(Protocol):
 class Unchecked:
     """A ``HeaderCheck`` that accepts everything: for tests, exploration, and chains checked elsewhere."""
 
-    def run(self, headers: Sequence[Header]) -> Fault | None:
+    def run(self, headers: Sequence[Header], past: Past) -> Fault | None:
         return None
 
     def body(self, header: Header, body: bytes) -> Fault | None:

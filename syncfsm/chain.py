@@ -180,17 +180,23 @@ class Chain:
 
     def path(self, after: Header, count: int) -> tuple[Header, ...]:
         """The next ``count`` headers of the best chain above ``after``, fewer at its end. O(log n + count)."""
-        if count < 0 or not self.on_best(after.point):
-            raise LocalError(
-                f"no path of {count} blocks after {after.point}: ask for 0 or more, after a block of the best chain, "
-                f"which runs from {self.base.point} to {self.head.point}"
-            )
-        entry = _at(self.blocks, self.blocks[self.head.id], min(after.height + count, self.head.height))
-        found = []
-        while entry.header.height > after.height:
-            found.append(entry.header)
-            entry = self.blocks[entry.header.parent]
-        return tuple(reversed(found))
+        blocks, height = self.blocks, after.height
+        if count >= 0 and self.base.height <= height <= self.head.height:
+            entry = _at(blocks, blocks[self.head.id], min(height + count, self.head.height))
+            found = []
+            while entry.header.height > height:
+                found.append(entry.header)
+                entry = blocks[entry.header.parent]
+            if entry.header.id == after.id:
+                return tuple(reversed(found))
+        raise LocalError(
+            f"no path of {count} blocks after {after.point}: ask for 0 or more, after a block of the best chain, "
+            f"which runs from {self.base.point} to {self.head.point}"
+        )
+
+    def past(self, id: bytes) -> "Ancestry":
+        """What a child of this held block stands on, for whoever checks that child."""
+        return Ancestry(self, self._entry(id).header)
 
     # Finality ---------------------------------------------------------------------------------------------------
 
@@ -292,6 +298,33 @@ class Chain:
         if entry is None:
             raise LocalError(f"block {id.hex()} is not held: ask `id in chain` first, or feed it with extend")
         return entry
+
+
+class Ancestry(msgspec.Struct, frozen=True):
+    """A block and its ancestors, as far as they are held: a ``blocks.Past``."""
+
+    chain: Chain
+    parent: Header
+
+    @property
+    def oldest(self) -> int:
+        """The height of the oldest ancestor that is held."""
+        return self.chain.base.height
+
+    def at(self, height: int) -> Header | None:
+        """The ancestor at ``height``, up to the parent's own; ``None`` if it is not held. O(log n)."""
+        if not self.oldest <= height <= self.parent.height:
+            return None
+        return self.chain.ancestor(self.parent.id, height)
+
+    def back(self, count: int) -> tuple[Header, ...]:
+        """The newest ``count`` of them, oldest first, the parent last; fewer if fewer are held. O(count)."""
+        found: list[Header] = []
+        header: Header | None = self.parent
+        while header is not None and len(found) < count:
+            found.append(header)
+            header = self.chain.get(header.parent)
+        return tuple(reversed(found))
 
 
 def _at(blocks: Entries, entry: Entry, height: int) -> Entry:

@@ -8,15 +8,26 @@ import attrs
 
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import Fault
-from syncfsm.messages import Blocks, Control, Note, Parting
+from syncfsm.notes.types import Say
+from syncfsm.numbers import ProtocolNumber
+from syncfsm.peer.messages import Parting
+from syncfsm.protocol import Message
 
 
 @attrs.frozen
 class Connected:
-    """The transport to ``peer`` is up and the handshake is done."""
+    """The transport to ``peer`` is up and the handshake is done.
+
+    ``id`` is the node at the other end: 32 bytes in the form of an Ed25519 public key. ``proved`` says whether the
+    transport has proved that it is that node, or only heard it say so. ``protocols`` are the numbers of those that both
+    ends speak; ``None`` stands for all.
+    """
 
     peer: str
     now: float
+    id: bytes = b""
+    proved: bool = False
+    protocols: frozenset[int] | None = None
 
 
 @attrs.frozen
@@ -24,22 +35,29 @@ class Received:
     """``peer`` sent this. Bodies of blocks have been checked against their headers by the wire layer."""
 
     peer: str
-    message: Control | Blocks
+    message: Message
     now: float
 
 
 @attrs.frozen
 class Garbled:
-    """What ``peer`` sent is no message, or a body that is not the one its header promises."""
+    """What ``peer`` sent is no message, or a body that is not the one its header promises.
+
+    ``protocol`` is the number of the one in which it was sent, if so much could be told.
+    """
 
     peer: str
     fault: Fault
     now: float
+    protocol: int = ProtocolNumber.PEER
 
 
 @attrs.frozen
 class Room:
-    """The transport has written ``freed`` bytes worth of blocks and hellos (``Header.cost``) to ``peer``."""
+    """The transport has written ``freed`` bytes worth of blocks and hellos (``Header.cost``) to ``peer``.
+
+    ``LocalError`` if that is less than nothing.
+    """
 
     peer: str
     freed: int
@@ -68,10 +86,12 @@ class Produced:
     """Blocks from a source of this node's own: it made them, or fetched them from the data-availability layer.
 
     Each must be the child of the one before, and the first one's parent must be held. They are checked like any other.
+    ``bodies`` are theirs, in the same order, for the adapter that stores them; the core looks at headers alone.
     """
 
     headers: tuple[Header, ...]
     now: float
+    bodies: tuple[bytes, ...] = ()
 
 
 @attrs.frozen
@@ -94,11 +114,10 @@ class Verdict:
     now: float
 
 
-@attrs.frozen
-class Say:
-    """Send a payload to ``peers`` (everyone if ``None``), not before the block it is about."""
+class Request:
+    """What requests to your own protocol are derived from: attrs classes with ``now``, and ``peers`` to name
+    connections (a tuple, or ``None`` for all). Register the type with the protocol."""
 
-    note: Note
     now: float
     peers: tuple[str, ...] | None = None
 
@@ -110,4 +129,4 @@ class Tick:
     now: float
 
 
-Event = Connected | Received | Garbled | Room | Lost | Leave | Produced | Finalised | Verdict | Say | Tick
+Event = Connected | Received | Garbled | Room | Lost | Leave | Produced | Finalised | Verdict | Say | Tick | Request

@@ -4,6 +4,7 @@ A peer decides what it sends; these numbers decide what that can cost us. Sizes 
 The first group is fixed by the protocol (both ends must agree); ``Limits`` is one node's own choice.
 """
 
+from enum import StrEnum
 from typing import Final
 
 import attrs
@@ -19,8 +20,10 @@ PROOF_BYTES: Final = 1024
 """Longest header proof: a payload hash and a signature, or a small quorum certificate."""
 CHAIN_ID_BYTES: Final = 64
 """Longest name of a chain; peers of another chain are refused at the handshake."""
-NODE_ID_BYTES: Final = 64
-"""Longest name of a node."""
+NODE_ID_BYTES: Final = 32
+"""A node's id: as long as an Ed25519 public key, which it is in form."""
+OLD_NODE_ID_BYTES: Final = 64
+"""Longest node id of version 1: such a greeting is still read, to be refused for its version."""
 MAX_HEIGHT: Final = 2**48 - 1
 """Highest block height; at a block a millisecond this lasts 8,900 years."""
 FRAME_BYTES: Final = 16 * 1024
@@ -28,9 +31,15 @@ FRAME_BYTES: Final = 16 * 1024
 HELLO_POINTS: Final = 32
 """Points a hello may carry; with 32-byte ids and heights below 2**32 a hello stays below 1.5 KiB."""
 GREETING_BYTES: Final = 512
-"""Longest handshake frame."""
+"""Longest first frame."""
+ANNOUNCEMENT_BYTES: Final = 2048
+"""Longest second frame: the protocols that a node speaks."""
+PROTOCOLS: Final = 255
+"""Most protocols that a node may announce."""
 NOTE_BYTES: Final = 15 * 1024
 """Longest consensus or routing payload; it must fit one frame."""
+REASON_WORD_BYTES: Final = 32
+"""Longest word that names the reason of a bye or a refusal."""
 REASON_BYTES: Final = 256
 """Longest text in a bye or a refusal."""
 EVIDENCE_BYTES: Final = 256
@@ -43,6 +52,15 @@ HELLO_SHARE: Final = 4
 what we accept, and the other half is for hellos that bunch up on the way."""
 
 # What a node chooses --------------------------------------------------------------------------------------------
+
+
+class Strategy(StrEnum):
+    """How the side that searches for a common ancestor offers its chain."""
+
+    STREAMING = "streaming"
+    """One block back per hello, without waiting for answers, as the founding notes describe it."""
+    LOCATOR = "locator"
+    """Many points a hello, dense near the head, narrowed from both sides; exact for any depth."""
 
 
 @attrs.frozen(kw_only=True)
@@ -69,6 +87,10 @@ class Limits:
     """Bytes of blocks a link may have handed to the transport and not yet seen leave."""
     control: int = attrs.field(default=256 * 1024, validator=must.ge(4096))
     """Bytes of small messages that may wait for a peer that does not read, before the link ends."""
+    turn_frames: int = attrs.field(default=512, validator=must.ge(1))
+    """Frames of one connection that are decoded in one turn, before others have theirs."""
+    turn_bytes: int = attrs.field(default=512 * 1024, validator=must.ge(FRAME_BYTES))
+    """Bytes of one connection that are decoded in one turn."""
     points: int = attrs.field(default=HELLO_POINTS, validator=[must.ge(2), must.le(HELLO_POINTS)])
     """Points a locator hello offers."""
     branches: int = attrs.field(default=4, validator=must.ge(0))

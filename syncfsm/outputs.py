@@ -4,22 +4,21 @@ Order matters in one place: ``Accepted`` comes before anything that depends on i
 sends afterwards never tells a peer of a block that a crash could lose.
 """
 
-import attrs
+import msgspec
 
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import Fault
-from syncfsm.messages import Bye, Control, Note, Parting
+from syncfsm.numbers import ProtocolNumber
+from syncfsm.protocol import Message
 
 
-@attrs.frozen
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """These blocks are part of the tree now; store them, bodies included, before going on."""
 
     headers: tuple[Header, ...]
 
 
-@attrs.frozen
-class HeadMoved:
+class HeadMoved(msgspec.Struct, frozen=True):
     """The best head moved. Blocks of the old chain above ``common`` are undone, those of the new one applied."""
 
     old: Point
@@ -27,16 +26,14 @@ class HeadMoved:
     common: Point
 
 
-@attrs.frozen
-class FinalMoved:
+class FinalMoved(msgspec.Struct, frozen=True):
     """The final point advanced; nothing at or below it will ever be undone."""
 
     old: Point
     new: Point
 
 
-@attrs.frozen
-class Dropped:
+class Dropped(msgspec.Struct, frozen=True):
     """The core no longer holds these headers: branches that lost to finality, and blocks below the retention window.
 
     ``base`` is the oldest block still held.
@@ -46,60 +43,55 @@ class Dropped:
     base: Point
 
 
-@attrs.frozen
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """Send this small message to that peer; it overtakes blocks, but never the block it refers to."""
 
     peer: str
-    message: Control
+    message: Message
 
 
-@attrs.frozen
-class SendBlocks:
-    """Send these blocks, in this order; the adapter takes the bodies from its store."""
+class SendBlocks(msgspec.Struct, frozen=True):
+    """Send these blocks, in this order, on the lane of that protocol; the adapter takes the bodies from its store."""
 
     peer: str
     headers: tuple[Header, ...]
+    protocol: int = ProtocolNumber.SYNC
 
 
-@attrs.frozen
-class Deliver:
-    """A peer's payload for the integrator. The block it refers to, if any, is held here."""
-
-    peer: str
-    note: Note
-
-
-@attrs.frozen
-class Undelivered:
-    """A payload of ours will not reach that peer: its block left our best chain, too many wait, or the link ended."""
-
-    peer: str
-    note: Note
-
-
-@attrs.frozen
-class Misbehaviour:
+class Misbehaviour(msgspec.Struct, frozen=True):
     """A peer did what no correct peer does; the link ends in the same step."""
 
     peer: str
     fault: Fault
 
 
-@attrs.frozen
-class Disconnect:
+class Disconnect(msgspec.Struct, frozen=True):
     """The link is over. Exactly one for every link; nothing is sent on it afterwards.
 
-    A ``Bye`` that precedes it in the same step should be flushed. ``detail`` is for people. ``said`` is the peer's own
-    bye, if that is how it ended (``Parting.PEER_LEFT``).
+    A ``Bye`` that precedes it in the same step should be flushed. ``reason`` is a ``Parting``, or a word of an
+    integrator's own protocol. ``detail`` is for people. ``said`` is the peer's own bye, if that is how it ended
+    (``Parting.PEER_LEFT``): its reason is what the peer wrote, be it known here or not.
     """
 
     peer: str
-    reason: Parting
+    reason: str
     detail: str = ""
-    said: Bye | None = None
+    said: Message | None = None
 
 
-Output = (
-    Accepted | HeadMoved | FinalMoved | Dropped | Send | SendBlocks | Deliver | Undelivered | Misbehaviour | Disconnect
-)
+class Ended(msgspec.Struct, frozen=True):
+    """A protocol that is not essential has ended on this connection, for a fault or of its own accord; the others go
+    on."""
+
+    peer: str
+    protocol: str
+    reason: str
+    detail: str = ""
+
+
+class Own(msgspec.Struct, frozen=True):
+    """What the outputs of one protocol are derived from: those of ``notes`` (``Deliver``, ``Undelivered``), and those
+    of your own. The node passes them on as they are."""
+
+
+Output = Accepted | HeadMoved | FinalMoved | Dropped | Send | SendBlocks | Misbehaviour | Disconnect | Ended | Own

@@ -15,6 +15,8 @@ fast, and hashing bodies is most of what catching up costs.
 
 The library verifies and never signs. A node that makes blocks asks ``unsigned`` what to sign, signs it where its key
 is, and turns the result into a header with ``seal``.
+
+Needs PyNaCl (``syncfsm[signed]``); nothing else in the package does. ``ImportError`` if it is not installed.
 """
 
 from collections.abc import Sequence
@@ -22,12 +24,19 @@ from hashlib import blake2b
 from typing import Final
 
 import attrs
-from nacl.bindings import crypto_sign_BYTES, crypto_sign_open, crypto_sign_PUBLICKEYBYTES
-from nacl.exceptions import BadSignatureError
 
 from syncfsm import limits
-from syncfsm.blocks import Header
+from syncfsm.blocks import Header, Past
 from syncfsm.errors import Fault, LocalError
+
+try:
+    from nacl.bindings import crypto_sign_BYTES, crypto_sign_open, crypto_sign_PUBLICKEYBYTES
+    from nacl.exceptions import BadSignatureError
+except ImportError as error:
+    raise ImportError(
+        "syncfsm.signed verifies Ed25519 signatures with PyNaCl, which is not installed; "
+        "run pip install 'syncfsm[signed]', or give Config a HeaderCheck of your own"
+    ) from error
 
 HASH_BYTES: Final = 32
 SIGNATURE_BYTES: Final = crypto_sign_BYTES
@@ -100,8 +109,9 @@ class SignedChain:
     def _make_prefix(self) -> bytes:
         return _prefix(_BLOCK_TAG, self.chain_id)
 
-    def run(self, headers: Sequence[Header]) -> Fault | None:
-        """Whether every id and score is what it must be, and the newest signature is the chain's own."""
+    def run(self, headers: Sequence[Header], past: Past) -> Fault | None:
+        """Whether every id and score is what it must be, and the newest signature is the chain's own. Nothing here
+        depends on the ``past``: ids commit to parents."""
         prefix = self._prefix
         message = b""
         for header in headers:

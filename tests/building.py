@@ -6,11 +6,15 @@ from syncfsm.blocks import Header, HeaderCheck, Unchecked
 from syncfsm.chain import Chain
 from syncfsm.errors import Penalty
 from syncfsm.events import Connected, Finalised, Produced, Received
-from syncfsm.limits import Limits
-from syncfsm.link import Link, State, Strategy
-from syncfsm.messages import Blocks, Bye, Control, Hello, Parting
-from syncfsm.node import Config, Node
+from syncfsm.limits import Limits, Strategy
+from syncfsm.node.node import Config, Node
 from syncfsm.outputs import Disconnect, Misbehaviour, Output, Send, SendBlocks
+from syncfsm.peer.messages import Bye, Parting
+from syncfsm.protocol import Message as Control
+from syncfsm.sync.leader.protocol import LEADER
+from syncfsm.sync.messages import Blocks, Hello
+from syncfsm.sync.protocol import SYNC
+from syncfsm.sync.types import Link, State
 from syncfsm.testing import GENESIS, Pair
 
 
@@ -43,7 +47,17 @@ def joined(a: Node, b: Node) -> Pair:
 
 def link_of(pair: Pair, side: int) -> Link:
     """The present link, as one side sees it."""
-    return pair.nodes[side].links[pair.name]
+    return pair.nodes[side].all(SYNC)[pair.name]
+
+
+def waiting(made: Node) -> tuple[str, ...]:
+    """The connections that are not greeted yet, oldest first."""
+    return made.decided(LEADER).waiting
+
+
+def leader(made: Node) -> str:
+    """The connection that leads; empty if none does."""
+    return made.decided(LEADER).peer
 
 
 def sent_blocks(outputs: Iterable[Output]) -> list[Header]:
@@ -92,7 +106,7 @@ def greeted(made: Node) -> Node:
 
 def in_step(made: Node) -> Node:
     made, _ = hear(greeted(made), "p", hello_of(made.chain.head))
-    assert made.links["p"].state is State.IDLE
+    assert made.all(SYNC)["p"].state is State.IDLE
     return made
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from model_tests.exhaustive import recorded
 from model_tests.needed import ROWS, needed
-from spec.worlds import LARGE, STANDARD
-from syncfsm_adapters.cli import main
+from syncfsm_adapters.command.cli import main
+from syncfsm_spec.worlds import LARGE, STANDARD
 from tests.pages import FENCE, PAGES, ROOT, shown, text_of
 
 COMMAND = re.compile(r"\bsyncfsm (?P<command>node|outage|table|check|replay)\b(?P<rest>[^\n`]*)")

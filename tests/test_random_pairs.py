@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 from syncfsm.blocks import Header
 from syncfsm.errors import LocalError
 from syncfsm.events import Event, Finalised, Produced, Room, Tick, Verdict
-from syncfsm.limits import Limits
-from syncfsm.link import State, Strategy
-from syncfsm.messages import Blocks, Control, Hello, Parting
-from syncfsm.node import Node
+from syncfsm.limits import Limits, Strategy
+from syncfsm.node.node import Node
 from syncfsm.outputs import Disconnect, Misbehaviour, Output, Send, SendBlocks
+from syncfsm.peer.messages import Parting
+from syncfsm.peer.protocol import PEER
+from syncfsm.protocol import Message as Control
+from syncfsm.sync.messages import Blocks, Hello
+from syncfsm.sync.protocol import SYNC
+from syncfsm.sync.types import State
 from syncfsm.testing import GENESIS, Pair, child
 from tests.building import node
 
@@ -76,7 +80,7 @@ class Watched(Pair):
 
     def _check_links(self, side: int) -> None:
         made = self.nodes[side]
-        for link in made.links.values():
+        for link in made.all(SYNC).values():
             if link.state in (State.SYNCING, State.IDLE):
                 assert link.sent is not None
                 assert made.chain.on_best(link.sent.point)
@@ -93,7 +97,7 @@ class Watched(Pair):
                 self.feed(side, Verdict(id, True, self.now))
         for _ in range(most):
             if not any(self.queues):
-                if not any(link.owes_hello for made in self.nodes for link in made.links.values()):
+                if not any(link.owes_hello for made in self.nodes for link in made.all(SYNC).values()):
                     break
                 self.now += 0.25
                 for side in (A, B):
@@ -197,9 +201,10 @@ def test_without_finality_both_end_idle_on_the_better_head(pair: Watched, moves:
     heads = [made.chain.head for made in pair.nodes]
     assert heads[A] == heads[B]
     for side in (A, B):
-        (link,) = pair.nodes[side].links.values()
+        (link,) = pair.nodes[side].all(SYNC).values()
         assert link.state is State.IDLE
-        assert link.room == pair.nodes[side].config.limits.room, "room leaks"
+        (peer,) = pair.nodes[side].all(PEER).values()
+        assert peer.room == pair.nodes[side].config.limits.room, "room leaks"
     assert_each_link_ended_once(pair)
 
 

@@ -1,6 +1,9 @@
 """The reference chain: one signature vouches for a run, and no byte of any header in it can be changed."""
 
+import subprocess
+import sys
 from hashlib import blake2b
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -10,6 +13,7 @@ from nacl.bindings import crypto_sign, crypto_sign_seed_keypair
 
 from syncfsm import signed
 from syncfsm.blocks import Header, HeaderCheck
+from syncfsm.chain import Chain
 from syncfsm.errors import Fault, LocalError
 from syncfsm.signed import SignedChain
 
@@ -31,6 +35,8 @@ def grow(length: int, secret: bytes = SECRET, chain_id: bytes = b"chain") -> lis
 
 
 RUN = grow(5)
+PAST = Chain.start(signed.genesis(b"chain")).past(signed.genesis(b"chain").id)
+"""It says nothing to this check: ids commit to parents."""
 
 
 def rule(outcome: Fault | None) -> str | None:
@@ -47,7 +53,7 @@ def test_genesis_follows_from_the_chain_id_and_differs_between_chains() -> None:
 def test_sealed_blocks_pass_alone_and_as_runs_of_any_length() -> None:
     for start in range(len(RUN)):
         for stop in range(start + 1, len(RUN) + 1):
-            assert CHAIN.run(RUN[start:stop]) is None
+            assert CHAIN.run(RUN[start:stop], PAST) is None
     scores = [header.score for header in RUN]
     assert scores == sorted(set(scores))
     assert CHAIN.body(RUN[3], b"body 3") is None
@@ -67,7 +73,7 @@ def test_a_flipped_bit_anywhere_in_a_run_is_noticed(index: int, field: str, plac
     flipped = bytearray(original)
     flipped[place % len(flipped)] ^= 1 << bit
     changed = msgspec.structs.replace(RUN[index], **{field: bytes(flipped)})
-    outcome = CHAIN.run([*RUN[:index], changed, *RUN[index + 1 :]])
+    outcome = CHAIN.run([*RUN[:index], changed, *RUN[index + 1 :]], PAST)
     assert rule(outcome) == ("bad-score" if field == "score" else "bad-id")
 
 
@@ -78,7 +84,7 @@ def test_a_signature_swapped_inside_a_run_does_not_pass_with_an_id_that_fits_it(
     swapped = signed.seal(parent, b"body 0", message, bytes(signed.SIGNATURE_BYTES))
     assert swapped.id != RUN[0].id
     assert RUN[1].parent == RUN[0].id
-    assert rule(CHAIN.run([swapped])) == "bad-signature"
+    assert rule(CHAIN.run([swapped], PAST)) == "bad-signature"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +100,7 @@ def test_a_signature_swapped_inside_a_run_does_not_pass_with_an_id_that_fits_it(
     ],
 )
 def test_rejected(headers: list[Header], expected: str) -> None:
-    assert rule(CHAIN.run(headers)) == expected
+    assert rule(CHAIN.run(headers, PAST)) == expected
 
 
 @given(
@@ -110,7 +116,7 @@ def test_rejected(headers: list[Header], expected: str) -> None:
     st.binary(max_size=40),
 )
 def test_any_header_has_a_typed_outcome(header: Header, body: bytes) -> None:
-    assert isinstance(CHAIN.run([header]), Fault)
+    assert isinstance(CHAIN.run([header], PAST), Fault)
     assert isinstance(CHAIN.body(header, body), Fault)
 
 
@@ -134,3 +140,28 @@ def test_wrong_lengths_are_local_errors() -> None:
         SignedChain(b"c" * 65, KEY)
     with pytest.raises(LocalError, match="64 bytes, not 3"):
         signed.seal(RUN[0], b"", b"m" * 32, b"sig")
+
+
+WITHOUT = """
+import sys
+from importlib import import_module
+from pathlib import Path
+sys.modules["nacl"] = None
+for path in sorted(Path("syncfsm").glob("**/[!_]*.py")):
+    name = ".".join(path.with_suffix("").parts)
+    if name != "syncfsm.signed":
+        import_module(name)
+try:
+    import syncfsm.signed
+except ImportError as error:
+    print(error)
+"""
+
+
+def test_only_signatures_need_pynacl_and_say_so() -> None:
+    root = Path(signed.__file__).parent.parent
+    found = subprocess.run((sys.executable, "-c", WITHOUT), cwd=root, capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines() == [
+        "syncfsm.signed verifies Ed25519 signatures with PyNaCl, which is not installed; "
+        "run pip install 'syncfsm[signed]', or give Config a HeaderCheck of your own"
+    ]

@@ -9,20 +9,29 @@ from types import ModuleType
 import attrs
 import pytest
 
-from spec import worlds
-from spec.invariants import Parts
-from spec.seen import link_states
-from spec.sentences import SENTENCES
 from syncfsm.check import Exploration, Moment, Property, Sometimes, SometimesStep, Steps, World
 from syncfsm.events import Finalised, Received
-from syncfsm.link import State, Strategy
-from syncfsm.link.types import GREETING
-from syncfsm.messages import Blocks, Found, Parting
+from syncfsm.limits import Strategy
 from syncfsm.outputs import Disconnect, FinalMoved
+from syncfsm.peer.messages import Parting
+from syncfsm.sync.messages import Blocks, Found
+from syncfsm.sync.types import GREETING, State
+from syncfsm_spec import worlds
+from syncfsm_spec.kit.moments import link_states, links
+from syncfsm_spec.peer.promises import Parts
+from syncfsm_spec.promises import ALL
+from syncfsm_spec.sync.worlds import ban, contradiction, finals, forks, prune_fork, race
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("spec/PROTOCOL.md", "docs/failure-modes.md", "docs/designing.md")
-PROTOCOL, FAILURES, TOUR = PAGES
+ROOMS = "spec/syncfsm_spec"
+PAGES = (
+    f"{ROOMS}/sync/PROTOCOL.md",
+    "docs/failure-modes.md",
+    "docs/designing.md",
+    f"{ROOMS}/peer/PROTOCOL.md",
+    f"{ROOMS}/notes/PROTOCOL.md",
+)
+PROTOCOL, FAILURES, TOUR, *_ = PAGES
 KINDS = {re.sub("-(locator|streaming)$", "", world.name) for world in worlds.STANDARD}
 CLAIMS = {claim.name.split("(")[0] for world in worlds.STANDARD for claim in world.properties} | {"NeverRaises"}
 Pair = tuple[str, ...]
@@ -55,7 +64,7 @@ def test_the_promises_that_a_page_names_are_checked(page: str) -> None:
 
 
 def test_every_promise_of_the_worlds_is_in_the_protocol() -> None:
-    assert SENTENCES.keys() <= quoted(PROTOCOL)
+    assert {promise.name for promise in ALL} <= quoted(PROTOCOL)
 
 
 @pytest.mark.parametrize("page", [PROTOCOL, FAILURES])
@@ -134,7 +143,7 @@ def found_while_greeting(moment: Moment) -> Found | None:
     event = moment.stimulus
     if not isinstance(event, Received) or not isinstance(event.message, Found):
         return None
-    return event.message if moment.before.links[event.peer].state in GREETING else None
+    return event.message if links(moment.before)[event.peer].state in GREETING else None
 
 
 def forked_away(moment: Moment) -> bool:
@@ -161,7 +170,7 @@ def discards(moment: Moment) -> bool:
 def advances(moment: Moment) -> bool:
     """A block becomes final that the peer gave us."""
     final = [output.new for output in moment.outputs if isinstance(output, FinalMoved)]
-    given = [link.received.point for link in moment.before.links.values() if link.received is not None]
+    given = [link.received.point for link in links(moment.before).values() if link.received is not None]
     return isinstance(moment.stimulus, Finalised) and final[0] in given
 
 
@@ -176,12 +185,12 @@ def step(holds: Callable[[Moment], bool]) -> SometimesStep:
 SEARCH_BOTH = Sometimes("both_search", "", ("A", "B"), both_search, link_states)
 OUT_OF_STEP, CONTRADICTION = step(Parts(Parting.OUT_OF_STEP)), step(Parts(Parting.CONTRADICTION))
 SHOWN: dict[Callable[[Strategy], World], tuple[Property, ...]] = {
-    worlds.forks: (step(forked_away),),
-    worlds.race: (step(forked_away),),
-    worlds.finals: (step(discards), step(found_what_is_gone), OUT_OF_STEP, step(advances), SEARCH_BOTH),
-    worlds.prune_fork: (step(discards), step(found_what_is_gone), OUT_OF_STEP),
-    worlds.ban: (SEARCH_BOTH,),
-    worlds.contradiction: (CONTRADICTION,),
+    forks: (step(forked_away),),
+    race: (step(forked_away),),
+    finals: (step(discards), step(found_what_is_gone), OUT_OF_STEP, step(advances), SEARCH_BOTH),
+    prune_fork: (step(discards), step(found_what_is_gone), OUT_OF_STEP),
+    ban: (SEARCH_BOTH,),
+    contradiction: (CONTRADICTION,),
 }
 """The worlds that the protocol's page names, and what it says that they show."""
 

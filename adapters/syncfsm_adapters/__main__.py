@@ -2,7 +2,7 @@
 
 import sys
 
-from syncfsm_adapters.cli import main
+from syncfsm_adapters.command.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

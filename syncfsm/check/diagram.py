@@ -5,20 +5,37 @@ what happens to whom; everything else has a column of its own.
 """
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from syncfsm.check.found import UNREACHED
-from syncfsm.check.nodes import words
 from syncfsm.check.story import Scene, Story
 from syncfsm.check.world import Environment, Moment, World
 from syncfsm.events import Received, Room
-from syncfsm.outputs import Deliver, Disconnect, Misbehaviour, Send, SendBlocks
+from syncfsm.node.registry import STANDARD
+from syncfsm.notes.types import Deliver
+from syncfsm.outputs import Disconnect, Ended, Misbehaviour, Own, Send, SendBlocks
+from syncfsm.protocol import Registry
 
 WIDTH: Final = 46
 """Characters of a column, where there is room."""
 NARROWEST: Final = 24
 MARGIN: Final = 5
+
+
+Words = Callable[[Any], str]
+
+
+def _registry(world: World) -> Registry:
+    """The protocols of a world's nodes."""
+    found = (component.registry for component in world.components if hasattr(component, "registry"))
+    registry: Registry = next(found, STANDARD)
+    return registry
+
+
+def _words(world: World) -> Words:
+    """How the messages of a world read."""
+    return _registry(world).words
 
 
 def columns(world: World) -> list[str]:
@@ -44,7 +61,7 @@ def terminal(story: Story, across: int | None = None) -> str:
 
     ``across`` is how many characters there are in a line; columns get narrower to fit, down to a bound.
     """
-    names, world = columns(story.world), story.world
+    names, world, words = columns(story.world), story.world, _words(story.world)
     width = WIDTH if across is None else max(NARROWEST, min(WIDTH, (across - MARGIN) // len(names)))
     lines = [*heading(story), ""]
     lines.append(" " * MARGIN + "".join(name.ljust(width) for name in names).rstrip())
@@ -53,7 +70,7 @@ def terminal(story: Story, across: int | None = None) -> str:
     for at, scene in enumerate(story.scenes, 1):
         if story.violation.loop == at - 1:
             lines.append("---- from here the run repeats itself ----")
-        lines.append(f"{at:>3}  {_action(names, scene, width)}".rstrip())
+        lines.append(f"{at:>3}  {_action(names, scene, width, words)}".rstrip())
         lines += _cells(names, {name: list(_deeds(world, scene, name)) for name in names}, width)
         last = scene.moments[-1]
         if last.raised and last.component not in names:
@@ -63,8 +80,8 @@ def terminal(story: Story, across: int | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _action(names: list[str], scene: Scene, width: int) -> str:
-    arrow = _arrow(names, scene)
+def _action(names: list[str], scene: Scene, width: int, words: Words) -> str:
+    arrow = _arrow(names, scene, words)
     if arrow is None:
         return f"* {scene.component}: {scene.label}"
     source, target, text = arrow
@@ -74,7 +91,7 @@ def _action(names: list[str], scene: Scene, width: int) -> str:
     return " " * left + (f"├{body}▶" if here < there else f"◀{body}┤")
 
 
-def _arrow(names: list[str], scene: Scene) -> tuple[str, str, str] | None:
+def _arrow(names: list[str], scene: Scene, words: Words) -> tuple[str, str, str] | None:
     """From whom, to whom, what; ``None`` if the action is no delivery between two columns."""
     for moment in scene.moments[1:]:
         if getattr(moment.stimulus, "peer", None) not in names or moment.component not in names:
@@ -94,17 +111,22 @@ def _deeds(world: World, scene: Scene, name: str) -> Iterator[str]:
             yield f"{before}  ⇒  {after}" if before != after else f"({after})"
             if moment.raised:
                 yield f"  ! {moment.raised}"
-            yield from (f"  {_row(rule)}" for rule in moment.rules)
-            yield from (f"  {text}" for text in _said(moment))
+            yield from (f"  {text}" for rule in moment.rules if (text := _row(rule, _registry(world))))
+            yield from (f"  {text}" for text in _said(moment, _words(world)))
 
 
-def _row(rule: Any) -> str:
+def _row(rule: Any, registry: Registry) -> str:
+    """The row that fired, after the name of its table; nothing for one that says nothing. Changed tables have rows that
+    no registry knows."""
     guard, action = getattr(rule, "guard", ""), getattr(rule, "action", str(rule))
+    name = registry.names.get(rule, "")
+    if not name and any(rule in table.rules for table in registry.tables.values()):
+        return ""
     events = "/".join(rule.event) if len(getattr(rule, "event", ())) == 1 else ""
-    return f"{events} [{guard}] {action}".strip()
+    return f"{name} {events} [{guard}] {action}".strip()
 
 
-def _said(moment: Moment) -> Iterator[str]:
+def _said(moment: Moment, words: Words) -> Iterator[str]:
     for output in moment.outputs:
         match output:
             case Send(peer, message):
@@ -114,9 +136,13 @@ def _said(moment: Moment) -> Iterator[str]:
             case Misbehaviour(peer, fault):
                 yield f"! {peer} misbehaves: {fault.rule}"
             case Disconnect(peer, reason):
-                yield f"× {peer}: {reason.value}"
+                yield f"× {peer}: {reason!s}"
             case Deliver(peer, note):
                 yield f"delivers {words(note)} of {peer}"
+            case Ended(peer, protocol, reason):
+                yield f"× {peer}: {protocol} ends ({reason})"
+            case Own():
+                yield f"→ {output}"
             case _:
                 pass
 
@@ -136,13 +162,13 @@ def _wrap(line: str, width: int) -> list[str]:
 
 def mermaid(story: Story) -> str:
     """The story as a Mermaid sequence diagram."""
-    names, world = columns(story.world), story.world
+    names, world, words = columns(story.world), story.world, _words(story.world)
     lines = ["sequenceDiagram", *(f"    participant {name}" for name in names)]
     everybody = names[0] if len(names) == 1 else f"{names[0]},{names[-1]}"
     for at, scene in enumerate(story.scenes, 1):
         if story.violation.loop == at - 1:
             lines.append("    loop for ever")
-        arrow = _arrow(names, scene)
+        arrow = _arrow(names, scene, words)
         if arrow is None:
             lines.append(f"    Note over {everybody}: {at}. {_safe(f'{scene.component}: {scene.label}')}")
         else:

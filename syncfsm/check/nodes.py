@@ -5,27 +5,26 @@ actions. A ``Wait`` makes time pass for one node: all its time stamps move back.
 the clock, and what depends on time is explored where a world asks for it (``timed``).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from typing import Any, Final, cast
 
 import attrs
 from immutables import Map
-from msgspec.structs import replace
 
-from syncfsm import limits as bounds
 from syncfsm.check.world import Choice, Component, Emission, Environment, Move, Step, World
 from syncfsm.errors import LocalError
-from syncfsm.events import Connected, Event, Finalised, Leave, Lost, Produced, Received, Room, Say, Tick, Verdict
-from syncfsm.link import TABLE, Link, View
-from syncfsm.link import Event as LinkEvent
+from syncfsm.events import Connected, Event, Garbled, Lost, Received, Room, Tick
 from syncfsm.machine import Rule, Table
 from syncfsm.machine import Step as RuleStep
-from syncfsm.messages import Blocks, Bye, Control, Finality, Found, Hello, Note
-from syncfsm.node import Node, Rules
+from syncfsm.node.node import Node, Rules
+from syncfsm.node.registry import STANDARD
 from syncfsm.outputs import Disconnect, Output, Send, SendBlocks
+from syncfsm.protocol import Registry, View, short
 
-CHOSEN: Final = (Produced, Finalised, Verdict, Leave, Say)
-"""Events of the environment. One that a node rejects, or that changes nothing and says nothing, cannot happen."""
+GIVEN: Final = (Connected, Received, Garbled, Room, Lost, Tick)
+"""Events that a transport or a clock gives. Any other is of the environment: one that a node rejects, or that changes
+nothing and says nothing, cannot happen."""
 
 # Lines ----------------------------------------------------------------------------------------------------------
 
@@ -86,6 +85,7 @@ class Channel:
     overtaking: bool = False
     most: int = 24
     start: Line = Line()
+    registry: Registry = STANDARD
 
     @property
     def name(self) -> str:
@@ -100,7 +100,7 @@ class Channel:
                 )
             return Step(longer)
         if stimulus is DELIVER or stimulus is OVERTAKE:
-            return self._deliver(line, 0 if stimulus is DELIVER else _first_small(line.under_way))
+            return self._deliver(line, 0 if stimulus is DELIVER else self.registry.first_small(line.under_way))
         if stimulus is GIVE_BACK:
             return Step(attrs.evolve(line, owed=0), ((self.source, Room(self.target, line.owed, 0.0)),))
         if stimulus is END:
@@ -118,19 +118,19 @@ class Channel:
         if message == EOF:
             return Step(Line(), ((self.target, Lost(self.source, 0.0)),))
         rest = line.under_way[:at] + line.under_way[at + 1 :]
-        owed = line.owed + cost(message) if EOF not in rest else 0
+        owed = line.owed + self.registry.cost(message) if EOF not in rest else 0
         return Step(Line(True, rest, owed), ((self.target, Received(self.source, message, 0.0)),))
 
     def choices(self, line: Line) -> Sequence[Choice]:
         found = [Choice("deliver", DELIVER)] if line.under_way else []
-        if self.overtaking and _first_small(line.under_way) > 0:
+        if self.overtaking and self.registry.first_small(line.under_way) > 0:
             found.append(Choice("overtake", OVERTAKE))
         if line.owed:
             found.append(Choice("give back", GIVE_BACK))
         return found
 
     def show(self, line: Line) -> str:
-        return " ".join(words(message) for message in line.under_way)
+        return " ".join(self.registry.words(message) for message in line.under_way)
 
 
 def _put(line: Line, items: tuple[Any, ...]) -> Line:
@@ -145,83 +145,89 @@ def channel(source: str, target: str) -> str:
     return f"{source}→{target}"
 
 
-def _first_small(under_way: tuple[Any, ...]) -> int:
-    """The place of the oldest small message, a bye included; 0 if there is none."""
-    for at, message in enumerate(under_way):
-        if message == EOF:
-            return 0
-        if not isinstance(message, Blocks):
-            return at
-    return 0
-
-
-def cost(message: Any) -> int:
-    """What a message counts against the room of its link."""
-    if isinstance(message, Blocks):
-        return sum(header.cost for header in message.headers)
-    return bounds.BLOCK_OVERHEAD if isinstance(message, Hello) else 0
-
-
 # Nodes ----------------------------------------------------------------------------------------------------------
 
 
 @attrs.frozen
 class Wait:
-    """``seconds`` pass, then comes a tick. If ``shared``, they pass for all linked peers too."""
+    """``seconds`` pass, then comes a tick, unless it is ``late``: then something else may come before it. If
+    ``shared``, they pass for all linked peers too."""
 
     seconds: float
     shared: bool = False
+    late: bool = False
 
 
 @attrs.define
 class Watch:
-    """Rules that note what they did: (link, event, message, view) and the row that fired."""
+    """Rules that note which of their rows fire, in a list that those of one step share."""
 
     rules: Rules
-    seen: list[tuple[Link, LinkEvent, object, View, Rule]] = attrs.field(factory=list)
+    fired: list[Rule]
+    all: list[Rule]
 
-    def step(self, value: Link, event: LinkEvent, message: object, view: View) -> RuleStep[Link]:
+    def step(self, value: Any, event: StrEnum, message: object, view: View) -> RuleStep[Any]:
         step = self.rules.step(value, event, message, view)
-        self.seen.append((value, event, message, view, step.rule))
+        self.all.append(step.rule)
+        if self.fired is not self.all:
+            self.fired.append(step.rule)
         return step
 
 
 @attrs.frozen
 class NodeComponent:
-    """A real node, in the state ``start``, moved by ``table``. Its peers are the nodes to which it has channels."""
+    """A real node, in the state ``start``. Its peers are the nodes to which it has channels.
+
+    ``tables`` move its values instead of those of its registry that have the same names.
+    """
 
     name: str
     start: Node
-    table: Rules = TABLE
+    tables: Mapping[str, Table[Any]] = attrs.field(factory=dict, hash=False)
     timed: bool = False
+
+    @property
+    def registry(self) -> Registry:
+        """The protocols that it speaks."""
+        return self.start.config.registry
 
     def step(self, node: Node, stimulus: Event | Wait) -> Step | None:
         event: Event = Tick(0.0) if isinstance(stimulus, Wait) else stimulus
         before = self._earlier(node, stimulus.seconds) if isinstance(stimulus, Wait) else node
-        watch = Watch(self.table)
+        if isinstance(stimulus, Wait) and stimulus.late:
+            return Step(before)
+        fired: list[Rule] = []
+        decided: list[Rule] = []  # across peers: that it looks around says nothing of the event
+        of_nodes = {across.table.name for _, across in self.registry.across}
+        watched = {
+            name: Watch(self.tables.get(name, table), decided if name in of_nodes else fired, fired)
+            for name, table in self.registry.tables.items()
+        }
+        chosen = not isinstance(event, GIVEN)
         try:
-            after, outputs = before.step(event, watch)
+            after, outputs = before.step(event, watched)
         except LocalError:
-            if isinstance(event, CHOSEN):
+            if chosen:
                 return None
             raise
-        if isinstance(event, CHOSEN) and not watch.seen and not outputs and after == node:
+        if chosen and not outputs and after == node and len(fired) == len(decided):
             return None
-        after = after if self.timed else _timeless(after)
+        after = after if self.timed else self._timeless(after)
         emissions = self._emissions(outputs)
         if isinstance(stimulus, Wait) and stimulus.shared:
             emissions = (*((peer, Wait(stimulus.seconds)) for peer in sorted(node.links)), *emissions)
-        return Step(after, emissions, outputs, tuple(seen[-1] for seen in watch.seen))
+        return Step(after, emissions, outputs, tuple(fired))
 
     def _emissions(self, outputs: Iterable[Output]) -> tuple[Emission, ...]:
         """One put for each peer, and the end of its connection."""
-        put: dict[str, list[Control | Blocks]] = {}
+        put: dict[str, list[Any]] = {}
         ended: list[str] = []
         for output in outputs:
             if isinstance(output, Send):
                 put.setdefault(output.peer, []).append(output.message)
             elif isinstance(output, SendBlocks):
-                put.setdefault(output.peer, []).extend(Blocks((header,)) for header in output.headers)
+                runs = [self.registry.run(output.protocol, (header,)) for header in output.headers]
+                put.setdefault(output.peer, []).extend(runs)
             elif isinstance(output, Disconnect):
                 ended.append(output.peer)
         emissions: list[Emission] = [(channel(self.name, peer), Put(tuple(items))) for peer, items in put.items()]
@@ -230,54 +236,66 @@ class NodeComponent:
         return tuple(emissions)
 
     def _earlier(self, node: Node, seconds: float) -> Node:
-        """The same node, everything that it remembers ``seconds`` longer ago; in timeless worlds, its leader only."""
-        leader = node.leader
-        if leader is not None:
-            leader = attrs.evolve(leader, began=leader.began - seconds, helped=leader.helped - seconds)
-        links = {peer: _aged(link, seconds) for peer, link in node.links.items()} if self.timed else node.links
-        return attrs.evolve(node, links=Map(links), leader=leader)
+        """The same node, everything that it remembers ``seconds`` longer ago; in timeless worlds, only what it decides
+        across its peers."""
+        decided = zip(self.registry.across, node.across, strict=True)
+        across = tuple(each.aged(value, seconds) for (_, each), value in decided)
+        return attrs.evolve(node, links=self._aged(node, seconds) if self.timed else node.links, across=across)
+
+    def _aged(self, node: Node, seconds: float) -> Map[str, tuple[Any, ...]]:
+        protocols = self.registry.protocols
+        return Map({
+            peer: tuple(
+                value if value is None else protocol.aged(value, seconds)
+                for protocol, value in zip(protocols, values, strict=True)
+            )
+            for peer, values in node.links.items()
+        })  # fmt: skip
+
+    def _timeless(self, node: Node) -> Node:
+        """The same node, as if its links had all the time in the world."""
+        links, limits, protocols = node.links, node.config.limits, self.registry.protocols
+        for peer, values in node.links.items():
+            rested = tuple([
+                value if value is None else protocol.timeless(value, limits)
+                for protocol, value in zip(protocols, values, strict=True)
+            ])  # fmt: skip
+            if any(rest is not value for rest, value in zip(rested, values, strict=True)):
+                links = links.set(peer, rested)
+        return node if links is node.links else attrs.evolve(node, links=links)
 
     def choices(self, node: Node) -> Sequence[Choice]:
-        """What only needs time: to stop waiting for a leader, and to send a hello that the rate limit put off."""
-        leader, limits, found = node.leader, node.config.limits, list[Choice]()
-        if leader is not None and node.waiting and leader.deadline(limits) > 0:
-            found.append(Choice("patience ends", Wait(limits.patience)))
-        if any(link.owes_hello for link in node.links.values()):
-            found.append(Choice("a hello is due", Wait(bounds.HELLO_SHARE / limits.hello_rate, True)))
-        return found
+        """What only needs time, as the protocols say."""
+        limits = node.config.limits
+        due = [
+            each for (_, across), value in zip(self.registry.across, node.across, strict=True)
+            for each in across.due(value, limits)
+        ]  # fmt: skip
+        for values in node.links.values():
+            for protocol, value in zip(self.registry.protocols, values, strict=True):
+                if value is not None:
+                    due += protocol.due(value, limits)
+        return [Choice(label, Wait(seconds, shared)) for label, seconds, shared in dict.fromkeys(due)]
 
     def show(self, node: Node) -> str:
         return show_node(node)
 
 
-def _aged(link: Link, seconds: float) -> Link:
-    return replace(
-        link,
-        since=link.since - seconds,
-        heard_at=link.heard_at - seconds,
-        pinged_at=link.pinged_at - seconds,
-        metered_at=link.metered_at - seconds,
-    )
-
-
-def _timeless(node: Node) -> Node:
-    """The same node, as if its links had all the time in the world."""
-    burst = float(node.config.limits.hello_burst)
-    share = burst / bounds.HELLO_SHARE
-    links = node.links
-    for peer, link in node.links.items():
-        if link.may_say != share or link.may_hear != burst or link.top:
-            links = links.set(peer, replace(link, may_say=share, may_hear=burst, top=0))
-    return node if links is node.links else attrs.evolve(node, links=links)
-
-
-def with_rules(world: World, table: Table[Link]) -> World:
-    """The same world, whatever has a ``table`` moved by this one: to learn what breaks if a rule is changed."""
+def with_rules(world: World, table: Table[Any]) -> World:
+    """The same world, moved by this table instead of the one of its name: to learn what breaks if a rule is changed."""
     components = tuple(
-        attrs.evolve(cast(Any, component), table=table) if hasattr(component, "table") else component
+        attrs.evolve(cast(Any, component), tables={**component.tables, table.name: table})
+        if hasattr(component, "tables") else component
         for component in world.components
-    )
-    return attrs.evolve(world, components=components, rows=table.rules)
+    )  # fmt: skip
+    own = {rule for name, shipped in _tables(world).items() if name == table.name for rule in shipped.rules}
+    rows = tuple(row for row in world.rows if row not in own)
+    return attrs.evolve(world, components=components, rows=(*rows, *table.rules))
+
+
+def _tables(world: World) -> dict[str, Table[Any]]:
+    registries = [component.registry for component in world.components if isinstance(component, NodeComponent)]
+    return {name: table for registry in registries for name, table in registry.tables.items()}
 
 
 # What the environment may do ------------------------------------------------------------------------------------
@@ -314,7 +332,8 @@ def network(
     What happens at a node waits until all its lines are calm.
     """
     ends = [end for a, b in pairs for end in ((a, b), (b, a))]
-    lines = [Channel(source, target, bound, overtaking) for source, target in ends]
+    registry = nodes[0].registry
+    lines = [Channel(source, target, bound, overtaking, registry=registry) for source, target in ends]
     names = {node.name for node in nodes}
 
     def calmly(move: Move) -> Move:
@@ -329,38 +348,15 @@ def network(
 # For people -----------------------------------------------------------------------------------------------------
 
 
-def name_of(id: bytes) -> str:
-    """An id for people: the text that it is, if it is one."""
-    return id.decode() if id.isascii() and id.decode().isprintable() else id[:4].hex()
-
-
-def words(message: Any) -> str:
-    """A message in a few words."""
-    match message:
-        case Hello(head=head, points=points, about=about):
-            answer = f" re {name_of(about.id)}" if about else ""
-            return f"hello {name_of(head.id)}[{' '.join(name_of(point.id) for point in points)}]{answer}"
-        case Found(common):
-            return f"found {name_of(common.id)}"
-        case Finality(point):
-            return f"final {name_of(point.id)}"
-        case Blocks(headers):
-            return f"block {' '.join(name_of(header.id) for header in headers)}"
-        case Bye(reason):
-            return f"bye ({reason.value})"
-        case Note(about=about):
-            return f"note on {name_of(about.id)}" if about else "note"
-        case str():
-            return message
-        case _:
-            return type(message).__name__.lower()
-
-
 def show_node(node: Node) -> str:
-    """Head, final point, and each link: its state, and the block that the peer is known to have."""
+    """Head, final point, and each link, as its protocols show it."""
+    registry = node.config.registry
     links = " ".join(
-        f"{peer}:{link.state.value}{'@' + name_of(link.sent.id) if link.sent else ''}"
-        for peer, link in sorted(node.links.items())
+        f"{peer}:{' '.join(shown)}"
+        for peer, values in sorted(node.links.items())
+        if (
+            shown := [p.show(v) for p, v in zip(registry.protocols, values, strict=True) if v is not None and p.show(v)]
+        )
     )
-    final = f" final {name_of(node.chain.final.id)}" if node.chain.final.height else ""
-    return f"{name_of(node.chain.head.id)}{final} {links or 'no link'}"
+    final = f" final {short(node.chain.final.id)}" if node.chain.final.height else ""
+    return f"{short(node.chain.head.id)}{final} {links or 'no link'}"

@@ -5,6 +5,8 @@ from typing import Any
 from syncfsm.check.explore import Exploration
 from syncfsm.check.found import NEVER_RAISES
 from syncfsm.check.properties import Sometimes, SometimesStep
+from syncfsm.check.world import World
+from syncfsm.protocol import Registry
 
 HOLDS, VIOLATED, REACHED, OPEN = "holds", "violated", "reached", "open"
 """``open``: the exploration stopped before this could be told."""
@@ -28,6 +30,11 @@ def verdicts(exploration: Exploration) -> dict[str, str]:
 def report(exploration: Exploration, seconds: float) -> dict[str, Any]:
     """One world's figures. ``seconds`` is what it took, by the caller's clock."""
     fired, rows = exploration.fired, exploration.world.rows
+    tables = _tables(exploration.world)
+
+    def named(row: Any) -> str:
+        return f"{tables[row]}: {row}" if row in tables else str(row)
+
     return {
         "name": exploration.world.name,
         "states": exploration.states,
@@ -37,9 +44,19 @@ def report(exploration: Exploration, seconds: float) -> dict[str, Any]:
         "depth": exploration.depth,
         "settle_bound": exploration.settled.bound if exploration.settled and not exploration.settled.cycle else None,
         "properties": verdicts(exploration),
-        "rules_fired": [str(row) for row in rows if row in fired],
-        "rules_never_fired": [str(row) for row in rows if row not in fired],
+        "rules_fired": [named(row) for row in rows if row in fired],
+        "rules_never_fired": [named(row) for row in rows if row not in fired],
     }
+
+
+def _tables(world: World) -> dict[Any, str]:
+    """The name of each row's table, as far as the components know."""
+    found: dict[Any, str] = {}
+    for component in world.components:
+        registry = getattr(component, "registry", None)
+        known = {**(registry.tables if isinstance(registry, Registry) else {}), **getattr(component, "tables", {})}
+        found.update({row: name for name, table in known.items() for row in table.rules})
+    return found
 
 
 def never_fired(reports: list[dict[str, Any]]) -> list[str]:

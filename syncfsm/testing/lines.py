@@ -1,50 +1,52 @@
 """One direction of a connection: first in, first out, except that small messages may overtake blocks."""
 
 from collections import deque
-from typing import Final
+from typing import Final, TypeAlias
 
 import attrs
 
-from syncfsm import limits
 from syncfsm.blocks import Unchecked
 from syncfsm.errors import Fault
 from syncfsm.limits import Limits
-from syncfsm.messages import Blocks, Bye, Control, Hello, Note
-from syncfsm.wire.connection import Inbox, Outbox, Run
+from syncfsm.node.registry import STANDARD
+from syncfsm.protocol import Message, Registry
+from syncfsm.wire.codec import Bad
+from syncfsm.wire.inbox import Inbox
+from syncfsm.wire.outbox import Outbox
 
-Carried = Control | Blocks
+Carried: TypeAlias = Message
+"""A message, small or with blocks."""
+Unread: TypeAlias = tuple[Fault, int]
+"""What arrived is no message; with the number of the protocol in which it was sent."""
 _ALL: Final = 2**40
 _LIMITS: Final = Limits()
-
-
-def room_of(message: Carried) -> int:
-    """What a message counts against the room of its link."""
-    if isinstance(message, Blocks):
-        return sum(header.cost for header in message.headers)
-    return limits.BLOCK_OVERHEAD if isinstance(message, Hello) else 0
 
 
 class Wire:
     """Turns each message into real bytes, and these into messages again. Bodies are zeros."""
 
-    def __init__(self) -> None:
-        self._outbox = Outbox(_LIMITS)
-        self._inbox = Inbox(Unchecked(), _LIMITS)
-        self._fault: Fault | None = None
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._outbox = Outbox(_LIMITS, registry)
+        self._inbox = Inbox(Unchecked(), _LIMITS, registry)
+        self._unread: Unread | None = None
 
-    def carry(self, message: Carried) -> Carried | Fault:
-        """What the receiver makes of ``message``; after a fault, that fault. ``LocalError`` if it cannot be encoded."""
-        if self._fault is not None:
-            return self._fault
-        if isinstance(message, Blocks):
-            for header in message.headers:
-                self._outbox.block(header, bytes(header.size))
-        else:
-            self._outbox.control(message)
-        (found,) = self._inbox.feed(self._outbox.take(_ALL))
-        if isinstance(found, Fault):
-            self._fault = found
-        return Blocks(found.headers) if isinstance(found, Run) else found
+    def carry(self, message: Carried) -> Carried | Unread:
+        """What the receiver makes of ``message``; after what ends the stream, that. ``LocalError`` if it cannot be
+        encoded."""
+        headers = self._registry.headers(message)
+        for header in headers:
+            self._outbox.block(self._registry.number(message), header, bytes(header.size))
+        if not headers:
+            self._outbox.message(message)
+        self._inbox.feed(self._outbox.take(_ALL))
+        for found in self._inbox.take():
+            if not isinstance(found, Bad):
+                bare: Carried = self._registry.bare(found)
+                return bare
+            self._unread = found.fault, found.protocol
+        assert self._unread is not None, "what has been written whole arrives"
+        return self._unread
 
 
 @attrs.define
@@ -54,6 +56,7 @@ class Line:
     source: str
     target: str
     codec: bool
+    registry: Registry = STANDARD
     open: bool = False
     """Does the source still take part in the connection?"""
     cut: bool = False
@@ -62,13 +65,13 @@ class Line:
     """Least seconds between two messages."""
     under_way: deque[tuple[float, Carried | None]] = attrs.field(factory=deque)
     """``None``, the last thing on a line: the source has closed the connection."""
-    _wire: Wire = attrs.field(factory=Wire)
+    _wire: Wire | None = None
 
     def begin(self) -> None:
         """A new connection."""
         self.open = True
         self.under_way.clear()
-        self._wire = Wire()
+        self._wire = Wire(self.registry) if self.codec else None
 
     def put(self, message: Carried | None, due: float) -> None:
         """The source sends; not due before what it sent earlier."""
@@ -81,27 +84,16 @@ class Line:
         self.cut, self.pause = False, 0.0
         self.under_way = deque((0.0, message) for _, message in self.under_way)
 
-    def take(self, overtake: bool) -> Carried | Fault | None:
+    def take(self, overtake: bool) -> Carried | Unread | None:
         """The next message for the target, ``None`` for the end; the line must not be empty.
 
-        With ``overtake`` it is the oldest small message, even if blocks are before it. A bye drops them.
+        With ``overtake`` it is the one that may go first (``Registry.first_small``). The last message of a connection
+        drops what it overtakes.
         """
-        at = self._first_small() if overtake else 0
+        at = self.registry.first_small([message for _, message in self.under_way]) if overtake else 0
         message = self.under_way[at][1]
         del self.under_way[at]
-        if isinstance(message, Bye):
+        if type(message) in self.registry.lasts:
             while self.under_way and self.under_way[0][1] is not None:
                 self.under_way.popleft()
-        return self._wire.carry(message) if self.codec and message is not None else message
-
-    def _first_small(self) -> int:
-        """The place of the oldest small message that need not wait for its own block; 0 if there is none."""
-        before: set[bytes] = set()
-        for at, (_, message) in enumerate(self.under_way):
-            if isinstance(message, Blocks):
-                before |= {header.id for header in message.headers}
-            elif message is None or (isinstance(message, Note) and message.about and message.about.id in before):
-                return 0
-            else:
-                return at
-        return 0
+        return self._wire.carry(message) if self._wire is not None and message is not None else message

@@ -20,9 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from syncfsm.blocks import Header, Unchecked
 from syncfsm.chain import Chain
-from syncfsm.limits import Limits
-from syncfsm.link import Strategy
-from syncfsm.node import Config, Node
+from syncfsm.limits import Limits, Strategy
+from syncfsm.node.node import Config, Node
+from syncfsm.node.registry import STANDARD
+from syncfsm.protocol import Registry
 from syncfsm.testing import strategies as our
 from syncfsm.testing.network import SimNetwork
 from syncfsm.testing.protocol import SyncNode
@@ -44,7 +45,9 @@ class SyncMachine(RuleBasedStateMachine):
     root: ClassVar[Header] = GENESIS
     """The block with which all nodes begin."""
     rows: ClassVar[RowCount] = RowCount()
-    """Moves the links of nodes of ours, and counts the rows that fire: every subclass has its own."""
+    """Moves the values of nodes of ours, and counts the rows that fire: every subclass has its own."""
+    registry: ClassVar[Registry] = STANDARD
+    """The protocols whose messages travel between the nodes; with protocols of your own, give ``rows`` the same."""
     scenario: Scenario
     failed = False
     _started = False
@@ -52,7 +55,7 @@ class SyncMachine(RuleBasedStateMachine):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "rows" not in cls.__dict__:
-            cls.rows = RowCount(cls.rows.table)
+            cls.rows = cls.rows.anew()
 
     def make_node(self, name: str) -> SyncNode:
         """A fresh node that holds ``root`` alone."""
@@ -112,7 +115,7 @@ class SyncMachine(RuleBasedStateMachine):
 
     def build(self, nodes: int) -> SimNetwork:
         """The network of a scenario, every node joined to every other."""
-        network = SimNetwork(rules=self.rows, root=self.root, messages=MESSAGES)
+        network = SimNetwork(rules=self.rows, root=self.root, messages=MESSAGES, registry=self.registry)
         for name in "abcdefgh"[:nodes]:
             network.add(name, partial(self.make_node, name))
         network.join_all()

@@ -25,7 +25,7 @@ Watchers see every step, and may raise ``AssertionError`` for more.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from typing import Final, NoReturn
 
@@ -34,12 +34,12 @@ import attrs
 from syncfsm.blocks import Header
 from syncfsm.errors import Fault, LocalError
 from syncfsm.events import Connected, Event, Finalised, Garbled, Lost, Produced, Received, Room, Tick, Verdict
-from syncfsm.link import TABLE
-from syncfsm.messages import Blocks
-from syncfsm.node import Node, Rules
+from syncfsm.node.node import Node, Rules
+from syncfsm.node.registry import STANDARD
 from syncfsm.outputs import Accepted, Disconnect, FinalMoved, HeadMoved, Misbehaviour, Output, Send, SendBlocks
+from syncfsm.protocol import Registry
 from syncfsm.testing.faults import Faults
-from syncfsm.testing.lines import Carried, Line, room_of
+from syncfsm.testing.lines import Carried, Line
 from syncfsm.testing.luck import Luck
 from syncfsm.testing.member import Member
 from syncfsm.testing.protocol import SyncNode
@@ -73,9 +73,10 @@ Watcher = Callable[[Happened], None]
 class SimNetwork:
     """Nodes, and the lines between them. The same seed and the same calls give the same run.
 
-    ``codec``: every message travels as real bytes. ``rules`` move the links of all nodes that are ``syncfsm.Node``s:
-    a ``RowCount``, or a changed table. ``root`` is the block with which all nodes begin. More than ``messages`` of them
-    are taken for a storm that never ends. ``LocalError`` for a name that is not in the network.
+    ``codec``: every message travels as real bytes. ``rules`` move the values of all nodes that are ``syncfsm.Node``s
+    instead of the tables of those names: a ``RowCount``, or changed tables. ``root`` is the block with which all nodes
+    begin. More than ``messages`` of them are taken for a storm that never ends. ``registry`` has the protocols whose
+    messages travel here. ``LocalError`` for a name that is not in the network.
     """
 
     def __init__(
@@ -84,9 +85,10 @@ class SimNetwork:
         faults: Faults = Faults(),  # noqa: B008  a frozen value
         *,
         codec: bool = True,
-        rules: Rules = TABLE,
+        rules: Mapping[str, Rules] | None = None,
         root: Header = GENESIS,
         messages: int = 50_000,
+        registry: Registry = STANDARD,
     ) -> None:
         self.faults, self.now, self.luck = faults, 0.0, Luck(seed)
         self.members: dict[str, Member] = {}
@@ -99,7 +101,7 @@ class SimNetwork:
         self.accusations: list[tuple[str, str, Fault]] = []
         """(accuser, accused, what for), of Byzantine peers."""
         self.watchers: list[Watcher] = []
-        self.root = root
+        self.root, self.registry = root, registry
         self.delivered = 0
         """How many messages have arrived."""
         self._codec, self._rules, self._most = codec, rules, messages
@@ -121,7 +123,7 @@ class SimNetwork:
             raise LocalError(f"{a!r} and {b!r} are joined already, or are one; join two nodes once")
         self.pairs.append((a, b))
         for source, target in ((a, b), (b, a)):
-            self.lines[source, target] = Line(source, target, self._codec)
+            self.lines[source, target] = Line(source, target, self._codec, self.registry)
 
     def join_all(self) -> None:
         """Let any two nodes be linked."""
@@ -205,7 +207,7 @@ class SimNetwork:
         except LocalError as error:
             if asked:
                 raise
-            self.broken(f"{name} rejected {tell(event)}, which was not its caller's mistake: {error}")
+            self.broken(f"{name} rejected {tell(event, self.registry)}, which was not its caller's mistake: {error}")
         except Exception as error:
             self._last.append((self.now, name, event, ()))
             self.broken(f"{name} raised {type(error).__name__}: {error}")
@@ -224,9 +226,9 @@ class SimNetwork:
         match output:
             case Send(peer, message):
                 self._put(name, peer, message)
-            case SendBlocks(peer, headers):
+            case SendBlocks(peer, headers, protocol):
                 for header in headers:
-                    self._put(name, peer, Blocks((header,)))
+                    self._put(name, peer, self.registry.run(protocol, (header,)))
             case Disconnect(peer):
                 if not self._has_link(name, peer):
                     self.broken(f"OneDisconnect: {name} ended its link to {peer}, which was over")
@@ -252,7 +254,7 @@ class SimNetwork:
 
     def _put(self, name: str, peer: str, message: Carried) -> None:
         if not self._has_link(name, peer):
-            self.broken(f"OneDisconnect: {name} sent {tell(message)} to {peer} without a link")
+            self.broken(f"OneDisconnect: {name} sent {tell(message, self.registry)} to {peer} without a link")
         if self.lines[peer, name].open:  # else it is lost: nobody is there to receive it
             self.lines[name, peer].put(message, self._due())
 
@@ -291,16 +293,17 @@ class SimNetwork:
             message = line.take(overtake)
         except LocalError as error:
             self.broken(f"{source} sent {target} what cannot be encoded: {error}")
-        if isinstance(message, Fault) and self._member(source).correct:
-            self.broken(f"{source} sent {target} what cannot be decoded: {message.detail}")
         if message is None:
             self.feed(target, Lost(source, self.now))
             return
-        if isinstance(message, Fault):
-            self.feed(target, Garbled(source, message, self.now))
+        if isinstance(message, tuple):
+            fault, protocol = message
+            if self._member(source).correct:
+                self.broken(f"{source} sent {target} what cannot be decoded: {fault.detail}")
+            self.feed(target, Garbled(source, fault, self.now, protocol))
             return
         self.feed(target, Received(source, message, self.now))
-        room = room_of(message)
+        room = self.registry.cost(message)
         if room and line.open:
             self.feed(source, Room(target, room, self.now))
 
@@ -351,11 +354,13 @@ class SimNetwork:
 
     def broken(self, what: str) -> NoReturn:
         """Raise ``PromiseError``, with all that is needed to see it again."""
-        story = "\n".join(f"{now:9.3f}  {name}: {_told(event, outputs)}" for now, name, event, outputs in self._last)
+        story = "\n".join(
+            f"{now:9.3f}  {name}: {_told(event, outputs, self.registry)}" for now, name, event, outputs in self._last
+        )
         raise PromiseError(f"{what}\n{self._made_as}\nwhat happened last:\n{story}")
 
 
-def _told(event: Event | None, outputs: tuple[Output, ...]) -> str:
+def _told(event: Event | None, outputs: tuple[Output, ...], registry: Registry) -> str:
     if event is None:
         return "restarts"
-    return f"{tell(event)} -> {', '.join(map(tell, outputs)) or 'nothing'}"
+    return f"{tell(event, registry)} -> {', '.join(tell(output, registry) for output in outputs) or 'nothing'}"

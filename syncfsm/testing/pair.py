@@ -11,11 +11,10 @@ rounds are one round trip. Room comes back to the sender as its messages are del
 from collections import deque
 from collections.abc import Callable
 
-from syncfsm import limits
 from syncfsm.events import Connected, Event, Lost, Received, Room
-from syncfsm.messages import Blocks, Control, Hello
-from syncfsm.node import Node
+from syncfsm.node.node import Node
 from syncfsm.outputs import Disconnect, Output, Send, SendBlocks
+from syncfsm.protocol import Message
 
 A, B = 0, 1
 
@@ -26,14 +25,15 @@ class Pair:
     def __init__(self, a: Node, b: Node) -> None:
         self.nodes = [a, b]
         self.outputs: list[list[Output]] = [[], []]
-        self.queues: tuple[deque[Control | Blocks], deque[Control | Blocks]] = (deque(), deque())
+        self.queues: tuple[deque[Message], deque[Message]] = (deque(), deque())
         """What each side sent and the other has not received."""
         self.up = False
         self.rounds = 0
         self.now = 0.0
-        self.sent: Callable[[int, Control | Blocks], None] = lambda side, message: None
+        self.sent: Callable[[int, Message], None] = lambda side, message: None
         """Called with each message as it is sent; for counting."""
         self._times = 0
+        self._registry = a.config.registry
 
     @property
     def name(self) -> str:
@@ -67,24 +67,23 @@ class Pair:
         match output:
             case Send(_, message):
                 self._send(side, message)
-            case SendBlocks(_, headers):
+            case SendBlocks(_, headers, protocol):
                 for header in headers:
-                    self._send(side, Blocks((header,)))
+                    self._send(side, self._registry.run(protocol, (header,)))
             case Disconnect():
                 self.up = False
             case _:
                 pass
 
-    def _send(self, side: int, message: Control | Blocks) -> None:
+    def _send(self, side: int, message: Message) -> None:
         self.sent(side, message)
         self.queues[side].append(message)
 
-    def deliver(self, side: int) -> Control | Blocks:
+    def deliver(self, side: int) -> Message:
         """Deliver the oldest message that ``side`` sent, and give its room back."""
         message = self.queues[side].popleft()
         self.feed(1 - side, Received(self.name, message, self.now))
-        freed = sum(header.cost for header in message.headers) if isinstance(message, Blocks) else 0
-        freed += limits.BLOCK_OVERHEAD if isinstance(message, Hello) else 0
+        freed = self._registry.cost(message)
         if freed:
             self.feed(side, Room(self.name, freed, self.now))
         return message

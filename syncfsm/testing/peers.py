@@ -13,8 +13,10 @@ import attrs
 
 from syncfsm.blocks import Header, Point
 from syncfsm.events import Connected, Event, Lost, Received
-from syncfsm.messages import Blocks, Bye, Finality, Found, Hello, Parting, Ping, Pong
+from syncfsm.node.registry import STANDARD
 from syncfsm.outputs import Disconnect, Output, Send, SendBlocks
+from syncfsm.peer.messages import Bye, Parting, Ping, Pong
+from syncfsm.sync.messages import Blocks, Finality, Found, Hello
 from syncfsm.testing.lines import Carried
 from syncfsm.testing.story import tell
 from syncfsm.testing.trees import GENESIS, branch, child
@@ -223,7 +225,8 @@ BYZANTINE: Final[tuple[type[Byzantine] | type[SilentPeer], ...]] = (
 
 
 def _send(peer: str, message: Carried) -> Output:
-    return SendBlocks(peer, message.headers) if isinstance(message, Blocks) else Send(peer, message)
+    headers = STANDARD.headers(message)
+    return SendBlocks(peer, headers, STANDARD.number(message)) if headers else Send(peer, message)
 
 
 def _alive(event: Received) -> tuple[Output, ...]:

@@ -15,9 +15,11 @@ from typing import Any, Final
 
 from syncfsm.blocks import Header
 from syncfsm.errors import LocalError
-from syncfsm.events import Finalised, Leave, Produced, Say, Verdict
-from syncfsm.messages import Note, Parting
+from syncfsm.events import Finalised, Leave, Produced, Verdict
+from syncfsm.notes.messages import Note
+from syncfsm.notes.types import Say
 from syncfsm.outputs import Disconnect
+from syncfsm.peer.messages import Parting
 from syncfsm.testing.network import Happened, SimNetwork
 from syncfsm.testing.simulation import Simulation, at_odds
 from syncfsm.testing.trees import Maker, child, grow

@@ -1,18 +1,20 @@
 """Events, messages and outputs in a few words, for the text of a failure."""
 
-from syncfsm.blocks import Header, Point
+from syncfsm.blocks import Header
 from syncfsm.events import Event, Finalised, Produced, Received, Verdict
-from syncfsm.messages import Blocks, Bye, Finality, Found, Hello, Message, Note
+from syncfsm.node.registry import STANDARD
 from syncfsm.outputs import Accepted, Disconnect, FinalMoved, HeadMoved, Misbehaviour, Output, Send, SendBlocks
+from syncfsm.protocol import Message, Registry
 
 
-def tell(thing: Event | Message | Output) -> str:
-    """One short line without a break. A block is its height and the begin of its id."""
+def tell(thing: Event | Message | Output, registry: Registry = STANDARD) -> str:
+    """One short line without a break. A block is its height and the begin of its id; a message, what its protocol in
+    ``registry`` says."""
     match thing:
         case Received(peer, message):
-            return f"{tell(message)} from {peer}"
+            return f"{tell(message, registry)} from {peer}"
         case Send(peer, message):
-            return f"{tell(message)} to {peer}"
+            return f"{tell(message, registry)} to {peer}"
         case SendBlocks(peer, headers):
             return f"blocks {_names(headers)} to {peer}"
         case Produced(headers):
@@ -26,26 +28,20 @@ def tell(thing: Event | Message | Output) -> str:
         case HeadMoved(_, new) | FinalMoved(_, new):
             return f"{'head' if isinstance(thing, HeadMoved) else 'final'} is {new}"
         case Disconnect(peer, reason):
-            return f"disconnect {peer} ({reason.value})"
+            return f"disconnect {peer} ({reason!s})"
         case Misbehaviour(peer, fault):
             return f"misbehaviour of {peer} ({fault.rule})"
         case _:
-            return _tell_message(thing)
+            return _tell_message(thing, registry)
 
 
-def _tell_message(thing: object) -> str:
-    match thing:
-        case Hello(head=head, points=points, about=about):
-            return f"hello {head} [{' '.join(map(str, points))}]" + (f" about {about}" if about else "")
-        case Blocks(headers):
-            return f"blocks {_names(headers)}"
-        case Found(point) | Finality(point) | Note(about=Point() as point):
-            return f"{type(thing).__name__.lower()} {point}"
-        case Bye(reason):
-            return f"bye ({reason.value})"
-        case _:
-            peer = getattr(thing, "peer", None)
-            return type(thing).__name__.lower() + (f" {peer}" if peer else "")
+def _tell_message(thing: object, registry: Registry) -> str:
+    if headers := registry.headers(thing):
+        return f"blocks {_names(headers)}"
+    if type(thing) in registry.kinds:
+        return registry.words(thing)
+    peer = getattr(thing, "peer", None)
+    return type(thing).__name__.lower() + (f" {peer}" if peer else "")
 
 
 def _names(headers: tuple[Header, ...]) -> str:

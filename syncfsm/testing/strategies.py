@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from syncfsm import limits
 from syncfsm.blocks import Header, Point
-from syncfsm.messages import Blocks, Bye, Control, Finality, Found, Hello, Note, Parting, Ping, Pong
+from syncfsm.notes.messages import Note
+from syncfsm.peer.messages import Bye, Parting, Ping, Pong
+from syncfsm.protocol import Message as Control
+from syncfsm.sync.messages import Blocks, Finality, Found, Hello
 from syncfsm.testing.scenario import KINDS
 from syncfsm.testing.trees import GENESIS, grow
 

@@ -1,23 +1,24 @@
 """Payloads to values and back, each in one encoding only.
 
-A control message is the msgpack of its struct. A block is its header's length (2 bytes, big-endian), the msgpack of the
-header, and the body. Decoders return a ``Fault`` for what no correct node sends.
+A message is the msgpack of its struct, after the numbers of its protocol and its kind. A block is its header's length
+(2 bytes, big-endian), the msgpack of the header, and the body. Decoders return a ``Fault`` for what no correct node
+sends.
 """
 
-from itertools import pairwise
-from typing import Final, TypeVar
+from functools import cached_property
+from typing import Any, Final, TypeVar
 
+import attrs
 import msgspec
 
 from syncfsm.blocks import Header
 from syncfsm.errors import Fault, LocalError
-from syncfsm.messages import Control, Hello
+from syncfsm.protocol import PEER_PLACE, Kind, Message, Registry
 from syncfsm.wire.frames import fault
 
 T = TypeVar("T")
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
-_CONTROL: Final[msgspec.msgpack.Decoder[Control]] = msgspec.msgpack.Decoder(Control)
 _HEADER: Final = msgspec.msgpack.Decoder(Header)
 
 
@@ -28,51 +29,88 @@ class Block(msgspec.Struct, frozen=True, gc=False):
     body: bytes
 
 
-def decode(decoder: msgspec.msgpack.Decoder[T], payload: bytes, what: str) -> T | Fault:
+class Bad(msgspec.Struct, frozen=True):
+    """What arrived is no message, or a body that is not its header's. ``protocol`` is the number of the one in which it
+    was sent, if so much could be told; else that of the connection."""
+
+    fault: Fault
+    protocol: int
+
+
+def decode(decoder: msgspec.msgpack.Decoder[T], payload: bytes | memoryview, what: str) -> T | Fault:
     """The value of which ``payload`` is the one encoding. ``what`` names it in the fault."""
     try:
         value = decoder.decode(payload)
     except ValueError as error:  # all that msgspec raises on bad input, bad UTF-8 included
         # The error may quote the peer: escape and cut it, so that it can go into a log line.
-        return fault(f"malformed-{what}", f"these bytes are no {what}: {str(error)[:100]!a}", payload)
+        return fault(f"malformed-{what}", f"these bytes are no {what}: {str(error)[:100]!a}", bytes(payload))
     if _ENCODE(value) != payload:
-        return fault("not-canonical", f"this {what} has another encoding, and only that one may be sent", payload)
+        detail = f"this {what} has another encoding, and only that one may be sent"
+        return fault("not-canonical", detail, bytes(payload))
     return value
 
 
-def encode_control(message: Control) -> bytes:
-    """The payload of a CONTROL frame. ``LocalError`` if a peer would take ``message`` for a fault."""
-    payload = _ENCODE(message)
-    refused = decode_control(payload)
-    if isinstance(refused, Fault):
-        raise LocalError(f"a peer would refuse this {type(message).__name__} as {refused.rule}: {refused.detail}")
-    return payload
+@attrs.frozen(slots=False, eq=False)
+class Codec:
+    """The messages of a registry's protocols, as payloads of MESSAGE frames."""
+
+    registry: Registry
+
+    @cached_property
+    def _encoded(self) -> dict[type[Any], tuple[bytes, Kind]]:
+        protocols = self.registry.protocols
+        return {
+            type_: (bytes((protocols[place].number, kind.number)), kind)
+            for type_, (place, kind) in self.registry.kinds.items()
+            if not kind.blocks
+        }
+
+    @cached_property
+    def _decoded(self) -> dict[tuple[int, int], tuple[msgspec.msgpack.Decoder[Any], Kind]]:
+        return {
+            (numbers[0], numbers[1]): (msgspec.msgpack.Decoder(type_), kind)
+            for type_, (numbers, kind) in self._encoded.items()
+        }
+
+    def encode(self, message: Message) -> bytes:
+        """The payload. ``LocalError`` if a peer would take ``message`` for a fault, or if no protocol has its kind."""
+        found = self._encoded.get(type(message))
+        if found is None:
+            raise LocalError(
+                f"{type(message).__name__} is no small message of this node's protocols; register its kind"
+            )
+        payload = found[0] + _ENCODE(message)
+        refused = self.decode(payload)
+        if isinstance(refused, Bad):
+            why = f"{refused.fault.rule}: {refused.fault.detail}"
+            raise LocalError(f"a peer would refuse this {type(message).__name__} as {why}")
+        return payload
+
+    def decode(self, payload: bytes) -> Message | Bad:
+        """The message in a MESSAGE frame."""
+        registry = self.registry
+        if len(payload) < 2 or payload[0] not in registry.places:
+            detail = f"no protocol {payload[0] if payload else '?'} was agreed on"
+            return Bad(fault("unknown-protocol", detail, payload), registry.protocols[PEER_PLACE].number)
+        number = payload[0]
+        found = self._decoded.get((number, payload[1]))
+        if found is None:
+            return Bad(fault("unknown-message", f"protocol {number} has no message {payload[1]}", payload), number)
+        decoder, kind = found
+        name = type_name(kind.type)
+        message = decode(decoder, memoryview(payload)[2:], name)
+        if isinstance(message, Fault):
+            return Bad(fault(message.rule, message.detail, payload), number)
+        flaw = kind.flaw(message)
+        if flaw is not None:
+            return Bad(fault(f"malformed-{name}", flaw, payload), number)
+        found_message: Message = message
+        return found_message
 
 
-def decode_control(payload: bytes) -> Control | Fault:
-    """The message in a CONTROL frame."""
-    message = decode(_CONTROL, payload, "control")
-    if isinstance(message, Hello):
-        flaw = _hello_flaw(message)
-        if flaw:
-            return fault("malformed-hello", flaw, payload)
-    return message
-
-
-def _hello_flaw(hello: Hello) -> str | None:
-    """Why the heights in ``hello`` do not fit together; whether they are true is for the link to find out."""
-    heights = [point.height for point in hello.points]
-    for upper, lower in pairwise(heights):
-        if upper <= lower:
-            return f"points must descend strictly, here {lower} follows {upper}"
-    base, final, head = hello.base.height, hello.final.height, hello.head.height
-    if not base <= final <= head:
-        return f"heights must ascend from base to final to head, here {base}, {final}, {head}"
-    if heights[-1] < base:
-        return f"points must not lie below the base ({base}), here one is at {heights[-1]}"
-    if heights[0] >= hello.ceiling:
-        return f"points must lie below the ceiling ({hello.ceiling}), here one is at {heights[0]}"
-    return None
+def type_name(type_: type[Any]) -> str:
+    """A type of message in a fault's rule."""
+    return type_.__name__.lower()
 
 
 def encode_prefix(header: Header, body: bytes) -> bytes:

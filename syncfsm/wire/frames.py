@@ -2,7 +2,6 @@
 
 import enum
 import struct
-from collections.abc import Iterator
 from typing import Final
 
 from syncfsm import limits
@@ -20,22 +19,33 @@ class FrameKind(enum.IntEnum):
 
     GREETING = 1
     REFUSAL = 2
-    CONTROL = 3
-    BLOCK = 4
-    """A whole block."""
-    BLOCK_START = 5
-    """The total length of a block too long for one frame (4 bytes, big-endian), and its first bytes."""
-    BLOCK_MORE = 6
-    BLOCK_END = 7
+    RETIRED_CONTROL = 3
+    RETIRED_BLOCK = 4
+    RETIRED_BLOCK_START = 5
+    RETIRED_BLOCK_MORE = 6
+    RETIRED_BLOCK_END = 7
+    """The five of version 1 that named no protocol."""
+    ANNOUNCEMENT = 8
+    """The protocols that the sender speaks."""
+    MESSAGE = 9
+    """The number of a protocol, the number of a message in it (a byte each), and the message."""
+    BLOCK = 10
+    """The number of a protocol (a byte), and a whole block."""
+    BLOCK_START = 11
+    """The number of a protocol, the total length of a block too long for one frame (4 bytes, big-endian), and its first
+    bytes."""
+    BLOCK_MORE = 12
+    BLOCK_END = 13
+    """The number of a protocol, and the next bytes of its block."""
 
 
-CONTROL: Final = FrameKind.CONTROL
+MESSAGE: Final = FrameKind.MESSAGE
 BLOCK: Final = FrameKind.BLOCK
 """The kinds of the hot path: looking a member up in its enum costs as much as decoding a header."""
 
 Frame = tuple[FrameKind, bytes]
-KINDS: Final = {int(kind): kind for kind in FrameKind}
-"""The kinds by their first byte."""
+KINDS: Final = {int(kind): kind for kind in FrameKind if not kind.name.startswith("RETIRED")}
+"""The kinds in use, by their first byte."""
 
 
 def fault(rule: str, detail: str, evidence: bytes) -> Fault:
@@ -63,39 +73,52 @@ def bad_word(word: int) -> Fault:
 
 
 class FrameReader:
-    """Cuts a stream into frames; holds at most one unfinished frame, so less than ``limits.FRAME_BYTES``."""
+    """Cuts a stream into frames, one when it is asked. Holds what it was fed and has not given out."""
 
-    __slots__ = ("_need", "_tail", "fault")
+    __slots__ = ("_buffer", "fault")
 
     def __init__(self) -> None:
-        self._tail = bytearray()
-        self._need = HEADER_BYTES
+        self._buffer = bytearray()
         self.fault: Fault | None = None
         """Set at the first bad frame header. Frames before it count; after it nothing more is read."""
 
     @property
     def buffered(self) -> int:
-        """Bytes held of an unfinished frame."""
-        return len(self._tail)
+        """Bytes held that are not given out yet."""
+        return len(self._buffer)
 
-    def feed(self, data: bytes | bytearray | memoryview) -> Iterator[Frame]:
-        """The frames that ``data`` completes, in order; go through all of them, then look at ``fault``."""
+    @property
+    def ready(self) -> bool:
+        """Is there a whole frame, or one that can be seen to be bad?"""
+        if self.fault or self.buffered < HEADER_BYTES:
+            return False
+        (word,) = WORD.unpack_from(self._buffer)
+        length = word & 0xFFFFFF
+        return word >> 24 not in KINDS or length > PAYLOAD_BYTES or self.buffered >= HEADER_BYTES + length
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """More bytes of the stream."""
+        if not self.fault:
+            self._buffer += data
+
+    def take(self, frames: int, size: int) -> list[Frame]:
+        """The next whole frames: at most so many, and no further one once they have so many bytes together."""
+        buffer, start = self._buffer, 0
+        end, found = len(buffer), list[Frame]()
+        with memoryview(buffer) as view:
+            while end - start >= HEADER_BYTES and len(found) < frames and start < size:
+                (word,) = WORD.unpack_from(buffer, start)
+                kind, length = KINDS.get(word >> 24), word & 0xFFFFFF
+                if kind is None or length > PAYLOAD_BYTES:
+                    self.fault = bad_word(word)
+                    break
+                after = start + HEADER_BYTES + length
+                if after > end:
+                    break
+                found.append((kind, bytes(view[start + HEADER_BYTES : after])))
+                start = after
         if self.fault:
-            return
-        if len(self._tail) + len(data) < self._need:  # the cheap path that keeps byte-wise feeding linear
-            self._tail += data
-            return
-        stream = b"".join((self._tail, data)) if self._tail else bytes(data)
-        start, end, need = 0, len(stream), HEADER_BYTES
-        while end - start >= HEADER_BYTES:
-            (word,) = WORD.unpack_from(stream, start)
-            kind, length = KINDS.get(word >> 24), word & 0xFFFFFF
-            if kind is None or length > PAYLOAD_BYTES:
-                self.fault, start = bad_word(word), end
-                break
-            need = HEADER_BYTES + length
-            if end - start < need:
-                break
-            yield kind, stream[start + HEADER_BYTES : start + need]
-            start, need = start + need, HEADER_BYTES
-        self._tail, self._need = bytearray(stream[start:]), need
+            buffer.clear()
+        else:
+            del buffer[:start]
+        return found

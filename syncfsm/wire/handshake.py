@@ -1,8 +1,12 @@
-"""The first frame of each side, and what two nodes conclude from it.
+"""The first two frames of each side, and what two nodes conclude from them.
 
-Both sides greet at once, without waiting. Whoever finds that the two do not fit together answers with a refusal that
-says what to do, and closes. The layout of a greeting and of a refusal never changes: a later version of the protocol
-may change all that comes after, and can still be refused politely by this one.
+Both sides greet at once, without waiting, and announce the protocols they speak. Whoever finds that the two do not fit
+together answers with a refusal that says what to do, and closes. The layout of a greeting and of a refusal never
+changes: a later version may change all that comes after, and can still be refused politely by this one.
+
+From version 2 on, what is new needs no new version: a protocol that only one side announces is left alone, a message
+that the other's version of a protocol does not have is not sent, and what an announcement has beyond what is known is
+ignored.
 """
 
 import enum
@@ -14,24 +18,26 @@ from msgspec import Meta
 from syncfsm import limits
 from syncfsm.blocks import Point
 from syncfsm.errors import Fault, LocalError
+from syncfsm.peer.messages import Reason
+from syncfsm.protocol import Registry
 from syncfsm.wire import codec
 from syncfsm.wire.frames import HEADER_BYTES, KINDS, PAYLOAD_BYTES, WORD, FrameKind, bad_word, fault, frame
 
-VERSION: Final = 1
-"""The protocol version that this release speaks."""
+VERSION: Final = 2
+"""The version of the wire format that this release speaks."""
 
 
 class Greeting(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="syncfsm"):
     """Who is calling. On the wire it starts with the word ``syncfsm``, so a stranger is recognised at once.
 
-    ``node_id`` is a name of the node's own choice that no other node has; the handshake does not prove it. ``stamp``
+    ``node_id`` is an Ed25519 public key in form (``limits.NODE_ID_BYTES``); the handshake does not prove it. ``stamp``
     is when the sender began this connection, in any unit of its own that grows, over restarts too; it is compared only
     with stamps of the same node.
     """
 
     version: Annotated[int, Meta(ge=0, le=2**16 - 1)]
     chain_id: Annotated[bytes, Meta(max_length=limits.CHAIN_ID_BYTES)]
-    node_id: Annotated[bytes, Meta(min_length=1, max_length=limits.NODE_ID_BYTES)]
+    node_id: Annotated[bytes, Meta(min_length=1, max_length=limits.OLD_NODE_ID_BYTES)]
     genesis: Point
     stamp: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
@@ -43,6 +49,10 @@ class RefusalReason(enum.StrEnum):
     """The nodes speak different versions of the protocol."""
     CHAIN_ID = "chain-id"
     """The nodes follow different chains."""
+    PROTOCOLS = "protocols"
+    """One of the nodes lacks a protocol that the other cannot do without."""
+    NODE_ID = "node-id"
+    """A node id is no public key in form."""
     GENESIS = "genesis"
     """The chains have one name but do not start from the same block."""
     SELF = "self-connection"
@@ -56,16 +66,28 @@ class RefusalReason(enum.StrEnum):
 
 
 class Refusal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Why there will be no link. ``text`` says what to do: printable, at most ``limits.REASON_BYTES`` of UTF-8."""
+    """Why there will be no link. ``reason`` is a ``RefusalReason``, or a word of another release, passed on as it came;
+    ``text`` says what to do: printable, at most ``limits.REASON_BYTES`` of UTF-8."""
 
-    reason: RefusalReason
+    reason: Reason
     text: Annotated[str, Meta(max_length=limits.REASON_BYTES)]
 
 
+class Announcement(msgspec.Struct, frozen=True, array_like=True):
+    """The protocols that the sender speaks: number and version of each. What a later release adds is ignored."""
+
+    protocols: Annotated[
+        tuple[tuple[Annotated[int, Meta(ge=1, le=255)], Annotated[int, Meta(ge=1, le=2**16 - 1)]], ...],
+        Meta(max_length=limits.PROTOCOLS),
+    ]
+
+
 First: TypeAlias = Greeting | Refusal
+Second: TypeAlias = Announcement | Refusal
 
 _GREETING: Final = msgspec.msgpack.Decoder(Greeting)
 _REFUSAL: Final = msgspec.msgpack.Decoder(Refusal)
+_ANNOUNCEMENT: Final = msgspec.msgpack.Decoder(Announcement)
 
 
 def first_frame(message: First) -> bytes:
@@ -78,12 +100,56 @@ def first_frame(message: First) -> bytes:
     return encoded
 
 
+def second_frame(announcement: Announcement) -> bytes:
+    """The frame to send after a greeting. ``LocalError`` if a peer would take it for a fault."""
+    encoded = frame(FrameKind.ANNOUNCEMENT, msgspec.msgpack.encode(announcement))
+    outcome = read_second(encoded)
+    if isinstance(outcome, Fault):
+        raise LocalError(f"a peer would refuse this announcement as {outcome.rule}: {outcome.detail}")
+    return encoded
+
+
+def announce(registry: Registry) -> Announcement:
+    """What a node with these protocols announces."""
+    return Announcement(tuple((int(protocol.number), protocol.version) for protocol in registry.protocols))
+
+
 def read_first(received: bytes) -> tuple[First, bytes] | Fault | None:
     """The peer's first message and the bytes after it, or ``None`` until ``received``, all so far, holds it whole.
 
-    The bytes after it are the start of what the ``Inbox`` reads. A caller that asks whenever bytes arrive, until the
+    The bytes after it are the start of what ``read_second`` reads. A caller that asks whenever bytes arrive, until the
     answer is not ``None``, holds at most ``limits.GREETING_BYTES`` and what arrived last.
     """
+    found = _whole(received, (FrameKind.GREETING, FrameKind.REFUSAL), limits.GREETING_BYTES, "greeting")
+    if not isinstance(found, tuple):
+        return found
+    kind, payload, rest = found
+    if kind is FrameKind.GREETING:
+        greeting = codec.decode(_GREETING, payload, "greeting")
+        return greeting if isinstance(greeting, Fault) else (greeting, rest)
+    refusal = _refusal(payload)
+    return refusal if isinstance(refusal, Fault) else (refusal, rest)
+
+
+def read_second(received: bytes) -> tuple[Second, bytes] | Fault | None:
+    """The same for the second frame: what the peer announces, or why it wants no link."""
+    found = _whole(received, (FrameKind.ANNOUNCEMENT, FrameKind.REFUSAL), limits.ANNOUNCEMENT_BYTES, "announcement")
+    if not isinstance(found, tuple):
+        return found
+    kind, payload, rest = found
+    if kind is FrameKind.REFUSAL:
+        refusal = _refusal(payload)
+        return refusal if isinstance(refusal, Fault) else (refusal, rest)
+    try:
+        return _ANNOUNCEMENT.decode(payload), rest
+    except ValueError as error:
+        return fault("malformed-announcement", f"these bytes are no announcement: {str(error)[:100]!a}", payload)
+
+
+def _whole(
+    received: bytes, kinds: tuple[FrameKind, ...], longest: int, what: str
+) -> tuple[FrameKind, bytes, bytes] | Fault | None:
+    """The kind and payload of the frame with which ``received`` begins, and the rest; ``None`` until it is there."""
     if len(received) < HEADER_BYTES:
         return None
     (word,) = WORD.unpack_from(received)
@@ -91,19 +157,16 @@ def read_first(received: bytes) -> tuple[First, bytes] | Fault | None:
     if kind is None or length > PAYLOAD_BYTES:
         return bad_word(word)
     stop = HEADER_BYTES + length
-    if kind not in (FrameKind.GREETING, FrameKind.REFUSAL):
-        return fault("no-greeting", f"the first frame must be a greeting, not {kind.name}", received[:HEADER_BYTES])
-    if stop > limits.GREETING_BYTES:
-        return fault("greeting-too-long", f"{stop} bytes announced, {limits.GREETING_BYTES} allowed", received[:stop])
+    if kind not in kinds:
+        return fault(f"no-{what}", f"a {what} was to come, not {kind.name}", received[:HEADER_BYTES])
+    if stop > longest:
+        return fault(f"{what}-too-long", f"{stop} bytes announced, {longest} allowed", received[:stop])
     if len(received) < stop:
         return None
-    message = _decode(kind, received[HEADER_BYTES:stop])
-    return message if isinstance(message, Fault) else (message, received[stop:])
+    return kind, received[HEADER_BYTES:stop], received[stop:]
 
 
-def _decode(kind: FrameKind, payload: bytes) -> First | Fault:
-    if kind is FrameKind.GREETING:
-        return codec.decode(_GREETING, payload, "greeting")
+def _refusal(payload: bytes) -> Refusal | Fault:
     refusal = codec.decode(_REFUSAL, payload, "refusal")
     if isinstance(refusal, Fault):
         return refusal
@@ -133,6 +196,13 @@ def judge(mine: Greeting, theirs: Greeting) -> Refusal | None:
             f"this node's chain starts from {mine.genesis}, yours from {theirs.genesis}: "
             "start both from the same genesis file",
         )
+    for whose, greeting in (("this node's", mine), ("your", theirs)):
+        if len(greeting.node_id) != limits.NODE_ID_BYTES:
+            return Refusal(
+                RefusalReason.NODE_ID,
+                f"{whose} node id has {len(greeting.node_id)} bytes: an id is an Ed25519 public key, "
+                f"{limits.NODE_ID_BYTES} bytes",
+            )
     if mine.node_id == theirs.node_id:
         return Refusal(
             RefusalReason.SELF,
@@ -142,8 +212,21 @@ def judge(mine: Greeting, theirs: Greeting) -> Refusal | None:
     return None
 
 
+def agree(registry: Registry, theirs: Announcement) -> dict[int, int] | Refusal:
+    """The protocols that both speak, and the version of each; or why that is not enough."""
+    known = dict(theirs.protocols)
+    lacking = [p for p in registry.protocols if p.essential and p.number not in known]
+    if lacking:
+        names = ", ".join(f"{p.name} (number {int(p.number)})" for p in lacking)
+        return Refusal(
+            RefusalReason.PROTOCOLS, f"this node needs {names}, yours does not speak it: run a release that does"
+        )
+    mine = {int(p.number): p.version for p in registry.protocols}
+    return {number: min(version, mine[number]) for number, version in known.items() if number in mine}
+
+
 def _short(name: bytes) -> str:
-    return repr(name[:16])[1:]
+    return repr(name[:16])[1:] if name.isascii() and name.decode().isprintable() else name[:8].hex()
 
 
 class Dial(NamedTuple):

@@ -13,15 +13,30 @@ from syncfsm import limits, signed
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Chain
 from syncfsm.limits import Limits
-from syncfsm.messages import Blocks, Control, Hello
-from syncfsm.node import Config, Node
+from syncfsm.node.node import Config, Node
+from syncfsm.node.registry import STANDARD
+from syncfsm.numbers import ProtocolNumber
 from syncfsm.outputs import Disconnect, Misbehaviour, Output
+from syncfsm.protocol import Message as Control
 from syncfsm.signed import SignedChain
-from syncfsm.wire.connection import Inbox, Outbox, Run
-from syncfsm.wire.handshake import VERSION, Greeting, Refusal, first_frame, read_first
-from syncfsm_adapters.producer import Producer
-from syncfsm_adapters.store import BlockStore, MemoryStore
-from syncfsm_adapters.tcp import TcpNode
+from syncfsm.sync.messages import Blocks, Hello
+from syncfsm.wire.codec import Bad
+from syncfsm.wire.handshake import (
+    VERSION,
+    Announcement,
+    Greeting,
+    Refusal,
+    announce,
+    first_frame,
+    read_first,
+    read_second,
+    second_frame,
+)
+from syncfsm.wire.inbox import Inbox
+from syncfsm.wire.outbox import Outbox
+from syncfsm_adapters.command.producer import Producer
+from syncfsm_adapters.store.base import BlockStore, MemoryStore
+from syncfsm_adapters.tcp.node import TcpNode
 
 CHAIN_ID = b"test"
 KEY = SigningKey(b"sequencer".ljust(32))
@@ -55,6 +70,11 @@ def grow(bodies: Iterable[bytes], parent: Header = GENESIS, producer: Producer =
     return blocks
 
 
+def an_id(name: bytes) -> bytes:
+    """A node id that can be told from others by this name."""
+    return name.ljust(32, b"-")
+
+
 class Running:
     """A node under test, with all it said to its watchers and its journal."""
 
@@ -77,7 +97,7 @@ class Running:
         self.outputs: list[Output] = []
         self.journal: list[tuple[str, dict[str, Any]]] = []
         self.address = ""
-        self.tcp = TcpNode(node, store, node_id, chance=Random(1), journal=self._write, handshake=handshake)
+        self.tcp = TcpNode(node, store, an_id(node_id), chance=Random(1), journal=self._write, handshake=handshake)
         self.host = self.tcp.host
         self.host.watch(self._told)
         self._changed = trio.Event()
@@ -125,7 +145,7 @@ class Running:
 
     @property
     def partings(self) -> list[tuple[str, str]]:
-        return [(output.reason.value, output.detail) for output in self.told(Disconnect)]
+        return [(str(output.reason), output.detail) for output in self.told(Disconnect)]
 
     def grow(self, *bodies: bytes) -> None:
         for body in bodies:
@@ -143,20 +163,20 @@ class Raw:
 
     def __init__(self, stream: trio.SocketStream, early: bytes) -> None:
         self.stream = stream
-        self._inbox = Inbox(CHECK, Limits())
+        self._inbox = Inbox(CHECK, Limits(), STANDARD)
         self._early = early
 
     async def say(self, *messages: Control) -> None:
-        outbox = Outbox(Limits())
+        outbox = Outbox(Limits(), STANDARD)
         for message in messages:
-            assert outbox.control(message)
+            assert outbox.message(message)
         await self.stream.send_all(outbox.take(2**30))
 
     async def send(self, blocks: Iterable[Block]) -> None:
         """Send blocks as they are, good or bad."""
-        outbox = Outbox(Limits())
+        outbox = Outbox(Limits(), STANDARD)
         for header, body in blocks:
-            outbox.block(header, body)
+            outbox.block(ProtocolNumber.SYNC, header, body)
         await self.stream.send_all(outbox.take(2**30))
 
     async def heard(self) -> list[Control | Blocks]:
@@ -165,9 +185,11 @@ class Raw:
         with trio.fail_after(10):
             data = self._early
             while True:
-                for item in self._inbox.feed(data):
-                    assert isinstance(item, Run | Control)
-                    found.append(Blocks(item.headers) if isinstance(item, Run) else item)
+                self._inbox.feed(data)
+                while self._inbox.more:
+                    for item in self._inbox.take():
+                        assert not isinstance(item, Bad)
+                        found.append(Blocks(item.headers) if isinstance(item, Blocks) else item)
                 if not (data := await self.stream.receive_some(2**16)):
                     return found
 
@@ -176,7 +198,7 @@ class Raw:
 
 
 def greeting(node_id: bytes = b"raw", version: int = VERSION, chain_id: bytes = CHAIN_ID) -> Greeting:
-    return Greeting(version, chain_id, node_id, GENESIS.point)
+    return Greeting(version, chain_id, an_id(node_id), GENESIS.point)
 
 
 @asynccontextmanager
@@ -190,14 +212,27 @@ async def connected(address: str) -> AsyncIterator[trio.SocketStream]:
 async def raw(address: str, mine: Greeting | None = None) -> AsyncIterator[Raw]:
     """A raw peer that has shaken hands with the node at ``address``."""
     async with connected(address) as stream:
-        await stream.send_all(first_frame(mine or greeting()))
+        await stream.send_all(first_frame(mine or greeting()) + second_frame(announce(STANDARD)))
         received = b""
         with trio.fail_after(10):
-            while (outcome := read_first(received)) is None:
+            while (told := _announced(received)) is None:
                 received += await stream.receive_some(limits.GREETING_BYTES)
-        assert isinstance(outcome, tuple)
-        assert isinstance(outcome[0], Greeting)
-        yield Raw(stream, outcome[1])
+        yield Raw(stream, told)
+
+
+def _announced(received: bytes) -> bytes | None:
+    """What follows the node's greeting and announcement; ``None`` until they are there."""
+    first = read_first(received)
+    if first is None:
+        return None
+    assert isinstance(first, tuple)
+    assert isinstance(first[0], Greeting)
+    second = read_second(first[1])
+    if second is None:
+        return None
+    assert isinstance(second, tuple)
+    assert isinstance(second[0], Announcement)
+    return second[1]
 
 
 async def refusal(stream: trio.SocketStream) -> Refusal:
@@ -208,10 +243,12 @@ async def refusal(stream: trio.SocketStream) -> Refusal:
             received += data
     outcome = read_first(received)
     assert isinstance(outcome, tuple)
-    second = read_first(outcome[1])
-    assert isinstance(second, tuple)
-    assert isinstance(second[0], Refusal)
-    return second[0]
+    told = read_second(outcome[1])
+    assert isinstance(told, tuple)
+    third = read_first(told[1])
+    assert isinstance(third, tuple)
+    assert isinstance(third[0], Refusal)
+    return third[0]
 
 
 def hello(head: Header = GENESIS) -> Hello:

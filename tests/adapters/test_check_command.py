@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from syncfsm_adapters.check_command import NEEDED
-from syncfsm_adapters.cli import MISTAKE, NOT_SHOWN, OK, main
+from syncfsm_adapters.command.check import NEEDED
+from syncfsm_adapters.command.cli import MISTAKE, NOT_SHOWN, OK, main
 
 ROOT = Path(__file__).parents[2]
 WORLDS = """
@@ -105,20 +105,22 @@ def test_what_must_be_reached_and_is_not_has_no_story(
 
 def test_a_table_that_is_not_sound_is_told_first(worlds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     worlds.write_text(
-        "import attrs\nfrom spec.building import Setting, a1, g\nfrom syncfsm.check import with_rules\n"
-        "from syncfsm.link import TABLE\n"
+        "import attrs\nfrom syncfsm.check import with_rules\nfrom syncfsm.sync.protocol import TABLE\n"
+        "from syncfsm_spec.kit.trees import a1, g\nfrom syncfsm_spec.settings import Setting\n"
         "world = Setting().two('w', [g], [g, a1], [], connects=1, cuts=0)\n"
         "unsound = with_rules(world, attrs.evolve(TABLE, rules=TABLE.rules[:-1]))\n"
         "STANDARD = (unsound,)\ndel world\n"
     )
     main(["check", str(worlds), "--stories", str(worlds.parent)])
-    assert capsys.readouterr().out.startswith("table link is not sound: (closed, greet) has no row")
+    assert capsys.readouterr().out.startswith("table sync is not sound: (closed, greet) has no row")
 
 
 @pytest.mark.parametrize("package", NEEDED)
 @pytest.mark.parametrize("command", [["check", "--list"], ["check"], ["replay", "story.ndjson"]])
 def test_what_is_not_installed_is_told_in_one_line(package: str, command: list[str]) -> None:
-    blocked = f"import sys; sys.modules[{package!r}] = None; from syncfsm_adapters.cli import main; sys.exit(main())"
+    blocked = (
+        f"import sys; sys.modules[{package!r}] = None; from syncfsm_adapters.command.cli import main; sys.exit(main())"
+    )
     result = subprocess.run([sys.executable, "-c", blocked, *command], capture_output=True, text=True, check=False)
     assert result.returncode == MISTAKE
     assert result.stderr == f"syncfsm: not installed: {package}; run: pip install 'syncfsm[check]'\n"

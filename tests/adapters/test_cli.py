@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from syncfsm import signed
-from syncfsm.link import TABLE
-from syncfsm_adapters.cli import PIPE_CLOSED
-from syncfsm_adapters.sqlite_store import SqliteStore
+from syncfsm.node.registry import STANDARD
+from syncfsm_adapters.command.cli import PIPE_CLOSED
+from syncfsm_adapters.store.sqlite import SqliteStore
 
 KEY = "0b" * 32
 
@@ -51,11 +51,12 @@ def made_of(folder: Path, payloads: str, blocks: int, given: bytes = b"") -> lis
 
 
 def test_the_table_command_prints_the_rules() -> None:
-    assert run("table", "link").stdout.decode() == TABLE.markdown()
-    assert run("table", "link", "--format", "mermaid").stdout.decode() == TABLE.mermaid()
+    for name, table in STANDARD.tables.items():
+        assert run("table", name).stdout.decode() == table.markdown()
+        assert run("table", name, "--format", "mermaid").stdout.decode() == table.mermaid()
 
 
-@pytest.mark.parametrize("command", ["table link", "check --list", "check --world full-locator", "node", "outage"])
+@pytest.mark.parametrize("command", ["table sync", "check --list", "check --world full-locator", "node", "outage"])
 def test_a_reader_that_leaves_ends_the_command_quietly(command: str, tmp_path: Path) -> None:
     """Also when the line that nobody reads is written in the middle of a network."""
     arguments = sequencer(tmp_path) if command == "node" else command.split()

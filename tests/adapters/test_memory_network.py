@@ -10,16 +10,17 @@ import attrs
 import pytest
 
 from syncfsm.errors import LocalError
-from syncfsm.events import Connected, Event, Say, Tick
-from syncfsm.limits import Limits
-from syncfsm.link import Strategy
-from syncfsm.messages import Note, Parting
-from syncfsm.node import Config
-from syncfsm.outputs import Deliver, Disconnect, HeadMoved, Misbehaviour
-from syncfsm_adapters.memory import MemoryNetwork
-from syncfsm_adapters.memory_pipes import Path
-from syncfsm_adapters.memory_world import Blocks, Meter, PlainBlocks, Producer, SignedBlocks, line, mesh, regular, star
-from syncfsm_adapters.store import MemoryStore
+from syncfsm.events import Connected, Event, Tick
+from syncfsm.limits import Limits, Strategy
+from syncfsm.node.node import Config
+from syncfsm.notes.messages import Note
+from syncfsm.notes.types import Deliver, Say
+from syncfsm.outputs import Disconnect, HeadMoved, Misbehaviour
+from syncfsm.peer.messages import Parting
+from syncfsm_adapters.memory.network import MemoryNetwork
+from syncfsm_adapters.memory.pipes import Path
+from syncfsm_adapters.memory.world import Blocks, Meter, PlainBlocks, Producer, SignedBlocks, line, mesh, regular, star
+from syncfsm_adapters.store.base import MemoryStore
 
 QUICK = Limits(keepalive=0.5, silence=2.0)
 
@@ -53,7 +54,7 @@ class Log:
     def of(self, kind: type) -> list[tuple[float, str, object]]:
         return [entry for entry in self.outputs if isinstance(entry[2], kind)]
 
-    def partings(self) -> list[tuple[str, str, Parting]]:
+    def partings(self) -> list[tuple[str, str, str]]:
         return [(name, out.peer, out.reason) for _, name, out in self.outputs if isinstance(out, Disconnect)]
 
 

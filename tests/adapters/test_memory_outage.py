@@ -3,8 +3,8 @@
 import pytest
 
 from syncfsm.errors import LocalError
-from syncfsm_adapters.memory_outage import Mode, Story, Topology, outage
-from syncfsm_adapters.memory_pipes import Path
+from syncfsm_adapters.memory.outage import Mode, Story, Topology, outage
+from syncfsm_adapters.memory.pipes import Path
 
 MODES = pytest.mark.parametrize("mode", ["network", "crash"])
 

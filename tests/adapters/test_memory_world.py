@@ -1,10 +1,10 @@
 """Worlds for the network in memory: topologies, and one hundred nodes that live for a minute."""
 
-from syncfsm.node import Config
-from syncfsm_adapters.memory import MemoryNetwork
-from syncfsm_adapters.memory_pipes import Path
-from syncfsm_adapters.memory_world import Meter, PlainBlocks, Producer, line, mesh, regular, star
-from syncfsm_adapters.store import MemoryStore
+from syncfsm.node.node import Config
+from syncfsm_adapters.memory.network import MemoryNetwork
+from syncfsm_adapters.memory.pipes import Path
+from syncfsm_adapters.memory.world import Meter, PlainBlocks, Producer, line, mesh, regular, star
+from syncfsm_adapters.store.base import MemoryStore
 
 
 def test_topologies() -> None:

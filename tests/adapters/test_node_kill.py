@@ -17,7 +17,7 @@ import pytest
 
 from syncfsm import signed
 from syncfsm.blocks import Point
-from syncfsm_adapters.sqlite_store import SqliteStore
+from syncfsm_adapters.store.sqlite import SqliteStore
 
 CHAIN = "kills"
 INTERVAL = "0.02"

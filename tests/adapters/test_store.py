@@ -15,8 +15,8 @@ from syncfsm.blocks import Header, Point
 from syncfsm.chain import Chain, Outcome
 from syncfsm.errors import LocalError
 from syncfsm.limits import Limits
-from syncfsm_adapters.sqlite_store import SqliteStore
-from syncfsm_adapters.store import BlockStore, Change, MemoryStore, Standing, load_chain
+from syncfsm_adapters.store.base import BlockStore, Change, MemoryStore, Standing, load_chain
+from syncfsm_adapters.store.sqlite import SqliteStore
 
 CHAIN = b"test-chain"
 GENESIS = Header(0, b"genesis", b"", b"", 0, b"")

@@ -12,8 +12,8 @@ import pytest
 
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
-from syncfsm_adapters import sqlite_store
-from syncfsm_adapters.sqlite_store import ORDINAL_BITS, Promise, SqliteStore
+from syncfsm_adapters.store import sqlite
+from syncfsm_adapters.store.sqlite import ORDINAL_BITS, Promise, SqliteStore
 
 CHAIN = b"test-chain"
 GENESIS = Header(0, b"genesis", b"", b"", 0, b"")
@@ -78,7 +78,7 @@ def test_a_file_in_use_is_refused(path: Path) -> None:
     with pytest.raises(LocalError, match=r"node.db is in use by another process. Stop that one"):
         reopen(path)
     script = (
-        "import sys; from syncfsm.blocks import Header; from syncfsm_adapters.sqlite_store import SqliteStore\n"
+        "import sys; from syncfsm.blocks import Header; from syncfsm_adapters.store.sqlite import SqliteStore\n"
         "SqliteStore.open(sys.argv[1], Header(0, b'genesis', b'', b'', 0, b''), b'test-chain')"
     )
     other = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
@@ -169,8 +169,8 @@ def flip(path: Path) -> None:
 def zero_page(path: Path) -> None:
     """Lose a page in the middle, which holds headers."""
     content = bytearray(path.read_bytes())
-    page = content.index(b"proof") // sqlite_store.PAGE_BYTES
-    content[page * sqlite_store.PAGE_BYTES : (page + 1) * sqlite_store.PAGE_BYTES] = bytes(sqlite_store.PAGE_BYTES)
+    page = content.index(b"proof") // sqlite.PAGE_BYTES
+    content[page * sqlite.PAGE_BYTES : (page + 1) * sqlite.PAGE_BYTES] = bytes(sqlite.PAGE_BYTES)
     path.write_bytes(content)
 
 
@@ -182,7 +182,7 @@ DAMAGE = {
     "not a database": (overwrite, "file is not a database"),
     "empty": (truncate(0), "it is not a block store, or its first page is lost"),
     "cut in the first page": (truncate(1000), "malformed|not a database|first page is lost"),
-    "cut by a page": (truncate(-sqlite_store.PAGE_BYTES), "database disk image is malformed"),
+    "cut by a page": (truncate(-sqlite.PAGE_BYTES), "database disk image is malformed"),
     "lost page": (zero_page, "malformed"),
     "flipped bit": (flip, "the header at height 6 does not match its checksum"),
     "another program's": (sql("PRAGMA application_id = 77"), "it is not a block store"),

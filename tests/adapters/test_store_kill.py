@@ -10,8 +10,8 @@ import pytest
 
 from syncfsm.blocks import Header, Point
 from syncfsm.limits import Limits
-from syncfsm_adapters.sqlite_store import SqliteStore
-from syncfsm_adapters.store import load_chain
+from syncfsm_adapters.store.base import load_chain
+from syncfsm_adapters.store.sqlite import SqliteStore
 
 CHILD = Path(__file__).with_name("store_kill_child.py")
 GENESIS = Header(0, b"genesis", b"", b"", 0, b"")

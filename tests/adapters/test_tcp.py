@@ -13,14 +13,14 @@ import trio
 import trio.testing
 
 from syncfsm.errors import LocalError
-from syncfsm.events import Say
 from syncfsm.limits import Limits
-from syncfsm.messages import Note
-from syncfsm.outputs import Deliver, HeadMoved
-from syncfsm_adapters import tcp
-from syncfsm_adapters.dialer import LONGEST, SHORTEST, Backoff, parse_address
-from syncfsm_adapters.sqlite_store import SqliteStore
-from syncfsm_adapters.store import MemoryStore, load_chain
+from syncfsm.notes.messages import Note
+from syncfsm.notes.types import Deliver, Say
+from syncfsm.outputs import HeadMoved
+from syncfsm_adapters.connect import target
+from syncfsm_adapters.connect.backoff import LONGEST, SHORTEST, Backoff, parse_address
+from syncfsm_adapters.store.base import MemoryStore, load_chain
+from syncfsm_adapters.store.sqlite import SqliteStore
 from tests.adapters.tcp_nodes import CHAIN_ID, GENESIS, PRODUCER, Running, grow, in_trio, start
 
 CHANCE = Random(5)
@@ -101,7 +101,7 @@ async def test_nodes_that_dial_each_other_keep_exactly_one_link() -> None:
             for node, other in ((a, b), (b, a), (a, b)):
                 node.grow(b"block")
                 await other.at(node.host.head)
-            (link_a,), (link_b,) = a.tcp.connections.values(), b.tcp.connections.values()
+            (link_a,), (link_b,) = a.tcp.links.values(), b.tcp.links.values()
             assert link_a.dial.by_me != link_b.dial.by_me
             nursery.cancel_scope.cancel()
         assert a.rules == b.rules == []
@@ -141,10 +141,10 @@ async def test_a_peer_that_connects_anew_replaces_its_old_connection() -> None:
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         await start(nursery, first, node)
-        await node.until(lambda: node.tcp.connections)
+        await node.until(lambda: node.tcp.links)
         await start(nursery, again, node)
         assert await node.parted() == ("duplicate", "")
-        assert len(node.tcp.connections) == 1
+        assert len(node.tcp.links) == 1
         assert await first.parted() == ("peer-left", "duplicate")
         nursery.cancel_scope.cancel()
 
@@ -166,7 +166,7 @@ async def test_a_note_comes_after_its_block_and_overtakes_what_is_queued() -> No
     async with trio.open_nursery() as nursery:
         await start(nursery, full)
         await start(nursery, new, full)
-        await full.until(lambda: full.tcp.connections)
+        await full.until(lambda: full.tcp.links)
         for header, _ in (blocks[0], blocks[-1], blocks[20]):
             full.host.feed(Say(Note(b"%d" % header.height, header.point), trio.current_time()))
         full.host.feed(Say(Note(b"0"), trio.current_time()))
@@ -194,7 +194,7 @@ async def test_shutdown_says_why_and_closes_all(tmp_path: Path) -> None:
             await start(inner, going)
             for node in staying:
                 await start(nursery, node, going)
-            await going.until(lambda: len(going.tcp.connections) == 3)
+            await going.until(lambda: len(going.tcp.links) == 3)
             going.grow(b"last")
             going.tcp.stop()
         for node in staying:
@@ -259,7 +259,7 @@ class Watched(Backoff):
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the back-off of the only node that dials is told and asked."""
-    monkeypatch.setattr(tcp, "Backoff", Watched)
+    monkeypatch.setattr(target, "Backoff", Watched)
     monkeypatch.setattr(Watched, "calls", [])
     return Watched.calls
 

@@ -10,12 +10,13 @@ from nacl.signing import SigningKey
 
 from syncfsm import signed
 from syncfsm.limits import Limits
-from syncfsm.messages import Bye, Parting, Ping
+from syncfsm.peer.messages import Bye, Parting, Ping
+from syncfsm.peer.protocol import PEER
 from syncfsm.wire.frames import FrameKind, frame_word
 from syncfsm.wire.handshake import VERSION, Greeting, RefusalReason, first_frame
-from syncfsm_adapters import tcp
-from syncfsm_adapters.producer import Producer
-from syncfsm_adapters.store import MemoryStore
+from syncfsm_adapters.command.producer import Producer
+from syncfsm_adapters.store.base import MemoryStore
+from syncfsm_adapters.tcp import node as node_of
 from tests.adapters.tcp_nodes import (
     CHAIN_ID,
     GENESIS,
@@ -96,7 +97,7 @@ async def test_a_refusal_says_what_to_do(mine: Greeting, reason: RefusalReason, 
 
 FIRST_BYTES = [
     (b"GET / HTTP/1.1\r\n\r\n", "unknown-frame"),
-    (frame_word(FrameKind.CONTROL, 2) + b"\x91\x03", "no-greeting"),
+    (frame_word(FrameKind.MESSAGE, 2) + b"\x91\x03", "no-greeting"),
     (frame_word(FrameKind.GREETING, 4000), "greeting-too-long"),
     (frame_word(FrameKind.GREETING, 4) + b"junk", "malformed-greeting"),
     (first_frame(greeting())[:-1], "closed"),
@@ -134,7 +135,7 @@ async def test_who_says_nothing_is_given_up_and_dialled_again() -> None:
 
 @in_trio
 async def test_connections_that_do_not_greet_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tcp, "STRANGERS", 1)
+    monkeypatch.setattr(node_of, "STRANGERS", 1)
     node = Running(b"node")
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
@@ -173,7 +174,7 @@ async def garbage(peer: Raw) -> None:
 
 
 async def oversized_frame(peer: Raw) -> None:
-    await peer.stream.send_all(frame_word(FrameKind.CONTROL, 2**24 - 1))
+    await peer.stream.send_all(frame_word(FrameKind.MESSAGE, 2**24 - 1))
 
 
 async def second_greeting(peer: Raw) -> None:
@@ -256,8 +257,8 @@ async def test_a_link_too_many_is_refused_with_the_reason() -> None:
         await start(nursery, node)
         async with raw(node.address), raw(node.address, greeting(b"second")) as second:
             assert await second.last_word() == Bye(Parting.FULL)
-            assert len(node.tcp.connections) == 1
-        await node.until(lambda: not node.tcp.connections)
+            assert len(node.tcp.links) == 1
+        await node.until(lambda: not node.tcp.links)
         await syncs(nursery, node)
         nursery.cancel_scope.cancel()
 
@@ -268,7 +269,7 @@ async def test_a_peer_that_goes_without_a_word_is_lost_and_nobody_is_blamed() ->
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         async with raw(node.address):
-            await node.until(lambda: node.tcp.connections)
+            await node.until(lambda: node.tcp.links)
         assert await node.parted() == ("lost", "the connection ended")
         assert node.rules == []
         nursery.cancel_scope.cancel()
@@ -304,20 +305,20 @@ async def test_a_peer_that_does_not_read_costs_a_bounded_amount_and_holds_nobody
         await start(nursery, node)
         async with raw(node.address) as peer:
             await peer.say(hello())  # the node begins to stream 19 MiB
-            await node.until(lambda: node.tcp.connections)
-            ((name, connection),) = node.tcp.connections.items()
+            await node.until(lambda: node.tcp.links)
+            ((name, connection),) = node.tcp.links.items()
             largest = 0
 
             def weigh(output: object, now: float) -> None:
                 nonlocal largest
-                assert connection.outbox.pending_control <= chosen.control
+                assert connection.session.pending <= chosen.control
                 if name in node.host.node.links:
-                    largest = max(largest, chosen.room - node.host.node.links[name].room)
+                    largest = max(largest, chosen.room - node.host.node.all(PEER)[name].room)
 
             node.host.watch(weigh)
             await start(nursery, good, node)
             await good.at(LARGE[-1][0].point)
-            assert name in node.tcp.connections
+            assert name in node.tcp.links
             with pytest.raises(trio.BrokenResourceError):
                 await talk_on(peer)
         assert 0 < largest <= chosen.room + LARGE[0][0].cost
@@ -334,9 +335,9 @@ async def test_shutdown_does_not_wait_for_a_peer_that_does_not_read() -> None:
         await start(nursery, node)
         async with raw(node.address) as peer:
             await peer.say(hello())
-            await node.until(lambda: node.tcp.connections)
+            await node.until(lambda: node.tcp.links)
             node.tcp.stop()
-            while node.tcp.connections:
+            while node.tcp.links:
                 await trio.lowlevel.checkpoint()
             with pytest.raises(trio.BrokenResourceError):
                 await talk_on(peer)

@@ -5,10 +5,14 @@ from random import Random
 import trio
 
 from syncfsm.limits import Limits
-from syncfsm.messages import Bye, Finality, Found, Note, Parting, Ping, Pong
-from syncfsm.wire.connection import Outbox
+from syncfsm.node.registry import STANDARD
+from syncfsm.notes.messages import Note
+from syncfsm.numbers import ProtocolNumber
+from syncfsm.peer.messages import Bye, Parting, Ping, Pong
+from syncfsm.sync.messages import Finality, Found
 from syncfsm.wire.frames import FrameKind, frame_word
-from syncfsm.wire.handshake import Refusal, RefusalReason, first_frame
+from syncfsm.wire.handshake import Refusal, RefusalReason, announce, first_frame, second_frame
+from syncfsm.wire.outbox import Outbox
 from tests.adapters.tcp_nodes import GENESIS, Running, connected, greeting, grow, hello, in_trio, start
 
 CONNECTIONS = 300
@@ -22,21 +26,21 @@ REFUSAL = first_frame(Refusal(RefusalReason.BANNED, "go away"))
 
 def conversation(chance: Random) -> bytes:
     """What a peer could say, in an order that need not make sense."""
-    outbox = Outbox(Limits())
+    outbox = Outbox(Limits(), STANDARD)
     for _ in range(chance.randrange(1, 12)):
         branch = chance.choice((CHAIN, OTHER))
         header, body = chance.choice(branch)
         what = chance.randrange(4)
         if what == 0:
             for block in branch[: chance.randint(1, len(branch))]:
-                outbox.block(*block)
+                outbox.block(ProtocolNumber.SYNC, *block)
         elif what == 1:
-            outbox.block(header, body)
+            outbox.block(ProtocolNumber.SYNC, header, body)
         else:
             about = Note(b"note", header.point), Found(header.point), Finality(header.point)
-            outbox.control(chance.choice((hello(header), Ping(), Pong(), *about)))
+            outbox.message(chance.choice((hello(header), Ping(), Pong(), *about)))
     if chance.random() < 0.2:
-        outbox.control(Bye(chance.choice(list(Parting))))
+        outbox.message(Bye(chance.choice(list(Parting))))
     return b"".join(iter(lambda: outbox.take(chance.randrange(1, 100_000)), b""))
 
 
@@ -58,7 +62,8 @@ def made_up(chance: Random) -> bytes:
 
 
 def attack(chance: Random) -> bytes:
-    first = REFUSAL if chance.random() < 0.1 else first_frame(greeting(chance.randbytes(4)))
+    meeting = first_frame(greeting(chance.randbytes(4))) + second_frame(announce(STANDARD))
+    first = REFUSAL if chance.random() < 0.1 else meeting
     if chance.random() < 0.2:
         first = damaged(first, chance)
     return first + chance.choice((damaged(conversation(chance), chance), made_up(chance), chance.randbytes(5000)))
@@ -87,7 +92,7 @@ async def test_no_bytes_bring_a_node_down() -> None:
         async with trio.open_nursery() as attackers:
             for _ in range(CONNECTIONS):
                 attackers.start_soon(one, attack(chance))
-        await node.until(lambda: not node.tcp.connections)
+        await node.until(lambda: not node.tcp.links)
         assert not node.host.node.links
         assert {header.id for header in node.host.store.headers_from_base()} <= SIGNED
         assert len(set(node.rules)) >= 8  # the attacks are of many kinds

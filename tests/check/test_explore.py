@@ -7,7 +7,6 @@ import attrs
 import numpy as np
 import pytest
 
-from spec.building import LOCATOR, STREAMING, Setting, a1, a2, b1, b2, finalises, g, makes, time_passes
 from syncfsm.check import (
     Always,
     Choice,
@@ -29,9 +28,14 @@ from syncfsm.check.packing import Layout
 from syncfsm.check.report import HOLDS, OPEN, REACHED, VIOLATED, never_fired, report, verdicts
 from syncfsm.check.world import State
 from syncfsm.errors import LocalError
-from syncfsm.link import TABLE, Event, Link, View
-from syncfsm.messages import Parting, Pong
 from syncfsm.outputs import Output, Send
+from syncfsm.peer.messages import Parting, Pong
+from syncfsm.peer.protocol import TABLE
+from syncfsm.peer.types import Event, Peer
+from syncfsm.protocol import View
+from syncfsm_spec.kit.moves import finalises, makes, time_passes
+from syncfsm_spec.kit.trees import a1, a2, b1, b2, g
+from syncfsm_spec.settings import LOCATOR, STREAMING, Setting
 
 SMALL = [
     Setting(strategy=strategy, overtaking=True, partings=(Parting.OUT_OF_STEP,)).two(
@@ -199,8 +203,8 @@ def test_a_run_without_end_begins_as_early_and_is_as_short_as_can_be() -> None:
 def test_messages_for_ever_are_found_though_the_world_has_no_end() -> None:
     """Every sign of life is answered by two: the lines get longer and longer, and no state comes twice."""
 
-    def twice(link: Link, message: None, view: View) -> tuple[Link, tuple[Output, ...]]:
-        return link, (Send(link.peer, Pong()), Send(link.peer, Pong()))
+    def twice(peer: Peer, message: Pong, view: View) -> tuple[Peer, tuple[Output, ...]]:
+        return peer, (Send(peer.peer, Pong()), Send(peer.peer, Pong()))
 
     rules = tuple(attrs.evolve(rule, action="twice") if rule.event == (Event.PONG,) else rule for rule in TABLE.rules)
     table = attrs.evolve(TABLE, rules=rules, actions={**TABLE.actions, "twice": twice})

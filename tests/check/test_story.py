@@ -6,9 +6,9 @@ import attrs
 import pytest
 
 from model_tests.mutants import MUTANTS
-from spec.worlds import forks
 from syncfsm.check import Choice, Exploration, Settles, Step, World, diagram, story
-from syncfsm.link import Strategy
+from syncfsm.limits import Strategy
+from syncfsm_spec.sync.worlds import forks
 
 MUTANT = next(mutant for mutant in MUTANTS if mutant.name == "forget-giver")
 

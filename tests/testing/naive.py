@@ -3,8 +3,9 @@
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
 from syncfsm.events import Connected, Event, Finalised, Lost, Produced, Received
-from syncfsm.messages import Blocks, Parting
 from syncfsm.outputs import Accepted, Disconnect, FinalMoved, HeadMoved, Output, SendBlocks
+from syncfsm.peer.messages import Parting
+from syncfsm.sync.messages import Blocks
 from syncfsm.testing import GENESIS
 
 

@@ -89,7 +89,7 @@ def test_the_text_of_a_failure_makes_the_network_again() -> None:
 DIGEST = """
 from hashlib import sha256
 from model_tests.test_byzantine import beside, started
-from syncfsm.link import Strategy
+from syncfsm.limits import Strategy
 from syncfsm.testing import BYZANTINE, Faults, Luck, run_safety_then_liveness
 digest = sha256()
 for seed, evil in enumerate(BYZANTINE):

@@ -12,9 +12,9 @@ from syncfsm import signed
 from syncfsm.blocks import Header
 from syncfsm.chain import Chain
 from syncfsm.errors import LocalError
-from syncfsm.link import TABLE
-from syncfsm.node import Config, Node
+from syncfsm.node.node import Config, Node
 from syncfsm.signed import SignedChain
+from syncfsm.sync.protocol import SYNC
 from syncfsm.testing import (
     Byzantine,
     Equivocator,
@@ -131,10 +131,11 @@ def test_what_is_no_trace_is_refused(lines: list[str]) -> None:
 
 def test_each_machine_counts_its_own_rows() -> None:
     class First(SyncMachine):
-        rows = RowCount(attrs.evolve(TABLE))
+        rows = RowCount(attrs.evolve(SYNC.table))
 
     class Second(First):
         pass
 
     assert len({id(machine.rows) for machine in (SyncMachine, First, Second)}) == 3
-    assert Second.rows.table is First.rows.table
+    assert Second.rows.tables == First.rows.tables
+    assert Second.rows.tables["sync"] is not SYNC.table

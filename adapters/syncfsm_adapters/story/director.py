@@ -17,10 +17,10 @@ import trio
 
 from syncfsm import signed
 from syncfsm.errors import LocalError
-from syncfsm_adapters.sqlite_store import SqliteStore
+from syncfsm_adapters.store.sqlite import SqliteStore
+from syncfsm_adapters.story.cable import Cable
+from syncfsm_adapters.story.figures import Account, Line, figures
 from syncfsm_adapters.story.plan import LOST, SEQUENCER, WARM_BLOCKS, Plan, Scene
-from syncfsm_adapters.story.relay import Cable
-from syncfsm_adapters.story.report import Account, Line, figures
 
 CHAIN = "outage"
 Say = Callable[[str], None]

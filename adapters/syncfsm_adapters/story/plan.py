@@ -63,6 +63,7 @@ class Scene:
     id: str = ""
     alive: bool = False
     address: str = ""
+    node_id: str = ""
     links: dict[str, str] = attrs.field(factory=dict)
     """By peer: the state of the link."""
     public_key: str = ""
@@ -73,7 +74,7 @@ class Scene:
         match line["event"]:
             case "started":
                 self.alive, self.links = True, {}
-                self.public_key = line["public_key"]
+                self.public_key, self.node_id = line["public_key"], line["id"]
                 self.height = int(line["head"].split(":")[0])
             case "listening":
                 self.address = line["address"]

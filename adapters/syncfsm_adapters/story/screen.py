@@ -22,10 +22,12 @@ def table(director: Director) -> Table:
     picture = Table(title=director.phase, title_justify="left", expand=False)
     for name in ("node", "head", "lag", "links"):
         picture.add_column(name, justify="right" if name in ("head", "lag") else "left")
+    names = {scene.node_id[:16]: scene.name for scene in director.scenes.values()}
     for scene in director.scenes.values():
         lag = source.height - scene.height
         links = " ".join(
-            f"[{STYLES.get(state, 'white')}]{peer[:3]}:{state}[/]" for peer, state in sorted(scene.links.items())
+            f"[{STYLES.get(state, 'white')}]{names.get(peer, peer)[:3]}:{state}[/]"
+            for peer, state in sorted(scene.links.items(), key=lambda link: names.get(link[0], link[0]))
         )
         shown = links or ("[red]no links[/]" if scene.alive else "[red]down[/]")
         style = "bold" if scene.name == LOST else ""

@@ -1,0 +1,168 @@
+"""The command line: ``syncfsm node``, ``outage``, ``check``, ``replay``, ``table``.
+
+Exit codes: 0 all is well, 1 what was to be shown was not shown, 2 a mistake in what was asked for, 130 interrupted,
+141 whoever read the output has left.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from syncfsm import __version__
+from syncfsm.errors import LocalError
+from syncfsm.limits import Strategy
+from syncfsm.node.registry import STANDARD
+from syncfsm_adapters.command.check import CHECK_HELP, REPLAY_HELP, add_check, add_replay
+from syncfsm_adapters.host.journal import FORMATS
+from syncfsm_adapters.host.mistakes import one_mistake
+from syncfsm_adapters.story.plan import MODES
+
+OK, NOT_SHOWN, MISTAKE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+TABLES: Final = STANDARD.tables
+NODE_HELP: Final = """Run one node until SIGINT or SIGTERM: a sequencer (--key) makes blocks, a full node (--public-key)
+follows. It prints one line for every change of state: the head, a link, a final point, a parting, a peer's fault."""
+OUTAGE_HELP: Final = """Tell the story this library is for. A sequencer and full nodes, each a process of its own with
+its own SQLite file, meshed over TCP on this machine, make and share blocks; node A loses its link at height X, comes
+back when the sequencer is GAP blocks further, and must be at the live head within one block time, with no gap and no
+duplicate. Exits with 0 if it was, and all files agree."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code. A mistake of the user's is one line on standard error. A reader that has left, as
+    ``head`` does, ends the command without a word."""
+    given = parser().parse_args(arguments)
+    try:
+        code = int(given.run(given))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return PIPE_CLOSED
+    except LocalError as error:
+        print(f"syncfsm: {error}", file=sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their flags."""
+    top = argparse.ArgumentParser(prog="syncfsm", description="Keeps the blocks of many nodes in step.")
+    top.add_argument("--version", action="version", version=f"syncfsm {__version__}")
+    commands = top.add_subparsers(required=True, metavar="command")
+    _node(commands.add_parser("node", help="run one node", description=NODE_HELP))
+    _outage(commands.add_parser("outage", help="lose a node and get it back", description=OUTAGE_HELP))
+    add_check(commands.add_parser("check", help="explore worlds exhaustively", description=CHECK_HELP))
+    add_replay(commands.add_parser("replay", help="run a saved story again", description=REPLAY_HELP))
+    table = commands.add_parser("table", help="print a protocol, from its rules")
+    table.add_argument("name", choices=sorted(TABLES), help="which protocol")
+    table.add_argument("--format", choices=("markdown", "mermaid"), default="markdown", help="default: %(default)s")
+    table.set_defaults(run=_print_table)
+    return top
+
+
+def _node(node: argparse.ArgumentParser) -> None:
+    node.add_argument("--config", metavar="FILE", help="TOML file with the settings below, '_' for '-'; flags win")
+    node.add_argument("--name", help="what this node is called in its journal")
+    node.add_argument("--chain", help="which chain; peers of another one are refused (default: demo)")
+    node.add_argument("--store", metavar="FILE", help="SQLite file of the blocks; made if it does not exist")
+    node.add_argument(
+        "--node-key",
+        metavar="FILE",
+        help="its public half is the node's id; made if not there (default: STORE.id)",
+    )
+    node.add_argument("--listen", metavar="HOST:PORT", help="take connections here; port 0 takes any free one")
+    node.add_argument(
+        "--peer", action="append", dest="peers", metavar="HOST:PORT", help="stay linked to it; repeatable"
+    )
+    node.add_argument("--key", metavar="FILE", help="be the sequencer; the signing key, made if it does not exist")
+    node.add_argument("--public-key", metavar="HEX", help="follow the sequencer that printed this key")
+    node.add_argument("--interval", type=float, metavar="S", help="seconds between blocks (default: 0.2)")
+    node.add_argument("--payloads", metavar="FROM", help="a file or - (one a line), or a directory (one a file)")
+    node.add_argument("--payload-bytes", type=int, metavar="N", help="size of payloads it makes up (default: 1024)")
+    node.add_argument("--blocks", type=int, metavar="N", help="make no more than N blocks, then only serve")
+    node.add_argument("--final-after", type=int, metavar="N", help="blocks in a batch; older batches are final")
+    node.add_argument("--strategy", choices=[s.value for s in Strategy], help="how to search (default: locator)")
+    node.add_argument("--retention", type=int, metavar="N", help="headers kept below the final point")
+    node.add_argument("--keepalive", type=float, metavar="S", help="silence before asking for a sign of life")
+    node.add_argument("--silence", type=float, metavar="S", help="silence before a link is given up")
+    node.add_argument("--log", choices=FORMATS, help="default: text on a terminal, else json")
+    node.set_defaults(run=_run_node)
+
+
+def _outage(outage: argparse.ArgumentParser) -> None:
+    outage.add_argument("--followers", type=int, default=4, metavar="N", help="full nodes (default: %(default)s)")
+    outage.add_argument("--interval", type=float, default=0.2, metavar="S", help="block time (default: %(default)s)")
+    mode_help = "links stop carrying bytes silently, or the process is killed (default: %(default)s)"
+    outage.add_argument("--mode", choices=MODES, default="network", help=mode_help)
+    outage.add_argument("--gap", type=int, default=100, metavar="N", help="blocks missed (default: %(default)s)")
+    outage.add_argument("--tail", type=int, default=11, metavar="N", help="blocks after it (default: %(default)s)")
+    outage.add_argument("--payload-bytes", type=int, default=1024, metavar="N", help="size (default: %(default)s)")
+    outage.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    outage.add_argument("--keep", type=Path, metavar="DIR", help="keep the nodes' files and journals there")
+    outage.set_defaults(run=_tell_outage)
+
+
+def needs(*packages: str) -> None:
+    """``LocalError`` if one of these packages is not installed."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise LocalError(f"not installed: {', '.join(missing)}; run: pip install 'syncfsm[adapters]'")
+
+
+def _print_table(given: argparse.Namespace) -> int:
+    table = TABLES[given.name]
+    print(table.markdown() if given.format == "markdown" else table.mermaid(), end="")
+    return OK
+
+
+def _run_node(given: argparse.Namespace) -> int:
+    needs("trio", "nacl")
+    from syncfsm_adapters.command import node as run_node  # here, so that printing a table needs no trio
+    from syncfsm_adapters.command.settings import Settings
+
+    flags = {name: value for name, value in vars(given).items() if name not in ("run", "config")}
+    return run_node.run(Settings.read(given.config, flags))
+
+
+def _tell_outage(given: argparse.Namespace) -> int:
+    if given.keep is not None:
+        given.keep.mkdir(parents=True, exist_ok=True)
+        if any(given.keep.iterdir()):
+            raise LocalError(f"{given.keep} is not empty; the story starts with new files, so give an empty directory")
+        return _in_folder(given, given.keep)
+    with tempfile.TemporaryDirectory(prefix="syncfsm-outage-") as folder:
+        return _in_folder(given, Path(folder))
+
+
+def _in_folder(given: argparse.Namespace, folder: Path) -> int:
+    needs("trio", "nacl", "rich")
+    import trio
+    from rich.console import Console
+
+    from syncfsm_adapters.story import plan, screen
+    from syncfsm_adapters.story.director import Director
+
+    names = ("followers", "interval", "mode", "gap", "tail", "payload_bytes")
+    story = plan.make(**{name: getattr(given, name) for name in names}, folder=folder)
+    console = Console()
+
+    async def tell() -> dict[str, Any]:
+        if console.is_terminal:
+            return await screen.watch(Director(story, lambda phase: None), console)
+        return await Director(story, lambda phase: print(f"… {phase}", flush=True)).tell()
+
+    with one_mistake():
+        result = trio.run(tell)
+    print(screen.verdict(result))
+    if given.json is not None:
+        given.json.parent.mkdir(parents=True, exist_ok=True)
+        given.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        print(f"Figures: {given.json}")
+    return OK if screen.is_good(result) else NOT_SHOWN

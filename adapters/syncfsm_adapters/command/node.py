@@ -1,0 +1,132 @@
+"""``syncfsm node``: one long-running node, a sequencer or a full node."""
+
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from random import SystemRandom
+
+import trio
+
+from syncfsm import signed
+from syncfsm.events import Finalised
+from syncfsm.limits import Strategy
+from syncfsm.node.node import Config, Node
+from syncfsm_adapters.command import keys, payloads
+from syncfsm_adapters.command.producer import Producer
+from syncfsm_adapters.command.settings import Settings
+from syncfsm_adapters.host.host import Host
+from syncfsm_adapters.host.journal import Journal, follow
+from syncfsm_adapters.host.mistakes import one_mistake
+from syncfsm_adapters.store.base import load_chain
+from syncfsm_adapters.store.sqlite import Promise, SqliteStore
+from syncfsm_adapters.tcp.node import TcpNode
+
+DRAIN = 1.0
+"""Seconds that a node which is to stop still gives its peers to take what they lack."""
+LOOK_AGAIN = 0.01
+"""Seconds between two looks whether they have it."""
+BATCHES_BEHIND = 1
+"""How many whole batches below the newest one are final: the data-availability layer takes a while to confirm."""
+
+
+def run(settings: Settings) -> int:
+    """Run until a signal says stop. Raises ``LocalError`` for anything the user can mend; nothing is lost by it."""
+    with one_mistake():
+        trio.run(_run, settings)
+    return 0
+
+
+async def _run(settings: Settings) -> None:
+    form = settings.log or ("text" if sys.stdout.isatty() else "json")
+    journal = Journal(settings.name, form)
+    chain_id = settings.chain.encode()
+    key = keys.load_or_make(Path(settings.key)) if settings.key is not None else None
+    public = bytes(key.verify_key) if key is not None else keys.public(settings.public_key or "")
+    source = _payloads(settings)
+    # A sequencer that forgot a block over a power failure would sign another one at the same height.
+    promise = Promise.KILL if key is None else Promise.POWER
+    store = SqliteStore.open(Path(settings.store), signed.genesis(chain_id), chain_id, promise=promise)
+    config = Config(signed.SignedChain(chain_id, public), Strategy(settings.strategy), settings.limits)
+    node = Node.start(config, load_chain(store, settings.limits))
+    node_id = bytes(keys.load_or_make(Path(settings.node_key or f"{settings.store}.id")).verify_key)
+    tcp = TcpNode(node, store, node_id, chance=SystemRandom(), journal=journal)
+    journal("started", head=tcp.host.head, final=node.chain.final.point, public_key=public.hex(), id=node_id)
+    follow(tcp.host, journal)
+    async with trio.open_nursery() as nursery:
+        making = trio.CancelScope()
+        await nursery.start(_stop_on_signal, tcp, making, journal)
+        nursery.start_soon(_confirm, tcp.host, settings.final_after)
+        nursery.start_soon(_tell_why, tcp.host, journal)
+        if key is not None:
+            nursery.start_soon(_produce, tcp.host, Producer(key, chain_id), source, settings, making, journal)
+        await tcp.run(settings.listen, settings.peers)
+        nursery.cancel_scope.cancel()
+    journal("stopped", head=tcp.host.head)
+
+
+def _payloads(settings: Settings) -> AsyncIterator[bytes]:
+    if settings.payloads is None:
+        return payloads.made_up(settings.payload_bytes)
+    return payloads.read(settings.payloads, settings.limits.body)
+
+
+async def _stop_on_signal(
+    tcp: TcpNode,
+    making: trio.CancelScope,
+    journal: Journal,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """The first signal stops making blocks, and the node goes when its peers have the last one; the second stops it."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async with trio.open_nursery() as nursery:
+            async for number in signals:
+                journal("stopping", signal=signal.Signals(number).name)
+                if making.cancel_called:
+                    tcp.stop()
+                making.cancel()
+                nursery.start_soon(_leave_in_step, tcp)
+
+
+async def _leave_in_step(tcp: TcpNode) -> None:
+    """Stop once every peer in step has been sent our head, or after ``DRAIN`` seconds."""
+    with trio.move_on_after(DRAIN):
+        while not tcp.drained:
+            await trio.sleep(LOOK_AGAIN)
+    tcp.stop()
+
+
+async def _produce(
+    host: Host,
+    producer: Producer,
+    source: AsyncIterator[bytes],
+    settings: Settings,
+    making: trio.CancelScope,
+    journal: Journal,
+) -> None:
+    """A block every interval while payloads last; then serve on what there is."""
+    with making:
+        made = await producer.run(host, source, settings.interval, settings.blocks)
+        journal("payloads-end", blocks=made, head=host.head)
+
+
+async def _tell_why(host: Host, journal: Journal) -> None:
+    """Whenever it changes, why this node is not in step, or that it is; looked at once a second."""
+    told = None
+    while True:
+        await trio.sleep(1.0)
+        status = host.node.status()
+        if status.why is not told:
+            told = status.why
+            journal("status", why=told.value, lag=status.lag, peers=len(status.peers), sentence=told.sentence)
+
+
+async def _confirm(host: Host, batch: int) -> None:
+    """Stands for the data-availability layer of the reference network: a batch is final when the next one is full."""
+    while True:
+        await trio.sleep(1.0)
+        chain = host.node.chain
+        height = (chain.head.height // batch - BATCHES_BEHIND) * batch
+        if height > chain.final.height and (final := chain.best_at(height)) is not None:
+            host.feed(Finalised(final.point, trio.current_time()))

@@ -1,0 +1,91 @@
+"""What a node is told: flags, or a TOML file with the same names; flags win."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Final, Self
+
+import attrs
+
+from syncfsm.errors import LocalError
+from syncfsm.limits import CHAIN_ID_BYTES, Limits, Strategy
+from syncfsm_adapters.connect.backoff import parse_address
+
+LONGEST_NAME: Final = 64
+"""Bytes of the name that a node has in its journal."""
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """One node.
+
+    ``name`` is for its journal; peers know it by the public half of the key in the file ``node_key``, which stands
+    beside the store if it is not given. ``key`` makes it a sequencer; a full node needs the sequencer's
+    ``public_key`` instead."""
+
+    name: str
+    chain: str = "demo"
+    store: str
+    node_key: str | None = None
+    listen: str | None = None
+    peers: tuple[str, ...] = ()
+    key: str | None = None
+    public_key: str | None = None
+    interval: float = 0.2
+    payloads: str | None = None
+    payload_bytes: int = 1024
+    blocks: int | None = None
+    final_after: int = 150
+    strategy: str = Strategy.LOCATOR.value
+    retention: int = Limits().retention
+    keepalive: float = Limits().keepalive
+    silence: float = Limits().silence
+    log: str | None = None
+
+    @classmethod
+    def read(cls, config: str | None, flags: dict[str, Any]) -> Self:
+        """Settings from a TOML file and from flags that are not ``None``. ``LocalError`` says which one is wrong."""
+        given = _toml(Path(config)) if config is not None else {}
+        given |= {name: value for name, value in flags.items() if value is not None}
+        known = {field.name: field for field in attrs.fields(cls)}
+        for name in given:
+            if name not in known and name != "peer":
+                raise LocalError(f"unknown setting {name!r}; known are {', '.join(sorted(known))}")
+        missing = [n for n, field in known.items() if field.default is attrs.NOTHING and n not in given]
+        if missing:
+            raise LocalError(f"missing: {', '.join(missing)}; give --{missing[0]} or set it in the file of --config")
+        if "peer" in given:  # the flag is --peer, once for each
+            given["peers"] = given.pop("peer")
+        peers = given.get("peers", ())
+        given["peers"] = (peers,) if isinstance(peers, str) else tuple(peers)
+        settings = cls(**given)
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        for name, value, longest in (("name", self.name, LONGEST_NAME), ("chain", self.chain, CHAIN_ID_BYTES)):
+            if not isinstance(value, str) or not 1 <= len(value.encode()) <= longest:
+                raise LocalError(f"{name} must be 1 to {longest} bytes of text, not {value!r}")
+        for name in ("interval", "keepalive", "silence"):
+            if not isinstance(getattr(self, name), int | float) or getattr(self, name) <= 0:
+                raise LocalError(f"{name} is a number of seconds above 0, not {getattr(self, name)!r}")
+        if self.silence <= self.keepalive:
+            raise LocalError(f"silence ({self.silence} s) must be longer than keepalive ({self.keepalive} s)")
+        if (self.key is None) == (self.public_key is None):
+            raise LocalError("give --key FILE to be the sequencer, or --public-key HEX to follow one; not both")
+        for address in (*((self.listen,) if self.listen is not None else ()), *self.peers):
+            parse_address(address)  # said before the store is made
+        if self.strategy not in list(Strategy):
+            raise LocalError(f"strategy is one of {', '.join(Strategy)}, not {self.strategy!r}")
+        if self.key is None and (self.payloads is not None or self.blocks is not None):
+            raise LocalError("only a sequencer makes blocks: --payloads and --blocks go with --key")
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(retention=self.retention, keepalive=self.keepalive, silence=self.silence)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise LocalError(f"cannot read the settings in {path}: {error}; it must be a TOML file") from error

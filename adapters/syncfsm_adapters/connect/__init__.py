@@ -1,0 +1,7 @@
+"""What decides about connections, without I/O: greeting, dialling, duplicates, turns. The shells in ``tcp`` and
+``asyncio`` only move bytes."""
+
+from syncfsm_adapters.connect.connector import Connector, Link
+from syncfsm_adapters.connect.target import Target
+
+__all__ = ["Connector", "Link", "Target"]

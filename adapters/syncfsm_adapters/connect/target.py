@@ -1,0 +1,70 @@
+"""One address to which a node wants a link: whether to dial it, and when. Without I/O.
+
+    target = Target(connector, address, chance)
+    while (due := target.due(now)) is not None:
+        ...wait until due, or for as long as target.linked() holds, and ask again...
+        target.begin(now)
+        ...dial, meet...
+        target.end(outcome, now)
+
+A peer that is linked already, whoever dialled, is not dialled; an address that turns out to be this node's own is given
+up. Who refuses us, or did what no correct peer does, is tried again later than one that was merely lost.
+"""
+
+from random import Random
+
+from syncfsm.wire.handshake import RefusalReason
+from syncfsm.wire.session import NoLink
+from syncfsm_adapters.connect.backoff import Backoff, parse_address
+from syncfsm_adapters.connect.connector import Connector, Link
+
+
+class Target:
+    """``address`` is ``host:port``; ``LocalError`` if it is not. ``chance`` spreads the times at which peers are
+    dialled."""
+
+    def __init__(self, connector: Connector, address: str, chance: Random) -> None:
+        self.host, self.port = parse_address(address)
+        self.address = address
+        self._connector = connector
+        self._backoff = Backoff(chance)
+        self._met: bytes | None = None
+        self._link: Link | None = None
+        self._next = 0.0
+        self._over = False
+
+    def linked(self) -> Link | None:
+        """The link to the node that was last met at this address, if there is one: wait until it is over."""
+        if self._link is not None and not self._link.over:
+            return self._link
+        return self._connector.link_to(self._met) if self._met is not None else None
+
+    def due(self, now: float) -> float | None:
+        """When to dial, unless it is linked then; ``None`` if never again."""
+        self._settle(now)
+        return None if self._over else self._next
+
+    def begin(self, now: float) -> None:
+        """An attempt starts."""
+        self._backoff.begin(now)
+
+    def end(self, outcome: Link | NoLink, now: float) -> None:
+        """What came of the attempt."""
+        if isinstance(outcome, Link):
+            self._met, self._link = outcome.node_id, outcome
+            return
+        if outcome.reason == RefusalReason.SELF:
+            self._over = True
+            return
+        if outcome.refused:
+            self._backoff.slow_down()
+        self._next = self._backoff.next(now)
+
+    def _settle(self, now: float) -> None:
+        """If the link has ended since, work out when to dial again."""
+        link = self._link
+        if link is not None and link.over:
+            if link.blamed:
+                self._backoff.slow_down()
+            self._link = None
+            self._next = self._backoff.next(now)

@@ -1,0 +1,119 @@
+"""One TCP connection under trio: bytes in, bytes out.
+
+    receive -> connector.turn           (reader)
+    session.take -> send -> wrote       (writer)
+
+What is taken from a session can not be overtaken by a small message, so no more than a frame is taken at a time.
+Before it are only the bytes the kernels hold. Ours holds at most 64 KiB that wait to be sent, as trio sets
+``TCP_NOTSENT_LOWAT`` to 16 KiB. The peer's holds what the peer has not read: up to 3 MiB were seen over loopback. It is
+left to the system to choose, as a smaller receive buffer would slow down a long path. To send by single frames takes up
+to twice the processor time that it takes by 16, and still less than the receiver needs for the blocks.
+"""
+
+import trio
+
+from syncfsm import limits
+from syncfsm.wire.session import Met, NoLink
+from syncfsm_adapters.connect.connector import FAREWELL, READ_BYTES, Connector, Link
+
+SINK_BYTES = 64 * 1024
+
+
+class Connection:
+    """One end of a connection. ``link`` is there once the two have met."""
+
+    def __init__(self, connector: Connector, stream: trio.SocketStream) -> None:
+        self._connector, self._stream = connector, stream
+        self.session = connector.session()
+        self.link: Link | None = None
+        self.over = trio.Event()
+        """Set when the node has ended the link; it hears no more of this connection."""
+        self._awake = trio.Event()
+        self._scope = trio.CancelScope()
+
+    async def meet(self, address: str, dialled: bool) -> Link | NoLink:
+        """Greet, and read the peer's greeting. A refusal has been written when this returns. Takes as long as the
+        peer."""
+        session, stream = self.session, self._stream
+        try:
+            await stream.send_all(session.take(limits.FRAME_BYTES))
+            while (outcome := session.meeting()) is None:
+                data = await stream.receive_some(READ_BYTES)
+                if not data:
+                    return NoLink("closed", "the peer closed the connection before it had greeted")
+                session.receive(data)
+            if isinstance(outcome, Met):
+                now = trio.current_time()
+                self.link = self._connector.join(
+                    session, outcome, dialled=dialled, address=address, now=now, wake=self._wake
+                )
+                return self.link
+            await self._say_why()
+            return outcome
+        except trio.BrokenResourceError as error:
+            return NoLink("broken", str(error))
+
+    async def _say_why(self) -> None:
+        with trio.move_on_after(FAREWELL):
+            if data := self.session.take(limits.FRAME_BYTES):
+                await self._stream.send_all(data)
+            await self._stream.send_eof()
+            while await self._stream.receive_some(SINK_BYTES):
+                pass  # to close with bytes unread resets the connection, and the peer may lose our last words
+
+    def _wake(self) -> None:
+        """Something waits to be written, or the link is over."""
+        self._awake.set()
+        if self.link is not None and self.link.over:
+            self._end()
+
+    def _end(self) -> None:
+        """Close when all that is queued is written and the peer has closed too, or after ``FAREWELL`` seconds."""
+        if not self.over.is_set():
+            self.over.set()
+            self._scope.deadline = trio.current_time() + FAREWELL
+
+    async def run(self) -> None:
+        """Carry messages until the connection is closed."""
+        link = self.link
+        assert link is not None  # the two have met
+        if link.over:  # it was one too many
+            self._end()
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._read, link)
+                    nursery.start_soon(self._write, link)
+        finally:
+            self._connector.lost(link, trio.current_time())
+            await trio.aclose_forcefully(self._stream)
+
+    async def _read(self, link: Link) -> None:
+        while True:
+            while self._connector.turn(link, trio.current_time()):
+                await trio.lowlevel.checkpoint()  # a peer that sends much must not keep the others waiting
+            try:
+                data = await self._stream.receive_some(READ_BYTES)
+            except trio.BrokenResourceError:
+                break
+            if not data:
+                break
+            if not link.over:
+                self.session.receive(data)
+        self._connector.lost(link, trio.current_time())
+
+    async def _write(self, link: Link) -> None:
+        try:
+            while True:
+                data = self.session.take(limits.FRAME_BYTES)
+                if data:
+                    await self._stream.send_all(data)
+                    self._connector.wrote(link, data, trio.current_time())
+                elif link.over:
+                    break
+                else:
+                    await self._awake.wait()
+                    self._awake = trio.Event()
+            await self._stream.send_eof()
+        except trio.BrokenResourceError:
+            pass  # the reader finds out too, once it has read what the peer said before

@@ -1,0 +1,194 @@
+------------------------------- MODULE World --------------------------------
+(* Two nodes, a line in each direction, and an environment with a budget:  *)
+(* the worlds of worlds.py. One action here is one action there: a         *)
+(* message, or a move of the environment, and all that the nodes do about  *)
+(* it at once. So the states are the same, one to one.                     *)
+(*                                                                         *)
+(* Actions take the row that fires first as an argument, so that Rows.tla  *)
+(* can tell them apart by it; here any will do.                            *)
+EXTENDS Link
+
+CONSTANTS Start,      \* Start[n]: the chain of a node at the beginning; nothing of it is left to prune
+          Bound,      \* nothing new happens at a node while this many messages are on its line
+          Overtaking, \* may small messages overtake blocks?
+          Moves,      \* what the environment may do
+          Times       \* how often it may do each
+
+VARIABLES chain,  \* chain[n]: what the node holds
+          link,   \* link[n]: its end of the connection, or Closed
+          goal,   \* goal[n]: the last hello of the peer whom the node follows
+          line,   \* line[n]: what is under way from n to its peer, and the room that n is owed for what arrived
+          left    \* left[i]: how often move i may still happen
+
+vars == <<chain, link, goal, line, left>>
+
+Node == {1, 2}
+Peer(n) == 3 - n
+AnyRow == "any row"
+
+Shut == [open |-> FALSE, queue |-> <<>>, owed |-> 0]
+Fresh == [open |-> TRUE, queue |-> <<>>, owed |-> 0]
+End == [type |-> "end"]
+
+Init ==
+    /\ chain = [n \in Node |-> Chain(Start[n].final, Start[n].base, Start[n].held, Start[n].banned)]
+    /\ link = [n \in Node |-> Closed]
+    /\ goal = [n \in Node |-> NoHello]
+    /\ line = [n \in Node |-> Shut]
+    /\ left = Times
+
+-----------------------------------------------------------------------------
+(* A node's step: its new chain, and what its link did.                    *)
+
+View(c) == [c |-> c, floor |-> Height[c.base]]
+
+(* The chain changes: every link looks at it, and only then is it pruned.  *)
+Adopted(c, d, l) ==
+    LET final == c.final # d.final
+        after == IF final THEN Pruned(d) ELSE d
+        v == [c |-> d, floor |-> Height[after.base]]
+        told == IF final /\ l # Closed THEN Pumped(OnFinalised(l, v), v) ELSE Nothing(l)
+        looks == told.link # Closed /\ (final \/ c.head # d.head \/ told.link.state \in Greeting
+                                          \/ told.link.claims # {})
+        moved == Then(told, OnMoved(told.link, IsAncestor(c.head, d.head), v))
+    IN  [c |-> after, r |-> IF looks THEN Pumped(moved, v) ELSE told]
+
+Received(c, l, m) ==
+    LET v == View(c)
+        d == IF m.type = "block" /\ m.block \notin c.held /\ Fits(c, m.block) THEN Insert(c, m.block) ELSE c
+        r == CASE m.type = "hello" -> OnHello(l, m, v)
+               [] m.type = "found" -> OnFound(l, m.common, v)
+               [] m.type = "block" -> OnBlock(l, m.block, View(d), c)
+               [] m.type = "final" -> OnFinal(l, m.point, v)
+               [] m.type = "bye"   -> OnBye(l)
+               [] m.type = "end"   -> OnLost(l)
+    IN  [c |-> d, r |-> Pumped(r, View(d))]
+
+-----------------------------------------------------------------------------
+(* Lines. A closed one swallows what is put on it.                         *)
+
+Put(ln, says) ==
+    IF ~ln.open \/ (ln.queue # <<>> /\ Last(ln.queue) = End) THEN ln ELSE [ln EXCEPT !.queue = @ \o says]
+Ended(ln) == IF ln.open THEN [ln EXCEPT !.queue = Append(@, End), !.owed = 0] ELSE ln
+
+(* The row that names a step. To give room is what a turn begins with: if  *)
+(* a link uses it at once, that says more.                                 *)
+First(rows) ==
+    IF rows = <<>> THEN "none"
+    ELSE IF Head(rows) = "RoomGain" /\ Len(rows) > 1 THEN rows[2] ELSE Head(rows)
+
+(* Node n takes a step, with these lines in and out. (TLC works out a      *)
+(* definition once, but an argument of an action whenever it is used.)     *)
+Steps(n, does, hears, in, out, row) ==
+    LET did == does
+        l == did.r.link
+        ended == link[n] # Closed /\ l = Closed
+        put == Put(out, did.r.says)
+        first == First(did.r.rows)
+    IN  /\ row \in {AnyRow, first}
+        /\ chain' = [chain EXCEPT ![n] = did.c]
+        /\ link' = [link EXCEPT ![n] = l]
+        /\ goal' = [goal EXCEPT ![n] = IF ended THEN NoHello ELSE hears]
+        /\ line' = [line EXCEPT ![n] = IF ended THEN Ended(put) ELSE put, ![Peer(n)] = IF ended THEN Shut ELSE in]
+
+CostOf(m) == CASE m.type = "block" -> Cost[m.block] [] m.type = "hello" -> HelloCost [] OTHER -> 0
+
+DeliverAt(n, at, row) ==
+    LET ln == line[Peer(n)]
+        m == ln.queue[at]
+        rest == SubSeq(ln.queue, 1, at - 1) \o SubSeq(ln.queue, at + 1, Len(ln.queue))
+        ending == rest # <<>> /\ Last(rest) = End
+        in == IF m = End THEN Shut
+              ELSE [open |-> TRUE, queue |-> rest, owed |-> IF ending THEN 0 ELSE ln.owed + CostOf(m)]
+    IN  /\ Steps(n, Received(chain[n], link[n], m), IF m.type = "hello" THEN m ELSE goal[n], in, line[n], row)
+        /\ left' = left
+
+-----------------------------------------------------------------------------
+(* What the protocol does.                                                 *)
+
+Deliver(n, row) == line[Peer(n)].queue # <<>> /\ DeliverAt(n, 1, row)
+
+Overtake(n, row) ==
+    LET queue == line[Peer(n)].queue
+        small == {i \in 1..Len(queue) : queue[i].type \notin {"block", "end"}}
+        at == Min(small)
+    IN  Overtaking /\ small # {} /\ at > 1 /\ DeliverAt(n, at, row)
+
+GiveBack(n, row) ==
+    LET v == View(chain[n])
+        did == [c |-> chain[n], r |-> Pumped(OnRoom(link[n], line[n].owed), v)]
+    IN  /\ line[n].owed > 0
+        /\ Steps(n, did, goal[n], line[Peer(n)], [line[n] EXCEPT !.owed = 0], row)
+        /\ left' = left
+
+Protocol(row) == \E n \in Node : Deliver(n, row) \/ Overtake(n, row) \/ GiveBack(n, row)
+
+-----------------------------------------------------------------------------
+(* What the environment does.                                              *)
+
+Adopts(n, d, row) == Steps(n, Adopted(chain[n], d, link[n]), goal[n], line[Peer(n)], line[n], row)
+
+(* Can all of a run be held?                                               *)
+RECURSIVE CanMake(_, _)
+CanMake(c, run) ==
+    IF run = <<>> THEN TRUE
+    ELSE IF Head(run) \in c.held \/ Fits(c, Head(run)) THEN CanMake([c EXCEPT !.held = @ \cup {Head(run)}], Tail(run))
+    ELSE FALSE
+RECURSIVE Made(_, _)
+Made(c, run) == IF run = <<>> THEN c ELSE Made(IF Head(run) \in c.held THEN c ELSE Insert(c, Head(run)), Tail(run))
+
+Connect(row) ==
+    LET r(n) == OnConnect(View(chain[n]))
+    IN  /\ row \in {AnyRow, "ConnectOpen"}
+        /\ \A n \in Node : line[n] = Shut
+        /\ link' = [n \in Node |-> r(n).link]
+        /\ line' = [n \in Node |-> Put(Fresh, r(n).says)]
+        /\ UNCHANGED <<chain, goal>>
+
+Cut(row) ==
+    /\ row \in {AnyRow, "LostLose"}
+    /\ \A n \in Node : line[n].open
+    /\ link' = [n \in Node |-> Closed]
+    /\ goal' = [n \in Node |-> NoHello]
+    /\ line' = [n \in Node |-> Shut]
+    /\ UNCHANGED chain
+
+Make(n, run, row) ==
+    LET d == Made(chain[n], run) IN CanMake(chain[n], run) /\ d # chain[n] /\ Adopts(n, d, row)
+Confirm(n, b, row) == CanFinalise(chain[n], b) /\ Adopts(n, Finalise(chain[n], b), row)
+Forbid(n, b, row) == CanBan(chain[n], b) /\ Adopts(n, Ban(chain[n], b), row)
+Allow(n, b, row) == b \in chain[n].banned /\ Adopts(n, Unban(chain[n], b), row)
+Leave(n, reason, row) ==
+    /\ link[n] # Closed
+    /\ Steps(n, [c |-> chain[n], r |-> OnLeave(link[n], reason)], goal[n], line[Peer(n)], line[n], row)
+
+Calm(n) == Len(line[n].queue) < Bound
+
+Happens(move, row) ==
+    CASE move.kind = "connect"  -> Connect(row)
+      [] move.kind = "cut"      -> Cut(row)
+      [] move.kind = "make"     -> Calm(move.node) /\ Make(move.node, move.run, row)
+      [] move.kind = "finalise" -> Calm(move.node) /\ Confirm(move.node, move.block, row)
+      [] move.kind = "ban"      -> Calm(move.node) /\ Forbid(move.node, move.block, row)
+      [] move.kind = "unban"    -> Calm(move.node) /\ Allow(move.node, move.block, row)
+      [] move.kind = "leave"    -> Calm(move.node) /\ Leave(move.node, move.reason, row)
+
+Move(i, row) ==
+    /\ left[i] > 0
+    /\ left' = [left EXCEPT ![i] = @ - 1]
+    /\ Happens(Moves[i], row)
+
+Environment(row) == \E i \in 1..Len(Moves) : Move(i, row)
+
+-----------------------------------------------------------------------------
+Next == Protocol(AnyRow) \/ Environment(AnyRow)
+
+(* Only the environment uses up `left`, and only a state at rest has no    *)
+(* protocol action. So the second line is WF_vars(Protocol(AnyRow)), in a  *)
+(* form that TLC can check in good time: the environment may stop at any   *)
+(* time, the protocol may not.                                             *)
+AtRest == \A n \in Node : line[n].queue = <<>> /\ line[n].owed = 0
+Fairness == []<>AtRest \/ []<><<left' = left>>_vars
+Spec == Init /\ [][Next]_vars
+FairSpec == Spec /\ Fairness
+=============================================================================

@@ -1,0 +1,55 @@
+"""The worlds that ``syncfsm check`` explores. Put one of your own into ``STANDARD``, or into a module of yours."""
+
+from typing import Final
+
+from syncfsm_spec.kit.ledgers import with_ledgers
+from syncfsm_spec.kit.trees import TREE, b3
+from syncfsm_spec.notes import worlds as notes
+from syncfsm_spec.peer import worlds as peer
+from syncfsm_spec.settings import LOCATOR, STREAMING
+from syncfsm_spec.sync import leader
+from syncfsm_spec.sync import worlds as sync
+from syncfsm_spec.sync.promises import NO_ECHO
+from syncfsm_spec.sync.worlds import (
+    ahead,
+    ban,
+    contradiction,
+    early_liar,
+    finals,
+    forks,
+    full,
+    liar,
+    line,
+    line_finals,
+    long_line,
+    meter,
+    next_parts,
+    noise,
+    prune,
+    prune_away,
+    prune_fork,
+    race,
+    tired,
+    triangle,
+)  # fmt: skip
+
+BOTH: Final = (LOCATOR, STREAMING)
+KINDS_OF_TWO: Final = (forks, race, ahead, finals, contradiction, prune, prune_fork, prune_away, ban)
+KINDS_OF_THREE: Final = (line, line_finals, tired, next_parts)
+KINDS_OF_THEIR_OWN: Final = (peer.clock, meter, notes.talk, full, liar, noise, early_liar)
+KINDS_WITH_LEDGERS: Final = (forks, race, ahead, finals, prune, ban, line)
+ALONE: Final = tuple(world() for world in (peer.by_itself, sync.by_itself, leader.by_itself, notes.by_itself))
+"""Each table by itself."""
+STANDARD: Final = (
+    *(kind(strategy) for kind in (*KINDS_OF_TWO, *KINDS_OF_THREE, *KINDS_OF_THEIR_OWN) for strategy in BOTH),
+    triangle(LOCATOR),
+    *ALONE,
+    *(with_ledgers(kind(strategy), TREE, NO_ECHO) for kind in KINDS_WITH_LEDGERS for strategy in BOTH),
+)
+"""What ``syncfsm check`` explores when no world is named."""
+LARGE: Final = (
+    *(long_line(strategy) for strategy in BOTH),
+    long_line(LOCATOR, "longest-line", [b3]),
+    *(triangle(strategy, cuts=1) for strategy in BOTH),
+)
+"""For the night: the largest of three nodes that are done in ten minutes, with 10 GB of memory."""

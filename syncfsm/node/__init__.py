@@ -1,0 +1,1 @@
+"""A node puts the protocols together: ``node.py`` is the value, ``step.py`` the order of a step."""

@@ -1,0 +1,492 @@
+"""One step of a node, in its one order.
+
+1. What came is given to the protocol that it belongs to; a message is first of all a sign of life of its connection.
+2. If it brings blocks, they are judged as one run, then taken as one run: the node says ``Accepted``, ``HeadMoved`` and
+   ``FinalMoved``; who brought them learns what became of them; and every protocol looks at the new chain, connection by
+   connection in the order of their names, and on each in the order of the registry. Only then is anything pruned.
+3. After each event, a connection that has room lets its protocols use it, in the order of the registry. What they hand
+   out is paid for from the connection's purse.
+4. What one protocol learns that another needs (a ``Notice``) is told to it at once, before the next connection.
+5. A protocol that cannot go on ends: alone, or, if it is essential, with its connection. Then the others on it are
+   told, in order, and the connection's last words come last.
+6. At the end, what is decided across peers is looked at.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from immutables import Map
+
+from syncfsm.blocks import Header, broken, flaw
+from syncfsm.chain import Chain, Outcome
+from syncfsm.errors import Fault, LocalError
+from syncfsm.events import (
+    Connected,
+    Event,
+    Finalised,
+    Garbled,
+    Leave,
+    Lost,
+    Produced,
+    Received,
+    Room,
+    Tick,
+    Verdict,
+)
+from syncfsm.outputs import Accepted, Disconnect, Dropped, Ended, FinalMoved, HeadMoved, Output, Send, SendBlocks
+from syncfsm.peer.messages import Bye, Parting
+from syncfsm.peer.types import Event as PeerEvent
+from syncfsm.peer.types import Opened
+from syncfsm.peer.types import State as PeerState
+from syncfsm.protocol import PEER_PLACE, Brought, Change, Hook, Kind, Notice, Part, Poke, Said, Told, View
+
+if TYPE_CHECKING:
+    from syncfsm.node.node import Node, Rules
+
+HELD: Final = (Outcome.NEW, Outcome.KNOWN, Outcome.BANNED)
+"""Outcomes after which a block is in the tree."""
+FRESH: Final = (Outcome.NEW, Outcome.BANNED)
+"""Outcomes that add a block to the tree."""
+LOOKS: Final = 4
+"""How often what is decided across peers may look at the end of a step, for each connection and once more: to tire of
+one, greet it, let go. More is a table that goes round in circles."""
+
+
+def run(node: "Node", event: Event, rules: "Mapping[str, Rules] | None") -> "tuple[Node, tuple[Output, ...]]":
+    """Apply one event to a node."""
+    return _Step(node, event, rules).run(event)
+
+
+class _Step:
+    """One step under way: the only mutable thing in the core, and it lives for one call.
+
+    ``open`` has the values of the connections that the step has come to, to be changed; ``None`` for one that is over.
+    ``changed`` names those of which a value has changed. ``views`` has what their tables look at, which is good until
+    the chain changes.
+    """
+
+    __slots__ = (
+        "across", "chain", "changed", "floor", "node", "now", "open", "out", "protocols", "registry", "tables", "views",
+    )  # fmt: skip
+
+    def __init__(self, node: "Node", event: Event, rules: "Mapping[str, Rules] | None") -> None:
+        self.node, self.registry = node, node.config.registry
+        self.protocols, self.tables = self.registry.protocols, rules or {}
+        self.chain, self.across = node.chain, node.across
+        self.floor = node.chain.base.height
+        self.open: dict[str, list[Any] | None] = {}
+        self.changed: set[str] = set()
+        self.views: dict[str, View] = {}
+        self.out: list[Output] = []
+        now = getattr(event, "now", None)
+        if not isinstance(now, int | float):
+            raise LocalError(f"{event!r} is no event of a node; see syncfsm.events, and the requests of its protocols")
+        if not now >= node.now:  # nor is it no number at all
+            raise LocalError(
+                f"time ran backwards: {type(event).__name__} happened at {now}, and the event before it at {node.now}; "
+                "take now from a clock that never does, such as time.monotonic"
+            )
+        self.now = now
+
+    def run(self, event: Event) -> "tuple[Node, tuple[Output, ...]]":
+        handler = self.HANDLERS.get(type(event))
+        if handler is not None:
+            handler(self, event)
+        else:
+            self.request(event)
+        for place, (_, across) in enumerate(self.registry.across):
+            if across.busy(self.across[place]):
+                self._look(place, across.busy, across.look)
+        node = self.node
+        return type(node)(node.config, self.chain, self._links(), self.across, self.now), tuple(self.out)
+
+    # The connections ----------------------------------------------------------------------------------------------
+
+    def _values(self, peer: str) -> list[Any] | None:
+        """The values of a connection, to be changed in place; ``None`` if there is none."""
+        try:
+            return self.open[peer]
+        except KeyError:
+            values = self.node.links.get(peer)
+            found = self.open[peer] = None if values is None else list(values)
+            return found
+
+    def _peers(self) -> list[str]:
+        """The connections there are, in the order in which they are told of things."""
+        names = {*self.node.links, *self.open} if self.open else self.node.links
+        return [peer for peer in sorted(names) if self._values(peer) is not None]
+
+    def _links(self) -> Map[str, tuple[Any, ...]]:
+        """What the connections have become."""
+        before = self.node.links
+        if not self.changed:
+            return before
+        links = before.mutate()
+        for peer in self.changed:
+            values = self.open[peer]
+            if values is not None:
+                links[peer] = tuple(values)
+            elif peer in before:
+                del links[peer]
+        return links.finish()
+
+    def _view(self, peer: str, values: list[Any]) -> View:
+        """What the tables of a connection look at."""
+        config = self.node.config
+        view = self.views[peer] = View(
+            self.chain, self.floor, self.now, config.limits, config.strategy, values, self.registry.places
+        )
+        return view
+
+    def _turn_to(self, chain: Chain, floor: int) -> None:
+        """From now on all look at this chain."""
+        self.chain, self.floor = chain, floor
+        self.views.clear()
+
+    # One protocol of one connection -------------------------------------------------------------------------------
+
+    def feed(self, peer: str, place: int, event: StrEnum, came: object = None) -> None:
+        """Move one protocol of one connection, then let the connection use its room. Late events are ignored."""
+        values = self._values(peer)
+        if values is not None and self._move(peer, values, place, event, came):
+            self._take_turns(peer, values)
+
+    def _move(self, peer: str, values: list[Any], place: int, event: StrEnum, came: object = None) -> bool:
+        """Move one value. Says whether the connection is still there."""
+        value, protocol = values[place], self.protocols[place]
+        if value is None:
+            return True
+        view, table = self.views.get(peer) or self._view(peer, values), protocol.table
+        reader = protocol.readers.get(event)
+        carried = came if reader is None else reader(value, came, view)
+        step = (self.tables.get(table.name, table) if self.tables else table).step(value, event, carried, view)
+        if place == PEER_PLACE and step.value.state is PeerState.CLOSED:
+            self._over(peer, values, step.outputs)
+            return False
+        after, outputs, _ = step
+        if after is not value:
+            values[place] = after
+            self.changed.add(peer)
+        return self._carry(peer, values, place, outputs) if outputs else True
+
+    def _carry(self, peer: str, values: list[Any], place: int, outputs: Iterable[Any]) -> bool:
+        """Hand on what a table says, pay for it, and tell the others. Says whether the connection is still there."""
+        spent, costs = 0, self.registry.costs
+        for output in outputs:
+            kind = type(output)
+            if kind is Notice:
+                for told in self.registry.noticed[output]:
+                    self._tell(peer, values, told)
+            elif kind is Part:
+                return self._part(peer, values, place, output)
+            else:
+                self.out.append(output)
+                if kind is SendBlocks:
+                    for header in output.headers:
+                        spent += header.cost
+                elif kind is Send:
+                    spent += costs.get(type(output.message), 0)
+        if spent:
+            table, view = self.protocols[PEER_PLACE].table, self.views[peer]
+            table = self.tables.get(table.name, table) if self.tables else table
+            values[PEER_PLACE] = table.step(values[PEER_PLACE], PeerEvent.SPENT, spent, view)[0]
+            self.changed.add(peer)
+        return True
+
+    def _tell(self, peer: str, values: list[Any], told: Told, came: object = None) -> bool:
+        """Tell one protocol of a connection, if that can matter to it. Says whether the connection is still there."""
+        value = values[told.place]
+        if value is None or (told.heeds is not None and not told.heeds(value, came)):
+            return True
+        return self._move(peer, values, told.place, told.event, came)
+
+    def _take_turns(self, peer: str, values: list[Any]) -> None:
+        """Let protocols use what room there is, one after the other, until none has anything to send."""
+        turns = self.registry.turns
+        busy = True
+        while busy:
+            busy = False
+            for place, event, acting in turns:
+                value = values[place]
+                if value is not None and value.state in acting and values[PEER_PLACE].room > 0:
+                    if not self._move(peer, values, place, event):
+                        return
+                    busy = busy or values[place] is not value
+
+    def _hook(self, peer: str, hook: Hook, came: object = None, but: int | None = None) -> None:
+        """Tell every protocol on a connection, in the order of the registry, and let each use the room there is."""
+        values = self._values(peer)
+        if values is None:
+            return
+        for told in self.registry.told[hook]:
+            value = values[told.place]
+            if told.place == but or value is None or (told.heeds is not None and not told.heeds(value, came)):
+                continue
+            if not self._move(peer, values, told.place, told.event, came):
+                return
+            self._take_turns(peer, values)
+
+    # A connection ends --------------------------------------------------------------------------------------------
+
+    def _part(self, peer: str, values: list[Any], place: int, part: Part) -> bool:
+        """A protocol cannot go on. Says whether the connection is still there."""
+        protocol = self.protocols[place]
+        if protocol.essential:
+            return self._move(peer, values, PEER_PLACE, PeerEvent.LEAVE, part)
+        self.out.append(Ended(peer, protocol.name, str(part.reason), part.detail))
+        return True
+
+    def _over(self, peer: str, values: list[Any], last_words: Sequence[Output]) -> None:
+        """The connection itself has ended: the protocols on it learn of it first."""
+        for told in self.registry.told[Hook.ENDED]:
+            self._tell(peer, values, told)
+        self.out += last_words
+        self.open[peer] = None
+        self.changed.add(peer)
+        for place, (_, across) in enumerate(self.registry.across):
+            self._decide(place, across.left, peer)
+
+    # Across peers -------------------------------------------------------------------------------------------------
+
+    def _decide(self, place: int, event: StrEnum, came: object) -> None:
+        """Move what is decided across peers, and do what it says."""
+        of, across = self.registry.across[place]
+        config, value = self.node.config, self.across[place]
+        heeds = across.heeds.get(event)
+        if heeds is not None and not heeds(value, came):
+            return
+        view = View(self.chain, self.floor, self.now, config.limits, config.strategy)
+        reader = across.readers.get(event)
+        carried = came if reader is None else reader(value, came, view)
+        step = self.tables.get(across.table.name, across.table).step(value, event, carried, view)
+        if step.value is not value:
+            self.across = (*self.across[:place], step.value, *self.across[place + 1 :])
+        for poke in step.outputs:
+            if type(poke) is Poke:
+                self.feed(poke.peer, of, poke.event, poke.carried)
+            else:
+                self.out.append(poke)
+
+    def _look(self, place: int, busy: Callable[[Any], bool], look: StrEnum) -> None:
+        of = self.registry.across[place][0]
+
+        def value_of(peer: str) -> Any:
+            values = self._values(peer)
+            return values[of] if values is not None else None
+
+        for _ in range(LOOKS * (len(self._peers()) + 1)):
+            before = self.across[place]
+            if not busy(before):
+                return
+            self._decide(place, look, value_of)
+            if self.across[place] is before:
+                return
+        raise RuntimeError(f"table {self.registry.across[place][1].table.name} looks at its peers without end")
+
+    def _decide_all(self, of: int, event: Callable[[Any], StrEnum], came: object) -> None:
+        """Tell what is decided across the peers of one protocol."""
+        for place, (owner, across) in enumerate(self.registry.across):
+            if owner == of:
+                self._decide(place, event(across), came)
+
+    # What happens to connections ----------------------------------------------------------------------------------
+
+    def connected(self, event: Connected) -> None:
+        peer, most, here = event.peer, self.node.config.limits.links, len(self.node.links)
+        values = self._values(peer)
+        if values is None:
+            if here >= most:
+                detail = f"{here} links are open; raise Limits.links or try another node"
+                self.out += (Send(peer, Bye(Parting.FULL)), Disconnect(peer, Parting.FULL, detail))
+                return
+            shared = event.protocols
+            values = self.open[peer] = [
+                protocol.begin(peer) if place == PEER_PLACE or shared is None or protocol.number in shared else None
+                for place, protocol in enumerate(self.protocols)
+            ]
+            self.changed.add(peer)
+        self._move(peer, values, PEER_PLACE, PeerEvent.CONNECT, Opened(event.id, event.proved))
+        for told in self.registry.told[Hook.OPENED]:
+            if told.place != PEER_PLACE:
+                self._tell(peer, values, told)
+        for place, (of, across) in enumerate(self.registry.across):
+            if values[of] is not None:
+                self._decide(place, across.joined, peer)
+
+    def lost(self, event: Lost) -> None:
+        self.feed(event.peer, PEER_PLACE, PeerEvent.LOST)
+
+    def leave(self, event: Leave) -> None:
+        self.feed(event.peer, PEER_PLACE, PeerEvent.LEAVE, Part(event.reason))
+
+    def room(self, event: Room) -> None:
+        self.feed(event.peer, PEER_PLACE, PeerEvent.ROOM, event.freed)
+
+    def garbled(self, event: Garbled) -> None:
+        """What is wrong with one message of one protocol is that protocol's; all else is the connection's."""
+        place = self.registry.places.get(event.protocol, PEER_PLACE)
+        told = next((told for told in self.registry.told[Hook.FAULT] if told.place == place), None)
+        if told is None:
+            self.feed(event.peer, PEER_PLACE, PeerEvent.FAULT, event.fault)
+        else:
+            self.feed(event.peer, place, told.event, event.fault)
+
+    def request(self, event: Any) -> None:
+        """The integrator asks something of a protocol."""
+        found = self.registry.requests.get(type(event))
+        if found is None:
+            known = ", ".join(sorted(type_.__name__ for type_ in (*self.HANDLERS, *self.registry.requests)))
+            raise LocalError(f"{event!r} is no event of this node; it takes {known}")
+        place, asked = found
+        here = self._peers()
+        peers = here if event.peers is None else event.peers
+        for peer in peers:
+            if peer not in here:
+                there = ", ".join(here) or "none"
+                raise LocalError(
+                    f"{type(event).__name__}: there is no connection {peer!r}; there are {there}, "
+                    "and peers=None stands for all"
+                )
+        for peer in peers:
+            self.feed(peer, place, asked, event)
+
+    def tick(self, event: Tick) -> None:
+        for peer in self._peers():
+            self._hook(peer, Hook.TICK)
+
+    # Messages -----------------------------------------------------------------------------------------------------
+
+    def received(self, event: Received) -> None:
+        message, peer = event.message, event.peer
+        found = self.registry.kinds.get(type(message))
+        if found is None:
+            raise LocalError(f"{type(message).__name__} is a message of none of this node's protocols")
+        place, kind = found
+        values = self._values(peer)
+        if values is None or values[place] is None or not self._move(peer, values, PEER_PLACE, PeerEvent.HEARD):
+            return
+        for at, (of, across) in enumerate(self.registry.across):
+            if of == place and type(message) in across.listens:
+                self._decide(at, across.heard, Said(peer, message))
+        if kind.blocks:
+            self._blocks(peer, place, kind, self.registry.headers(message))
+        else:
+            self.feed(peer, place, kind.event, message)
+
+    def _blocks(self, peer: str, place: int, kind: Kind, headers: tuple[Header, ...]) -> None:
+        """Judge a run as a whole, then take it as a whole: nothing of it is adopted unless all of it may be."""
+        fault = broken(headers) or self._judge(headers)
+        if fault is not None:
+            self._fail(peer, place, fault)
+            return
+        newest = headers[-1]
+        if newest.id in self.chain:  # all held already: another peer was faster
+            self.feed(peer, place, kind.event, Brought(newest, Outcome.KNOWN))
+            return
+        chain, outcomes = self.chain.extend(headers)
+        refused = next((outcome for outcome in outcomes if outcome not in HELD), None)
+        fresh = tuple([header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH])
+        if fresh:
+            self._decide_all(place, lambda across: across.gained, peer)
+        self._adopt(chain, fresh, (peer, place, kind.event, Brought(newest, refused or outcomes[-1])))
+
+    def _fail(self, peer: str, place: int, fault: Fault) -> None:
+        event = self.protocols[place].hooks.get(Hook.FAULT)
+        if event is None:
+            self.feed(peer, PEER_PLACE, PeerEvent.FAULT, fault)
+        else:
+            self.feed(peer, place, event, fault)
+
+    def _judge(self, headers: Sequence[Header]) -> Fault | None:
+        """The integrator's check, for what could be adopted: blocks not held yet whose parent is."""
+        chain = self.chain
+        first = next((at for at, header in enumerate(headers) if header.id not in chain), len(headers))
+        fresh = headers[first:]
+        if not fresh or fresh[0].parent not in chain:
+            return None
+        fault = self.node.config.check.run(fresh, chain.past(fresh[0].parent))
+        if fault is not None and not isinstance(fault, Fault):
+            raise LocalError(f"HeaderCheck.run returned {fault!r}; it returns a Fault, or None if all is well")
+        return fault
+
+    # The chain ----------------------------------------------------------------------------------------------------
+
+    def produced(self, event: Produced) -> None:
+        headers = event.headers
+        if not isinstance(headers, tuple):
+            raise LocalError(
+                f"Produced takes a tuple of headers, not {type(headers).__name__}; write Produced((header,), now)"
+            )
+        for at, header in enumerate(headers):
+            if (wrong := flaw(header)) is not None:
+                raise LocalError(
+                    f"Produced: no peer would take block {at} of these: {wrong}; see syncfsm.blocks and "
+                    f"syncfsm.limits. It begins {repr(header)[:100]}"
+                )
+        fault = broken(headers) or self._judge(headers)
+        if fault is not None:
+            raise LocalError(f"these blocks are not accepted ({fault.rule}): {fault.detail}")
+        chain, outcomes = self.chain.extend(headers)
+        for header, outcome in zip(headers, outcomes, strict=True):
+            if outcome not in HELD:
+                stand = f"the chain ends at {self.chain.head.point}, final is {self.chain.final.point}"
+                raise LocalError(f"block {header.point} cannot be added: {outcome.value}; {stand}")
+        fresh = tuple([header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH])
+        self._adopt(chain, fresh)
+
+    def finalised(self, event: Finalised) -> None:
+        self._adopt(self.chain.finalise(event.point))
+
+    def verdict(self, event: Verdict) -> None:
+        self._adopt(self.chain.unban(event.id) if event.valid else self.chain.ban(event.id))
+
+    def _adopt(
+        self,
+        chain: Chain,
+        fresh: tuple[Header, ...] = (),
+        source: tuple[str, int, StrEnum, Brought] | None = None,
+    ) -> None:
+        """The chain changed: say so, let every protocol look at it, and only then prune."""
+        old, head = self.chain, chain.head
+        pruned, dropped = chain.pruned()
+        extends = head.id == old.head.id or chain.is_ancestor(old.head.id, head.id)
+        if fresh:
+            self.out.append(Accepted(fresh))
+        if head.id != old.head.id:
+            common = old.head if extends else chain.common(old.head.id, head.id)
+            self.out.append(HeadMoved(old.head.point, head.point, common.point))
+        if chain.final.id != old.final.id:
+            self.out.append(FinalMoved(old.final.point, chain.final.point))
+        self._turn_to(chain, pruned.base.height)
+        if source is not None:
+            self.feed(*source)
+        if chain is not old:
+            final = chain.final.id != old.final.id
+            self._show_chain(Change(extends, final or head.id != old.head.id), final, source)
+        if pruned is not chain:
+            self._turn_to(pruned, pruned.base.height)
+        if dropped:
+            self.out.append(Dropped(dropped, pruned.base.point))
+
+    def _show_chain(self, change: Change, final: bool, source: tuple[str, int, StrEnum, Brought] | None) -> None:
+        """Every protocol looks at the new chain, but for the one that brought the blocks: it knows."""
+        if final:
+            for peer in self._peers():
+                self._hook(peer, Hook.FINALISED)
+        for peer in self._peers():
+            but = source[1] if source is not None and source[0] == peer else None
+            self._hook(peer, Hook.MOVED, change, but)
+
+    HANDLERS: ClassVar[dict[type, Callable[["_Step", Any], None]]] = {
+        Connected: connected,
+        Received: received,
+        Garbled: garbled,
+        Room: room,
+        Lost: lost,
+        Leave: leave,
+        Produced: produced,
+        Finalised: finalised,
+        Verdict: verdict,
+        Tick: tick,
+    }

@@ -1,0 +1,509 @@
+"""What a protocol is to the rest of the house: it registers itself here, and nothing else names it.
+
+A room (a folder such as ``sync/``) has a table that moves one value for each connection. A ``Protocol`` says all that
+the others must know of it: its number, its messages, which of its events stand for what happens to a connection, what
+it does with time, how it reads for people. Node, codec, lanes, checker, kit and documentation learn it from here; so a
+protocol of your own, in a folder of your own, is one more ``Protocol`` in a ``Registry``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+import attrs
+import msgspec
+
+from syncfsm.blocks import Header, Point
+from syncfsm.chain import Chain, Outcome
+from syncfsm.errors import LocalError
+from syncfsm.limits import Limits, Strategy
+from syncfsm.machine import IGNORE, Table
+from syncfsm.numbers import OWN_MESSAGES
+
+V = TypeVar("V")
+W = TypeVar("W")
+PEER_PLACE: Final = 0
+"""The connection itself is the first of the protocols."""
+Message: TypeAlias = msgspec.Struct
+"""What travels between two nodes: a frozen struct, of a type that a protocol registers as a ``Kind``."""
+
+
+class View(msgspec.Struct, frozen=True, gc=False):
+    """What a table may look at besides its value: the node's chain before anything is pruned, its choices, and what
+    else there is on this connection.
+
+    ``floor`` is the height of the oldest block that will be held after this step; blocks from there up can be served.
+    ``values`` are those of the protocols on this connection, to be read: one's own is given beside the view.
+    """
+
+    chain: Chain
+    floor: int
+    now: float
+    limits: Limits
+    strategy: Strategy
+    values: Sequence[Any] = ()
+    places: Mapping[int, int] = {}
+
+    @property
+    def room(self) -> int:
+        """How many bytes of blocks the transport will still take, whichever protocol sends them."""
+        return int(self.values[PEER_PLACE].room) if self.values else 0
+
+    def beside(self, number: int) -> Any:
+        """The value of another protocol on this connection, to be read; ``None`` if the peer does not speak it."""
+        place = self.places.get(number)
+        return None if place is None else self.values[place]
+
+
+class Hook(StrEnum):
+    """What happens to a connection, whatever the protocol."""
+
+    OPENED = "opened"
+    """The transport is up, and the peer speaks this protocol too."""
+    MOVED = "moved"
+    """Our own chain changed (``Change``)."""
+    FINALISED = "finalised"
+    """Our own final point advanced."""
+    TURN = "turn"
+    """There is room for blocks, and it is this protocol's turn to use it. Told only in states in which it acts."""
+    TICK = "tick"
+    """Time has passed."""
+    FAULT = "fault"
+    """What the peer sent in this protocol is no message, or no valid block (``Fault``)."""
+    ENDED = "ended"
+    """The connection is over."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """With ``Hook.MOVED``: does the new head descend from the old one, and did the best chain or its final point move?
+    If it did not, some other block came."""
+
+    extends: bool
+    best: bool
+
+
+class Brought(msgspec.Struct, frozen=True):
+    """With the event of a kind that brings blocks: the newest of the run, and what the chain made of it."""
+
+    newest: Header
+    outcome: Outcome
+
+
+# What a table may say to its own node, beside outputs -----------------------------------------------------------
+
+
+class Notice(StrEnum):
+    """What one protocol learns that another on the same connection needs; drained before the next peer is looked at."""
+
+    PEER_HAS_MORE = "peer-has-more"
+    """What the peer is known to have has changed."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """End the connection. From a protocol that is not essential: end that protocol alone.
+
+    ``reason`` is a ``Parting``, ``point`` supports it, ``detail`` is for people.
+    """
+
+    reason: str
+    point: Any = None
+    detail: str = ""
+
+
+class Poke(msgspec.Struct, frozen=True):
+    """From what a protocol decides across peers: give its value on that connection this event."""
+
+    peer: str
+    event: StrEnum
+    carried: Any = None
+
+
+# Messages -------------------------------------------------------------------------------------------------------
+
+
+def _sound(message: Any) -> str | None:
+    return None
+
+
+def _waits_for_nothing(message: Any) -> bytes | None:
+    return None
+
+
+def _named(message: Any) -> str:
+    return type(message).__name__.lower()
+
+
+@attrs.frozen
+class Kind:
+    """A kind of message.
+
+    ``number`` is unique in its protocol, 1 to 255. ``event`` is what its arrival is in the table. ``flaw`` says why no
+    correct peer sends this one, though each field is within its bounds; ``cost`` is what it counts against the room of
+    a connection; ``waits_for`` is the id of the block that it must not overtake. ``since`` is the version of the
+    protocol that knows it: to a peer of an older one it is not sent. A kind with ``blocks`` brings blocks: they travel
+    on the protocol's lane, and the node takes them into the chain before the table is told. A ``last`` one is the last
+    message of a connection.
+    """
+
+    number: int
+    type: type[Any]
+    event: StrEnum
+    flaw: Callable[[Any], str | None] = _sound
+    cost: int = 0
+    waits_for: Callable[[Any], bytes | None] = _waits_for_nothing
+    words: Callable[[Any], str] = _named
+    since: int = 1
+    blocks: bool = False
+    last: bool = False
+
+
+# What an operator wants to know ---------------------------------------------------------------------------------
+
+
+class Stage(StrEnum):
+    """How far a node is with one peer that has, or may have, more than it."""
+
+    UNGREETED = "ungreeted"
+    """The peer waits for its turn to be greeted."""
+    GREETING = "greeting"
+    """Not both have said hello."""
+    SEARCHING = "searching"
+    """Both have, and the common ancestor is not known."""
+    FETCHING = "fetching"
+    """In step, and the peer has named blocks that are not held here."""
+    IN_STEP = "in-step"
+    """In step, and the peer is not known to have more."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How a node stands with one peer, as a protocol knows it.
+
+    ``head`` is the newest block that the peer is known or said to have, ``has`` the newest of our best chain that it
+    has, ``lacks`` how many of our best chain it lacks (``None`` while that is not known), ``ahead`` by how many blocks
+    its head is above ours. ``waits_for`` says in words what is waited for, empty if nothing is; ``since`` when that
+    began.
+    """
+
+    state: str
+    stage: Stage
+    head: Point | None
+    has: Point | None
+    lacks: int | None
+    ahead: int
+    better: bool
+    """Is its head known to be better than ours?"""
+    waits_for: str
+    since: float
+
+
+# A protocol -----------------------------------------------------------------------------------------------------
+
+
+def _as_it_is(value: Any, *given: Any) -> Any:
+    return value
+
+
+def _never_due(value: Any, limits: Limits) -> float | None:
+    return None
+
+
+def _nothing(value: Any, limits: Limits) -> Sequence[Any]:
+    return ()
+
+
+def _state(value: Any) -> str:
+    return str(value.state.value)
+
+
+def _no_standing(value: Any, view: View) -> Standing | None:
+    return None
+
+
+def _no_status(value: Any) -> Mapping[str, Any]:
+    return {}
+
+
+Reader = Callable[[Any, Any, View], Any]
+"""(value, what came, view) -> what the event carries. What an event means is worked out here, once; guards ask it and
+actions use it."""
+Due = tuple[str, float, bool]
+"""For the checker: what only needs time, how many seconds, and whether they pass for all linked peers too."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Across(Generic[W]):
+    """What a protocol decides across the peers of a node: a table that moves one value of the node.
+
+    Each event named here may be ``None``. ``heard`` comes with what a peer said, if its type is in ``listens``;
+    ``gained`` when a peer brought blocks that are new; ``look`` at the end of a step, again and again while ``busy``
+    and while it changes something. ``joined``, ``left``, ``gained`` carry the peer's name, ``heard`` a ``Said``.
+    ``heeds`` asks, cheaply, whether an event can matter now. The reader of ``look`` is given a function that returns
+    the protocol's value of a peer. Outputs are ``Poke``.
+    """
+
+    table: Table[Any]
+    start: W
+    joined: StrEnum
+    left: StrEnum
+    heard: StrEnum
+    gained: StrEnum
+    look: StrEnum
+    listens: frozenset[type[Any]] = frozenset()
+    busy: Callable[[W], bool]
+    readers: Mapping[StrEnum, Reader] = attrs.field(factory=dict)
+    heeds: Mapping[StrEnum, Callable[[Any, Any], bool]] = attrs.field(factory=dict)
+    deadline: Callable[[W, Limits], float | None] = _never_due
+    aged: Callable[[W, float], W] = _as_it_is
+    due: Callable[[W, Limits], Sequence[Due]] = _nothing
+    status: Callable[[W], Mapping[str, Any]] = _no_status
+
+
+class Said(msgspec.Struct, frozen=True):
+    """With ``Across.heard``: who said what."""
+
+    peer: str
+    message: Any
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Protocol(Generic[V]):
+    """A protocol on a connection.
+
+    * ``number``, ``version``: how peers announce it to each other; ``name`` is for people.
+    * ``table``: what it does, moving the value that ``begin`` makes of the connection's name.
+    * ``kinds``: its messages. ``requests``: what the integrator may ask of it, by type. ``notices``: what it wants to
+      know of the protocols before it.
+    * ``hooks``: which of its events stands for what happens to a connection; what is missing it is not told.
+      ``heeds`` asks, cheaply, whether that can matter to a value now.
+    * ``readers``: what its events mean, worked out once.
+    * ``deadline``: when a tick can do something. ``aged``: the same value, all that it remembers of time so many
+      seconds longer ago; ``timeless``: as if it had all the time in the world; ``due``: what only needs time. The
+      checker needs these three.
+    * ``quiet``: events that say so little that a story leaves them out.
+    * ``essential``: its failure ends the connection; one that is not, ends alone.
+    * ``limits``: its own bounds, for its guards and for the documentation.
+    * ``status``: what an operator wants to know; ``standing``: how the node stands with the peer; ``show``: one word or
+      two.
+    """
+
+    number: int
+    name: str
+    doc: str = ""
+    version: int = 1
+    table: Table[Any]
+    kinds: tuple[Kind, ...] = ()
+    begin: Callable[[str], V]
+    hooks: Mapping[Hook, StrEnum] = attrs.field(factory=dict)
+    heeds: Mapping[Any, Callable[[Any, Any], bool]] = attrs.field(factory=dict)
+    readers: Mapping[Any, Reader] = attrs.field(factory=dict)
+    requests: Mapping[type[Any], StrEnum] = attrs.field(factory=dict)
+    notices: Mapping[Notice, StrEnum] = attrs.field(factory=dict)
+    deadline: Callable[[V, Limits], float | None] = _never_due
+    aged: Callable[[V, float], V] = _as_it_is
+    timeless: Callable[[V, Limits], V] = _as_it_is
+    due: Callable[[V, Limits], Sequence[Due]] = _nothing
+    show: Callable[[V], str] = _state
+    status: Callable[[V], Mapping[str, Any]] = _no_status
+    standing: Callable[[V, View], Standing | None] = _no_standing
+    quiet: frozenset[StrEnum] = frozenset()
+    essential: bool = False
+    across: Across[Any] | None = None
+    limits: Any = None
+
+
+# All of them ----------------------------------------------------------------------------------------------------
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Who is told of a hook: the protocol's place, the event, and the question that comes before."""
+
+    place: int
+    event: StrEnum
+    heeds: Callable[[Any, Any], bool] | None
+
+
+@attrs.frozen(slots=False, eq=False)
+class Registry:
+    """The protocols of a node, in the order in which each of them is told of what happens. The first is the connection
+    itself. ``LocalError`` if two have a number, a name, a type of message or of request in common."""
+
+    protocols: tuple[Protocol[Any], ...]
+
+    def __attrs_post_init__(self) -> None:
+        protocols = self.protocols
+        unique: tuple[tuple[str, list[Any]], ...] = (
+            ("the number", [p.number for p in protocols]),
+            ("the name", [p.name for p in protocols]),
+            ("the table", [p.table.name for p in protocols]),
+            ("a type of message", [kind.type for p in protocols for kind in p.kinds]),
+            ("a type of request", [request for p in protocols for request in p.requests]),
+        )
+        for what, found in unique:
+            twice = next((each for each in found if found.count(each) > 1), None)
+            if twice is not None:
+                raise LocalError(f"two protocols have {what} {twice!r}; give each its own")
+        for p in protocols:
+            numbers = [kind.number for kind in p.kinds]
+            if len(set(numbers)) < len(numbers) or not set(numbers) <= set(OWN_MESSAGES):
+                raise LocalError(
+                    f"protocol {p.name}: number its messages 1 to 255, each with its own; it has {numbers}"
+                )
+            if not 0 < p.number < 256:
+                raise LocalError(f"protocol {p.name}: {p.number} is no number of a protocol; see syncfsm.numbers")
+
+    def plus(self, *more: Protocol[Any]) -> "Registry":
+        """These protocols and some of your own, which come after them."""
+        return Registry((*self.protocols, *more))
+
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """Where each protocol stands, by its number."""
+        return {protocol.number: place for place, protocol in enumerate(self.protocols)}
+
+    @cached_property
+    def kinds(self) -> dict[type[Any], tuple[int, Kind]]:
+        """The place of the protocol of each type of message, and its kind."""
+        return {kind.type: (place, kind) for place, p in enumerate(self.protocols) for kind in p.kinds}
+
+    @cached_property
+    def requests(self) -> dict[type[Any], tuple[int, StrEnum]]:
+        """The place of the protocol of each type of request, and the event that it is."""
+        return {type_: (place, event) for place, p in enumerate(self.protocols) for type_, event in p.requests.items()}
+
+    @cached_property
+    def costs(self) -> dict[type[Any], int]:
+        """What messages count against the room of a connection, where that is anything."""
+        return {type_: kind.cost for type_, (_, kind) in self.kinds.items() if kind.cost}
+
+    @cached_property
+    def told(self) -> dict[Hook, tuple[Told, ...]]:
+        """Who is told of each hook, in order."""
+        return {
+            hook: tuple(
+                Told(place, p.hooks[hook], p.heeds.get(hook))
+                for place, p in enumerate(self.protocols)
+                if hook in p.hooks
+            )
+            for hook in Hook
+        }
+
+    @cached_property
+    def noticed(self) -> dict[Notice, tuple[Told, ...]]:
+        """Who is told of each notice, in order."""
+        return {
+            notice: tuple(
+                Told(place, p.notices[notice], p.heeds.get(notice))
+                for place, p in enumerate(self.protocols)
+                if notice in p.notices
+            )
+            for notice in Notice
+        }
+
+    @cached_property
+    def turns(self) -> tuple[tuple[int, StrEnum, frozenset[StrEnum]], ...]:
+        """Who uses room: place, event, and the states in which it can."""
+        return tuple(
+            (told.place, told.event, self.protocols[told.place].table.acting(told.event))
+            for told in self.told[Hook.TURN]
+        )
+
+    @cached_property
+    def across(self) -> tuple[tuple[int, Across[Any]], ...]:
+        """What is decided across peers, with the place of the protocol for which it is."""
+        return tuple((place, p.across) for place, p in enumerate(self.protocols) if p.across is not None)
+
+    @cached_property
+    def tables(self) -> dict[str, Table[Any]]:
+        """Every table, by its name."""
+        tables = [p.table for p in self.protocols] + [across.table for _, across in self.across]
+        return {table.name: table for table in tables}
+
+    @cached_property
+    def names(self) -> dict[Any, str]:
+        """The name of the table of every rule that a story tells of: of those that do something, on events that are not
+        quiet."""
+        quiet = {event for p in self.protocols for event in p.quiet}
+        return {
+            rule: table.name
+            for table in self.tables.values()
+            for rule in table.rules
+            if rule.action != IGNORE and not quiet.issuperset(rule.event)
+        }
+
+    def protocol(self, name: str) -> Protocol[Any]:
+        """The protocol of this name. ``LocalError`` if there is none."""
+        found = next((protocol for protocol in self.protocols if protocol.name == name), None)
+        if found is None:
+            raise LocalError(f"there is no protocol {name!r}; there are {', '.join(p.name for p in self.protocols)}")
+        return found
+
+    # What may overtake what ---------------------------------------------------------------------------------------
+
+    def cost(self, message: Any) -> int:
+        """What a message counts against the room of its connection."""
+        headers = self.headers(message)
+        return sum(header.cost for header in headers) if headers else self.costs.get(type(message), 0)
+
+    def headers(self, message: Any) -> tuple[Header, ...]:
+        """The blocks that a message brings, if it brings any."""
+        found = self.kinds.get(type(message))
+        headers: tuple[Header, ...] = message.headers if found is not None and found[1].blocks else ()
+        return headers
+
+    @cached_property
+    def lasts(self) -> frozenset[type[Any]]:
+        """The messages after which nothing is sent on a connection."""
+        return frozenset(kind.type for p in self.protocols for kind in p.kinds if kind.last)
+
+    def number(self, message: Any) -> int:
+        """The number of the protocol to which a message belongs."""
+        return self.protocols[self.kinds[type(message)][0]].number
+
+    def bare(self, message: Any) -> Any:
+        """The same message without the bodies of its blocks, if it brings any: what the core looks at."""
+        headers = self.headers(message)
+        return type(message)(headers) if headers else message
+
+    @cached_property
+    def _runs(self) -> dict[int, type[Any]]:
+        return {p.number: kind.type for p in self.protocols for kind in p.kinds if kind.blocks}
+
+    def run(self, number: int, headers: tuple[Header, ...], bodies: tuple[bytes, ...] = ()) -> Any:
+        """The message that brings these blocks in this protocol. ``LocalError`` if it has none that brings blocks."""
+        if number not in self._runs:
+            raise LocalError(f"protocol {number} has no kind of message that brings blocks")
+        return self._runs[number](headers, bodies)
+
+    def waits_for(self, message: Any) -> bytes | None:
+        """The id of the block that this message must not overtake, if there is one."""
+        found = self.kinds.get(type(message))
+        return found[1].waits_for(message) if found is not None else None
+
+    def first_small(self, under_way: Sequence[Any]) -> int:
+        """The place of the message that may go first of all that is under way in one direction, oldest first: the
+        oldest small one that does not wait for a block before it. 0, the oldest, if that is none.
+
+        The one rule of what may overtake what: small messages overtake blocks, never the block they wait for, and
+        apart from that keep their order. What is no message (the end of a line) lets nothing pass.
+        """
+        before: set[bytes] = set()
+        for at, message in enumerate(under_way):
+            found = self.kinds.get(type(message))
+            if found is None:
+                return 0
+            if found[1].blocks:
+                before.update([header.id for header in message.headers])
+            elif found[1].waits_for(message) not in before:
+                return at
+        return 0
+
+    def words(self, message: Any) -> str:
+        """A message in a few words."""
+        found = self.kinds.get(type(message))
+        return found[1].words(message) if found is not None else str(message)
+
+
+def short(id: bytes) -> str:
+    """An id for people: the text that it is, if it is one."""
+    return id.decode() if id.isascii() and id.decode().isprintable() else id[:4].hex()

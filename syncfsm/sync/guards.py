@@ -1,0 +1,241 @@
+"""When a row of the sync table applies: pure questions about the link, what came, and what the node knows.
+
+Each function is named in ``rules.py``; those that no row names are private.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from syncfsm.blocks import Header
+from syncfsm.chain import Outcome
+from syncfsm.limits import HELLO_SHARE, Strategy
+from syncfsm.machine import Guard
+from syncfsm.protocol import View
+from syncfsm.sync.discovery import contradicts
+from syncfsm.sync.messages import Finality, Hello
+from syncfsm.sync.types import Ancestor, Heard, Link, Moved, Receipt, Relation, Turn
+
+ROUNDING: Final = 1e-6
+"""A deadline worked out from a credit must find the credit there, whatever floating point makes of it."""
+
+# Hello ----------------------------------------------------------------------------------------------------------
+
+
+def flooding(link: Link, heard: Heard, view: View) -> bool:
+    return not heard.kept and not orderly(link, heard.hello) and hello_credit(link.may_hear, link, view, 1) < 1
+
+
+def orderly(link: Link, hello: Hello) -> bool:
+    """Is this a step of a search under way: the same head, and strictly further down or strictly narrower?
+
+    A correct peer sends as many of these as its search needs, none above the highest head that we said, even if ours is
+    lower now; so that height bounds them, and none is counted.
+    """
+    last = link.heard
+    return (
+        last is not None
+        and hello.points[0].height <= link.top
+        and hello.about is not None
+        and hello.head == last.head
+        and (hello.points[0].height < last.points[0].height or _width(hello) < _width(last))
+    )
+
+
+def _width(hello: Hello) -> int:
+    return hello.ceiling - hello.points[-1].height
+
+
+def hello_credit(credit: float, link: Link, view: View, share: int) -> float:
+    """How many hellos the rate limit allows now: all of it for what we hear, one in ``share`` for what we say."""
+    burst, rate = view.limits.hello_burst / share, view.limits.hello_rate / share
+    return min(burst, credit + max(0.0, view.now - link.metered_at) * rate)
+
+
+def ungreeted(link: Link, message: object, view: View) -> bool:
+    return link.said is None
+
+
+def finals_contradict(link: Link, heard: Heard, view: View) -> bool:
+    return heard.assessment.relation is Relation.CONTRADICTION
+
+
+def nothing_shared(link: Link, message: Heard | Moved, view: View) -> bool:
+    found = message.assessment
+    return found is not None and found.relation is Relation.NOTHING
+
+
+def common(link: Link, heard: Heard, view: View) -> bool:
+    """The nearest common ancestor is certain: we hold their head, or we are better and their points settle it."""
+    found = heard.assessment
+    if found.knows_head:
+        return True
+    return found.relation is Relation.COMMON and not found.better and not _stale(link, heard.hello)
+
+
+def common_and_lacking(link: Link, heard: Heard, view: View) -> bool:
+    return common(link, heard, view) and _lacking(heard.sent, view)
+
+
+def _stale(link: Link, hello: Hello) -> bool:
+    """It answers a hello that we have corrected since; the correction will be answered too."""
+    return hello.about is not None and (link.said is None or hello.about != link.said.head or link.owes_hello)
+
+
+def worse(link: Link, heard: Heard, view: View) -> bool:
+    return heard.assessment.better
+
+
+def better(link: Link, heard: Heard, view: View) -> bool:
+    return not heard.assessment.better
+
+
+def asked(link: Link, heard: Heard, view: View) -> bool:
+    """Their hello answers our last one, and we offer brackets: it wants an answer."""
+    answers = heard.hello.about is not None and not _stale(link, heard.hello)
+    return answers and view.strategy is Strategy.LOCATOR
+
+
+def worse_and_asked(link: Link, heard: Heard, view: View) -> bool:
+    return heard.assessment.better and asked(link, heard, view)
+
+
+def can_narrow(link: Link, heard: Heard, view: View) -> bool:
+    """They offer a bracket, or a block that we know; not a single one that we might hold and do not know.
+
+    A hello that opens a search anew is never too old to answer, whichever of our hellos it is about: if two such hellos
+    cross, somebody must answer.
+    """
+    points = heard.hello.points
+    offers = len(points) > 1 or heard.assessment.shared is not None
+    opens = points[0] == heard.hello.head
+    return offers and (opens or not _stale(link, heard.hello)) and not link.owes_hello
+
+
+def better_and_can_narrow(link: Link, heard: Heard, view: View) -> bool:
+    return not heard.assessment.better and can_narrow(link, heard, view)
+
+
+def has_all(link: Link, heard: Heard, view: View) -> bool:
+    return not _lacking(heard.sent, view)
+
+
+def their_final_contradicts(link: Link, message: None, view: View) -> bool:
+    return link.final is not None and contradicts(link.final, view.chain)
+
+
+def claim_contradicts(link: Link, claim: Finality, view: View) -> bool:
+    return contradicts(claim.point, view.chain)
+
+
+# Found ----------------------------------------------------------------------------------------------------------
+
+
+def not_held(link: Link, ancestor: Ancestor, view: View) -> bool:
+    return ancestor.found is None
+
+
+def found_and_lacking(link: Link, ancestor: Ancestor, view: View) -> bool:
+    return _lacking(ancestor.sent, view)
+
+
+# Blocks ---------------------------------------------------------------------------------------------------------
+
+
+def invalid(link: Link, receipt: Receipt, view: View) -> bool:
+    return receipt.outcome is Outcome.INVALID
+
+
+def no_room_in_tree(link: Link, receipt: Receipt, view: View) -> bool:
+    return receipt.outcome is Outcome.FULL
+
+
+def out_of_step(link: Link, receipt: Receipt, view: View) -> bool:
+    """The block fits nowhere, and the peer was not already known to be on a branch that we dropped."""
+    if receipt.outcome is Outcome.BELOW_FINAL:
+        return link.sent is None and receipt.newest.parent not in view.chain
+    on_dropped_branch = link.received is not None and link.received.id not in view.chain
+    return receipt.outcome is Outcome.UNLINKABLE and (link.sent is None or not on_dropped_branch)
+
+
+def taken_and_lacking(link: Link, receipt: Receipt, view: View) -> bool:
+    return _lacking(receipt.sent, view)
+
+
+# Our chain moved ------------------------------------------------------------------------------------------------
+
+
+def extends(link: Link, moved: Moved, view: View) -> bool:
+    """Our last hello still holds: its head is older now, but not below the final point, and its base is not dropped."""
+    said = link.said
+    holds = said is not None and view.floor <= said.base.height and view.chain.final.height <= said.head.height
+    return moved.extends and holds and not link.owes_hello
+
+
+def head_learnt(link: Link, moved: Moved, view: View) -> bool:
+    return moved.assessment is not None and moved.assessment.knows_head
+
+
+def head_learnt_and_lacking(link: Link, moved: Moved, view: View) -> bool:
+    return head_learnt(link, moved, view) and _lacking(moved.sent, view)
+
+
+def hellos_spent(link: Link, moved: Moved, view: View) -> bool:
+    return hello_credit(link.may_say, link, view, HELLO_SHARE) < 1
+
+
+def worse_than_heard(link: Link, moved: object, view: View) -> bool:
+    return link.heard is not None and link.heard.rank > view.chain.head.rank
+
+
+def pruned_past_peer(link: Link, moved: Moved, view: View) -> bool:
+    return moved.sent is None or moved.sent.height < view.floor
+
+
+def lacks_head(link: Link, moved: Moved, view: View) -> bool:
+    return _lacking(moved.sent, view)
+
+
+# Our turn to send -----------------------------------------------------------------------------------------------
+
+
+def can_step_back(link: Link, turn: Turn, view: View) -> bool:
+    return turn.hello is not None
+
+
+def rest_fits(link: Link, turn: Turn, view: View) -> bool:
+    return bool(turn.blocks) and turn.blocks[-1].id == view.chain.head.id
+
+
+# Time -----------------------------------------------------------------------------------------------------------
+
+
+def search_is_late(link: Link, message: None, view: View) -> bool:
+    """Only once both have said hello: a peer that has a leader of its own greets us later, and pings meanwhile."""
+    return link.said is not None and link.heard is not None and view.now >= link.since + view.limits.search
+
+
+def owes_hello(link: Link, message: None, view: View) -> bool:
+    return link.owes_hello and hello_credit(link.may_say, link, view, HELLO_SHARE) >= 1 - ROUNDING
+
+
+def owes_worse_hello(link: Link, message: None, view: View) -> bool:
+    return owes_hello(link, message, view) and worse_than_heard(link, message, view)
+
+
+# Shared ---------------------------------------------------------------------------------------------------------
+
+
+def _lacking(sent: Header | None, view: View) -> bool:
+    return sent is None or sent.id != view.chain.head.id
+
+
+GUARDS: Final[Mapping[str, Guard]] = {
+    guard.__name__: guard
+    for guard in (
+        flooding, ungreeted, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts,
+        their_final_contradicts, worse, better, asked, worse_and_asked, can_narrow, better_and_can_narrow, has_all,
+        not_held, found_and_lacking, invalid, no_room_in_tree, out_of_step, taken_and_lacking, extends,
+        head_learnt, head_learnt_and_lacking, hellos_spent, worse_than_heard, pruned_past_peer, lacks_head,
+        can_step_back, rest_fits, search_is_late, owes_hello, owes_worse_hello,
+    )
+}  # fmt: skip

@@ -1,0 +1,57 @@
+"""What an event means for a link, worked out once: guards ask it, actions use it.
+
+Here alone is decided what ``sent`` becomes, the newest block of our best chain that the peer is known to have.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from syncfsm.limits import Strategy
+from syncfsm.protocol import Brought, Change, Reader, View
+from syncfsm.sync.discovery import assess, offer, step_back
+from syncfsm.sync.messages import Found, Hello
+from syncfsm.sync.tracking import after, batch, rebased
+from syncfsm.sync.types import GREETING, Ancestor, Event, Heard, Kept, Link, Moved, Receipt, State, Turn
+
+
+def hello(link: Link, came: Hello | Kept, view: View) -> Heard:
+    kept = isinstance(came, Kept)
+    said = came.hello if isinstance(came, Kept) else came
+    found = assess(said, link.said, view.chain)
+    return Heard(said, found, rebased(link, view, found.shared.has if found.shared else None), kept)
+
+
+def found(link: Link, came: Found, view: View) -> Ancestor:
+    held = view.chain.get(came.common.id)
+    return Ancestor(held, rebased(link, view, held))
+
+
+def blocks(link: Link, brought: Brought, view: View) -> Receipt:
+    return Receipt(brought.newest, brought.outcome, after(link, brought.newest, view))
+
+
+def moved(link: Link, change: Change, view: View) -> Moved:
+    if link.state not in GREETING:
+        return Moved(change.extends, None, rebased(link, view))
+    if link.heard is None:
+        return Moved(change.extends, None, None)
+    found = assess(link.heard, link.said, view.chain)
+    return Moved(change.extends, found, rebased(link, view, found.shared.has if found.shared else None))
+
+
+def turn(link: Link, came: None, view: View) -> Turn:
+    if link.state is State.SYNCING and link.sent is not None:
+        return Turn(batch(link.sent, view.room, view))
+    if link.said is None or link.heard is None or link.owes_hello or view.strategy is not Strategy.STREAMING:
+        return Turn()
+    point = step_back(link, link.said, link.heard, view)
+    return Turn(hello=offer(link.said, point, link.heard.head, view) if point is not None else None)
+
+
+READERS: Final[Mapping[Event, Reader]] = {
+    Event.HELLO: hello,
+    Event.FOUND: found,
+    Event.BLOCKS: blocks,
+    Event.MOVED: moved,
+    Event.TURN: turn,
+}

@@ -1,0 +1,95 @@
+"""Head tracking: what the peer has, and what to send it next.
+
+A link knows two blocks: ``sent``, the newest block of our best chain that the peer is known to have, and ``received``,
+the newest it gave us or told us of. A peer that has a block has all its ancestors, so both may be backed up to an
+ancestor at any time; only the child of ``sent`` is ever sent. When either leaves a branch, ``left`` remembers how far
+the peer has it; what the peer says it has and we do not is in ``claims``.
+"""
+
+from collections.abc import Sequence
+
+from syncfsm.blocks import Header, Point
+from syncfsm.protocol import View
+from syncfsm.sync.discovery import higher
+from syncfsm.sync.types import Link
+
+
+def raised(sent: Header | None, known: Header | None, view: View) -> Header | None:
+    """``sent``, or the part of the peer's chain up to ``known`` that is on our best chain, whichever is higher."""
+    chain = view.chain
+    if known is None or known.id not in chain or (sent is not None and known.height <= sent.height):
+        return sent
+    return higher(sent, chain.common(chain.head.id, known.id))
+
+
+def rebased(link: Link, view: View, told: Header | None = None) -> Header | None:
+    """What ``sent`` becomes after our chain moved, or after the peer told us that it has a block: the nearest to our
+    head of all that the peer is known to have."""
+    sent = link.sent
+    if sent is not None and not view.chain.on_best(sent.point):
+        sent = raised(None, sent, view)
+    for known in (link.received, *link.left, *_learnt(link, view), told):
+        sent = raised(sent, known, view)
+    return sent
+
+
+def after(link: Link, newest: Header, view: View) -> Header | None:
+    """After a block came: the peer has it, or, if it was refused here, its parent."""
+    chain = view.chain
+    return rebased(link, view, chain.get(newest.id) or chain.get(newest.parent))
+
+
+def leaving(
+    link: Link, received: Header | None, sent: Header | None, view: View, told: Header | None = None
+) -> tuple[Header, ...]:
+    """What ``left`` becomes when ``sent`` and ``received`` change, or the peer told us that it has a block: ends of
+    branches that neither of the new ones covers."""
+    more = (*link.left, *_learnt(link, view)) if told is None else (*link.left, *_learnt(link, view), told)
+    old = [known for known in (link.sent, link.received) if known is not None and known not in (sent, received)]
+    if not more and all(_follows(received, known) for known in old):
+        return ()
+    chain = view.chain
+    covers = [by for by in (sent, received) if by is not None and by.id in chain]
+    kept: list[Header] = []
+    for known in (*old, *more):
+        if known.id in chain and not any(chain.is_ancestor(known.id, by.id) for by in (*covers, *kept)):
+            kept.append(known)
+    return tuple(kept[: view.limits.branches])
+
+
+def _follows(block: Header | None, parent: Header) -> bool:
+    return block is not None and block.parent == parent.id
+
+
+def claimed(link: Link, view: View, points: Sequence[Point] = ()) -> tuple[Point, ...]:
+    """What ``claims`` becomes when the peer names these blocks, or we got some: what is not held, and still may be.
+    ``link.claims`` is in order already."""
+    named = {*link.claims, *points} if points else link.claims
+    if not named:
+        return ()
+    held, final = view.chain.blocks, view.chain.final.height
+    missing = [point for point in named if point.height > final and point.id not in held]
+    if points:
+        missing.sort(key=lambda point: (-point.height, point.id))
+    return tuple(missing[: view.limits.claims])
+
+
+def _learnt(link: Link, view: View) -> tuple[Header, ...]:
+    """What the peer named when we did not hold it, and we hold now."""
+    held = view.chain.blocks
+    return tuple([held[point.id].header for point in link.claims if point.id in held]) if link.claims else ()
+
+
+def batch(after: Header, room: int, view: View) -> tuple[Header, ...]:
+    """The next blocks for a peer that has ``after``: one more for as long as any room is left, so that a large block
+    fits too."""
+    if room <= 0:
+        return ()
+    head = view.chain.head
+    guess = room // head.cost + 1  # if these blocks are smaller than the head, what is left goes with the next batch
+    blocks = view.chain.path(after, min(view.limits.run, head.height - after.height, guess))
+    for count, block in enumerate(blocks, 1):
+        room -= block.cost
+        if room <= 0:
+            return blocks[:count]
+    return blocks

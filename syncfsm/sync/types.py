@@ -1,0 +1,207 @@
+"""What a link is: its states, its events, and all it knows.
+
+The machine is symmetric: both ends of a connection run the same table. It tracks the peer's head
+(founding/link-notes#peer-head) by two blocks (founding/link-notes#two-blocks-tracked).
+"""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from syncfsm.blocks import Header, Point
+from syncfsm.chain import Outcome
+from syncfsm.errors import Fault
+from syncfsm.sync.messages import Finality, Hello
+
+
+class State(StrEnum):
+    """Where a link stands."""
+
+    CLOSED = "closed"
+    START = "start"
+    INIT = "init"
+    SYNCING = "syncing"
+    IDLE = "idle"
+
+
+MEANINGS: Final = {
+    State.CLOSED: "No link: before the connection, and after its one end.",
+    State.START: "Greeting: the common ancestor is not known, and the search for it is not ours to make.",
+    State.INIT: "Our last hello is worse than theirs, and theirs names a block we do not know: we search, "
+    "offering our chain backwards.",
+    State.SYNCING: "The common ancestor is known and the peer lacks blocks of our best chain: we stream them, "
+    "child after child.",
+    State.IDLE: "The peer has our head.",
+}
+OPEN: Final = (State.START, State.INIT, State.SYNCING, State.IDLE)
+"""The states of a living link."""
+GREETING: Final = (State.START, State.INIT)
+"""The common ancestor is not known."""
+IN_STEP: Final = (State.SYNCING, State.IDLE)
+"""The common ancestor is known."""
+
+
+class Event(StrEnum):
+    """What can happen to a link."""
+
+    OPENED = "opened"
+    """The transport is up."""
+    GREET = "greet"
+    """The node has decided that this peer is to be greeted now."""
+    HELLO = "hello"
+    FOUND = "found"
+    FINAL = "final"
+    BLOCKS = "blocks"
+    """Messages from the peer."""
+    MOVED = "moved"
+    """Our own chain changed: it grew, switched forks, or became final further up."""
+    FINALISED = "finalised"
+    """Our own final point advanced."""
+    TURN = "turn"
+    """There is room for blocks, and it is sync's turn to use it."""
+    TICK = "tick"
+    """Time has passed."""
+    FAULT = "fault"
+    """What the peer sent is no valid block."""
+    ENDED = "ended"
+    """The connection is over."""
+
+
+class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that one node knows of what one peer has. A value: every step makes a new one.
+
+    ``peer`` is the connection's name, unique among all connections the node ever had.
+    """
+
+    peer: str
+    state: State = State.CLOSED
+    said: Hello | None = None
+    """The last opening hello we sent; forgotten once the common ancestor is known."""
+    heard: Hello | None = None
+    """The last hello the peer sent; forgotten once the common ancestor is known."""
+    final: Point | None = None
+    """The peer's final point, as it last said."""
+    top: int = 0
+    """The greatest height of a head that we said: no step of a search that answers us is above it."""
+    cursor: Point | None = None
+    """The point last offered by a streaming search."""
+    sent: Header | None = None
+    """The newest block of our best chain that the peer is known to have; ``None`` while no common ancestor is known."""
+    received: Header | None = None
+    """The newest block the peer gave us or told us it has."""
+    left: tuple[Header, ...] = ()
+    """Blocks the peer has on branches that we or it have left, newest first; so that a way back sends nothing twice."""
+    claims: tuple[Point, ...] = ()
+    """Blocks the peer's hellos named that are not held here, highest first; so that none is sent to it if it comes from
+    elsewhere."""
+    owes_hello: bool = False
+    """A hello was put off by the rate limit; the newest is sent when the limit allows."""
+    since: float = 0.0
+    """When the search last made progress."""
+    may_say: float = 0.0
+    """Hellos we may still send at once, as of ``metered_at``."""
+    may_hear: float = 0.0
+    """Hellos we still accept at once, as of ``metered_at``."""
+    metered_at: float = 0.0
+
+
+# What events carry ----------------------------------------------------------------------------------------------
+
+
+class Relation(StrEnum):
+    """How a peer's hello relates to our chain."""
+
+    CONTRADICTION = "contradiction"
+    """It names a final block where we hold another one final."""
+    NOTHING = "nothing"
+    """No block is held by both."""
+    COMMON = "common"
+    """The nearest common ancestor is known."""
+    BRACKET = "bracket"
+    """It lies between two heights."""
+
+
+class Shared(msgspec.Struct, frozen=True):
+    """Blocks that both hold. ``common`` is the nearest common ancestor, or a common block below it; ``has`` is the
+    newest block of ours that the peer is known to hold, on whatever branch."""
+
+    common: Header
+    has: Header
+
+
+class Assessment(msgspec.Struct, frozen=True):
+    """What a hello tells us. ``shared`` is there with COMMON, and may be with BRACKET.
+
+    ``ceiling`` is the lowest height at which the chains are known to differ.
+    """
+
+    relation: Relation
+    better: bool
+    """Is theirs better than the last hello we said?"""
+    knows_head: bool = False
+    """Do we hold the block that the peer calls its head?"""
+    shared: Shared | None = None
+    ceiling: int = 0
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A hello that came before we greeted, looked at now that we have."""
+
+    hello: Hello
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """With ``HELLO``: the hello, what it means against our chain, and what ``sent`` becomes if it ends the search or
+    tells what a peer in step has. ``kept`` if it came before we greeted."""
+
+    hello: Hello
+    assessment: Assessment
+    sent: Header | None
+    kept: bool = False
+
+
+class Ancestor(msgspec.Struct, frozen=True):
+    """With ``FOUND``: the block that the peer found, if it is held here, and what ``sent`` becomes."""
+
+    found: Header | None
+    sent: Header | None
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """With ``BLOCKS``: the newest block of a run, what the chain made of it, and what ``sent`` becomes."""
+
+    newest: Header
+    outcome: Outcome
+    sent: Header | None
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """With ``MOVED``: whether the new head descends from the old one.
+
+    For a link that searches, what the peer's last hello means now; and what ``sent`` becomes.
+    """
+
+    extends: bool
+    assessment: Assessment | None
+    sent: Header | None
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """With ``TURN``: the blocks that a link in step can send now, or the hello with which a streaming search goes
+    on."""
+
+    blocks: tuple[Header, ...] = ()
+    hello: Hello | None = None
+
+
+CARRIES: Final = {
+    Event.HELLO: Heard,
+    Event.FOUND: Ancestor,
+    Event.FINAL: Finality,
+    Event.BLOCKS: Receipt,
+    Event.MOVED: Moved,
+    Event.TURN: Turn,
+    Event.FAULT: Fault,
+}
+"""What each event brings along."""

@@ -1,0 +1,304 @@
+"""Every row of every table fires in a scenario, and all ways to read a table agree on it."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syncfsm.blocks import Header
+from syncfsm.chain import Chain
+from syncfsm.errors import Fault, LocalError
+from syncfsm.events import Connected, Finalised, Garbled, Leave, Lost, Produced, Tick, Verdict
+from syncfsm.limits import Limits, Strategy
+from syncfsm.machine import ALWAYS, Rule, Step, Table, twin
+from syncfsm.node.node import Node
+from syncfsm.node.registry import STANDARD
+from syncfsm.notes.messages import Note
+from syncfsm.notes.protocol import NOTES
+from syncfsm.notes.types import Event as NotesEvent
+from syncfsm.notes.types import Held, Say
+from syncfsm.notes.types import State as NotesState
+from syncfsm.numbers import ProtocolNumber
+from syncfsm.peer.messages import Bye, Parting, Ping, Pong
+from syncfsm.protocol import Hook, Said, View
+from syncfsm.sync.leader.protocol import LEADER
+from syncfsm.sync.leader.types import Event as LeaderEvent
+from syncfsm.sync.leader.types import Leader, Look
+from syncfsm.sync.messages import Blocks, Finality, Found, Hello
+from syncfsm.sync.protocol import SYNC
+from syncfsm.sync.types import OPEN, Event, Link, State
+from syncfsm.testing import GENESIS, Pair, branch, child
+from tests.building import connected, hear, hello_of, joined, node
+
+# The tables, watched ------------------------------------------------------------------------------------------
+
+
+class Watch:
+    """Sees every step of every table: which row fired, and whether all three ways to read the table agree."""
+
+    def __init__(self, step: Callable[..., Step[Any]]) -> None:
+        self.step, self.fired, self.steps = step, set[Rule](), 0
+
+    def __call__(self, table: Table[Any], value: Any, event: StrEnum, message: object, view: object) -> Step[Any]:
+        rule = next(
+            rule
+            for rule, source, on in table.cases()
+            if (source, on) == (value.state, event)
+            and (rule.guard == ALWAYS or table.guards[rule.guard](value, message, view))
+        )
+        self.fired.add(rule)
+        self.steps += 1
+        found = self.step(table, value, event, message, view)
+        assert found.rule is rule
+        assert found == twin.step(table, value, event, message, view)
+        return found
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    watching = Watch(Table.step)
+    monkeypatch.setattr(Table, "step", lambda *given: watching(*given))
+    return watching
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), strategies=st.tuples(*[st.sampled_from(Strategy)] * 2))
+def test_dispatches_agree_on_links_between_real_nodes(data: st.DataObject, strategies: tuple[Strategy, ...]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        watching = Watch(Table.step)
+        patch.setattr(Table, "step", lambda *given: watching(*given))
+        shared = branch(GENESIS, 3)
+        forks = [branch(shared[data.draw(st.integers(0, 2))], data.draw(st.integers(0, 5)), name) for name in "ab"]
+        pair = Pair(*(node(shared, fork, strategy=way) for fork, way in zip(forks, strategies, strict=True)))
+        pair.connect()
+        for _ in range(data.draw(st.integers(0, 12))):
+            side = data.draw(st.sampled_from((0, 1)))
+            if data.draw(st.booleans()) and pair.queues[side]:
+                pair.deliver(side)
+            else:
+                head = pair.nodes[side].chain.head
+                made = child(data.draw(st.sampled_from((head, shared[-1]))), f"{head.height}", 2)
+                pair.feed(side, Produced((made,), 0.0))
+        pair.settle()
+        assert watching.steps > 4
+
+
+# A scenario for every row -----------------------------------------------------------------------------------------
+
+TRUNK = branch(GENESIS, 4, "trunk")
+LEFT, RIGHT = branch(TRUNK[1], 5, "left"), branch(TRUNK[1], 8, "right")
+FAR = branch(GENESIS, 12, "far")
+GREETED = hello_of(GENESIS)
+
+
+def searching(strategy: Strategy = Strategy.LOCATOR, limits: Limits | None = None) -> Node:
+    """A node in ``init`` with the peer "p", which is ahead on ``RIGHT``."""
+    made, _ = connected(node(TRUNK[:2], LEFT, strategy=strategy, limits=limits), "p")
+    made, _ = hear(made, "p", hello_of(RIGHT[-1]))
+    assert made.all(SYNC)["p"].state is State.INIT
+    return made
+
+
+def better_off(strategy: Strategy = Strategy.LOCATOR) -> Node:
+    """A node in ``start`` that has greeted "p" and waits for its hello."""
+    return connected(node(TRUNK[:2], RIGHT, strategy=strategy), "p")[0]
+
+
+def in_step(limits: Limits | None = None) -> Node:
+    """A node on ``TRUNK`` that is idle with "p"."""
+    made, _ = connected(node(TRUNK, limits=limits), "p")
+    made, _ = hear(made, "p", hello_of(TRUNK[-1]))
+    assert made.all(SYNC)["p"].state is State.IDLE
+    return made
+
+
+def after(made: Node, *events: Any) -> Node:
+    for event in events:
+        made, _ = made.step(event)
+    return made
+
+
+def scenario_pairs_of_every_kind() -> None:
+    for ways in ((Strategy.STREAMING,) * 2, (Strategy.LOCATOR,) * 2, (Strategy.STREAMING, Strategy.LOCATOR)):
+        for fork in (LEFT, RIGHT, [], FAR[2:]):
+            for room in (1, 10**6):
+                limits = Limits(room=room, points=2)
+                a = node(TRUNK[:2], LEFT, strategy=ways[0], limits=limits)
+                b = node(FAR if fork == FAR[2:] else TRUNK[:2], fork, strategy=ways[1], limits=limits)
+                for pair in (joined(a, b), joined(b, a)):
+                    pair.feed(0, Produced((child(pair.nodes[0].chain.head),), 0.0))
+                    pair.feed(1, Finalised(pair.nodes[1].chain.head.point, 0.0))
+                    pair.settle()
+
+
+def scenario_one_name_twice() -> None:
+    for made in (in_step(), searching(), better_off()):
+        with pytest.raises(LocalError):
+            made.step(Connected("p", 0.0))
+
+
+def scenario_waiting_to_greet() -> None:
+    fresh = connected(node(), "leader", "p")[0]
+    waiting, _ = hear(fresh, "p", hello_of(FAR[-1]))
+    hear(fresh, "p", Found(GENESIS.point))
+    hear(fresh, "p", Blocks((FAR[0],)))
+    after(waiting, Produced(tuple(TRUNK), 0.0), Finalised(TRUNK[0].point, 0.0))
+
+
+def scenario_hellos_beyond_the_limit() -> None:
+    made = better_off()
+    hear(made, "p", *(hello_of(header) for header in branch(GENESIS, 70, "flood")))
+
+
+def scenario_final_blocks_contradict() -> None:
+    left = node(TRUNK[:2], LEFT, final=LEFT[1])
+    made = connected(left, "p")[0]
+    hear(made, "p", hello_of(RIGHT[-1], final=RIGHT[1]))
+    hear(made, "p", Finality(RIGHT[1].point))
+    unsure = connected(node(TRUNK[:2], LEFT), "p")[0]
+    unsure, _ = hear(unsure, "p", hello_of(RIGHT[-1], final=RIGHT[1]))
+    after(unsure, Finalised(LEFT[2].point, 0.0))
+
+
+def scenario_nothing_shared() -> None:
+    limits = Limits(retention=0)
+    young = node(TRUNK[:2], LEFT, final=LEFT[2], limits=limits)
+    hear(connected(young, "p")[0], "p", hello_of(TRUNK[0]))
+    made = connected(node(TRUNK[:2], LEFT, limits=limits), "p")[0]
+    low = hello_of(child(LEFT[0], "low"), final=LEFT[0], base=LEFT[0])
+    made, _ = hear(made, "p", low)
+    after(made, Finalised(LEFT[3].point, 0.0), Produced((child(LEFT[-1]),), 0.0))
+
+
+def scenario_fork_switches_while_greeting() -> None:
+    spent = Limits(hello_burst=4)
+    for strategy in Strategy:
+        for limits in (Limits(), spent):
+            made = searching(strategy, limits)
+            worse = branch(TRUNK[1], 6, "still worse")
+            still = after(made, Produced(tuple(worse), 0.0), Tick(0.5))
+            after(still, Produced(tuple(branch(TRUNK[1], 20, "now better")), 0.5), Tick(0.9))
+            after(made, Produced(tuple(RIGHT), 0.0))
+            after(made, Produced((*RIGHT, child(RIGHT[-1])), 0.0))
+            after(made, Produced((child(LEFT[-1]),), 0.0))
+            after(made, Produced(tuple(branch(TRUNK[1], 20, "better")), 0.0), Tick(0.9))
+
+
+def scenario_they_overtake_and_fall_behind() -> None:
+    for strategy in Strategy:
+        made = better_off(strategy)
+        head = made.chain.head.point
+        ahead = branch(TRUNK[1], 20, "ahead")
+        narrow = msgspec.structs.replace(hello_of(ahead[-1], ahead[-1], TRUNK[0], GENESIS), about=head)
+        hear(made, "p", narrow)
+        hear(made, "p", hello_of(LEFT[-1]))
+        hear(made, "p", hello_of(LEFT[-1], LEFT[-1], TRUNK[0], GENESIS))
+        made = searching(strategy)
+        behind = branch(TRUNK[1], 2, "behind")
+        hear(made, "p", hello_of(behind[-1]))
+        hear(made, "p", hello_of(behind[-1], behind[-1], TRUNK[0], GENESIS))
+
+
+def scenario_late_hellos_and_founds() -> None:
+    for made in (in_step(), in_step(Limits(room=1))):
+        hear(made, "p", hello_of(TRUNK[-1]), Found(TRUNK[-1].point))
+        ahead = after(made, Produced(tuple(branch(TRUNK[-1], 2)), 0.0))
+        hear(ahead, "p", hello_of(TRUNK[-1]), Found(TRUNK[-1].point))
+        hear(ahead, "p", hello_of(ahead.chain.head))
+        hear(ahead, "p", Found(ahead.chain.head.point))
+    hear(searching(), "p", Found(RIGHT[-1].point))
+
+
+def scenario_blocks_of_every_kind() -> None:
+    made = in_step()
+    hear(made, "p", Blocks((child(TRUNK[-1]),)))
+    hear(made, "p", Blocks((child(TRUNK[0]),)))
+    hear(made, "p", Blocks((Header(9, b"bad", TRUNK[-1].id, b"\xff", 0, b""),)))
+    hear(made, "p", Blocks((FAR[-1],)))
+    hear(in_step(Limits(unfinal=4)), "p", Blocks((child(TRUNK[-1]),)))
+
+
+def scenario_the_head_moves() -> None:
+    made = after(in_step(Limits(retention=0)), Produced((child(TRUNK[-1]),), 0.0))
+    after(made, Verdict(TRUNK[-1].id, False, 0.0))
+    slow = in_step(Limits(retention=0, room=1))
+    grown = branch(TRUNK[-1], 3)
+    after(slow, Produced(tuple(grown), 0.0), Finalised(grown[-1].point, 0.0))
+
+
+def scenario_payloads() -> None:
+    made = in_step(Limits(notes=1))
+    later = child(TRUNK[-1])
+    about = Note(b"x", later.point)
+    after(made, Say(Note(b"x"), 0.0), Say(about, 0.0), Say(about, 0.0), Produced((later,), 0.0))
+    hear(made, "p", Note(b"x", TRUNK[0].point), about)
+
+
+def scenario_time_and_partings() -> None:
+    for made in (in_step(), searching(), better_off()):
+        hear(made, "p", Ping(), Pong())
+        hear(made, "p", Bye(Parting.SHUTDOWN))
+        after(made, Tick(0.5), Tick(1.0), Tick(5.0))
+        after(made, Leave("p", Parting.SHUTDOWN, 0.0))
+        after(made, Lost("p", 0.0))
+        for number in (ProtocolNumber.PEER, ProtocolNumber.SYNC):
+            after(made, Garbled("p", Fault("bad-signature", "forged"), 0.0, number))
+        alive = made
+        for second in range(1, 31):
+            if "p" in alive.links:
+                alive, _ = hear(alive, "p", Pong(), now=float(second))
+                alive = after(alive, Tick(float(second)))
+
+
+def scenario_whom_to_greet() -> None:
+    patience = Limits().patience
+    for made in (connected(node(TRUNK), "p", "q", "r")[0], connected(node(TRUNK), "p")[0]):
+        hear(made, "p", hello_of(TRUNK[-1]))
+        hear(made, "q", hello_of(TRUNK[-1]))
+        hear(made, "q", hello_of(TRUNK[-1]), now=patience)
+        after(made, Tick(patience), Lost("p", patience))
+    ahead = branch(TRUNK[-1], 3)
+    behind = connected(node(TRUNK), "p", "q")[0]
+    for peer in "pq":
+        behind, _ = hear(behind, peer, hello_of(ahead[-1]))
+    hear(behind, "p", Blocks(tuple(ahead)))
+    astray = connected(node(TRUNK[:2], LEFT), "p", "q")[0]
+    astray, _ = hear(astray, "q", hello_of(RIGHT[-1], final=RIGHT[1]))
+    after(astray, Finalised(LEFT[2].point, 0.0), Tick(patience))
+
+
+def scenario_rows_a_node_never_uses() -> None:
+    """A node begins a connection once, greets it once and forgets a closed one; it gives a turn, tells news and asks
+    who is to be greeted only where that can matter. So these rows guard the tables against another caller."""
+    view = View(Chain.start(GENESIS), 0, 0.0, Limits(), Strategy.LOCATOR)
+    said = Hello(GENESIS.point, b"", GENESIS.point, GENESIS.point, (GENESIS.point,), 1)
+    for state in OPEN:
+        for event in (Event.GREET, Event.OPENED, *((Event.TURN,) if state in (State.START, State.IDLE) else ())):
+            assert SYNC.table.step(Link("p", state, said=said), event, None, view).outputs == ()
+    held = Held("p", NotesState.OPEN)
+    for event in (NotesEvent.OPENED, NotesEvent.NEWS):
+        assert NOTES.table.step(held, event, None, view)[:2] == (held, ())
+    nobody = Look(False, False, None, None)
+    other = Said("p", said)
+    for event, carried in ((LeaderEvent.LOOK, nobody), (LeaderEvent.HEARD, other), (LeaderEvent.GAINED, "p")):
+        assert LEADER.table.step(Leader(), event, carried, view)[:2] == (Leader(), ())
+    for protocol in STANDARD.protocols:
+        begins = protocol.hooks[Hook.OPENED]
+        for event in set(protocol.table.events) - {begins}:
+            value = protocol.begin("p")
+            assert protocol.table.step(value, event, None, view)[:2] == (value, ())
+
+
+SCENARIOS = [found for name, found in sorted(globals().items()) if name.startswith("scenario_")]
+
+
+def test_every_row_of_every_table_fires(watch: Watch) -> None:
+    for scenario in SCENARIOS:
+        scenario()
+    rules = [rule for table in STANDARD.tables.values() for rule in table.rules]
+    never = [str(rule) for rule in rules if rule not in watch.fired]
+    assert not never, "\n".join(never)

@@ -1,0 +1,165 @@
+"""Who is to blame: a peer's mistake is told with its evidence, and what honest peers do under stress is none."""
+
+from collections.abc import Sequence
+
+import attrs
+import pytest
+
+from syncfsm.blocks import Header, Past, Point, Unchecked
+from syncfsm.errors import Fault, Penalty
+from syncfsm.events import Garbled, Produced, Tick, Verdict
+from syncfsm.limits import Limits, Strategy
+from syncfsm.outputs import Disconnect, Misbehaviour, Output, Send
+from syncfsm.peer.messages import Parting
+from syncfsm.sync.messages import Blocks, Found, Hello
+from syncfsm.testing import GENESIS, Pair, branch, child
+from tests.building import connected, greeted, hear, hello_of, in_step, node, parted, partings, waiting
+
+TRUNK = branch(GENESIS, 10, "trunk")
+
+
+def rule_of(outputs: Sequence[Output]) -> str:
+    (fault,) = (output.fault for output in outputs if isinstance(output, Misbehaviour))
+    return fault.rule
+
+
+# Faults -----------------------------------------------------------------------------------------------------------
+
+
+class Forged(Unchecked):
+    """A check to which every block named ``bad`` is a forgery."""
+
+    def __init__(self, bad: Header) -> None:
+        self.bad = bad
+
+    def run(self, headers: Sequence[Header], past: Past) -> Fault | None:
+        return Fault("bad-signature", "forged", self.bad.id) if self.bad in headers else None
+
+
+def test_too_many_hellos_are_a_mild_fault() -> None:
+    made = greeted(node(TRUNK))
+    heads = branch(GENESIS, 200, "flood")
+    for head in heads[: Limits().hello_burst]:
+        made, outputs = hear(made, "p", hello_of(head))
+        assert not partings(outputs)
+    made, outputs = hear(made, "p", hello_of(heads[-1]))
+    assert parted(outputs, Parting.FAULT, blame=Penalty.MILD)
+    assert rule_of(outputs) == "hello-flood"
+
+
+def test_hellos_at_the_allowed_rate_are_no_flood() -> None:
+    made, now = greeted(node(TRUNK)), 0.0
+    for head in branch(GENESIS, 500, "busy"):
+        now += 1 / Limits().hello_rate
+        made, outputs = hear(made, "p", hello_of(head), now=now)
+        assert not partings(outputs)
+
+
+def test_a_search_at_heights_that_we_never_had_is_a_flood() -> None:
+    made, _ = hear(greeted(node(TRUNK)), "p", hello_of(TRUNK[0], child(GENESIS, "other")))
+    top = 2**40
+    for step in range(2000):
+        point = Point(top - step, f"made up {step}".encode())
+        hello = Hello(Point(top, b"up"), b"", GENESIS.point, GENESIS.point, (point,), top - step + 1, TRUNK[-1].point)
+        made, outputs = hear(made, "p", hello)
+        if partings(outputs):
+            return
+    pytest.fail("2000 hellos were accepted in one instant")
+
+
+def test_hellos_to_a_node_that_has_not_greeted_us_are_counted() -> None:
+    made, _ = connected(node(TRUNK), "leader", "p")
+    assert waiting(made) == ("p",)
+    for _ in range(2000):
+        made, outputs = hear(made, "p", hello_of(branch(TRUNK[-1], 3)[-1]))
+        if partings(outputs):
+            return
+    pytest.fail("2000 hellos were accepted in one instant")
+
+
+def test_blocks_and_founds_before_our_hello_are_grave_faults() -> None:
+    made, _ = connected(node(TRUNK), "leader", "p")
+    assert waiting(made) == ("p",)
+    _, outputs = hear(made, "p", Blocks((child(TRUNK[-1]),)))
+    assert parted(
+        [said for said in outputs if isinstance(said, Send | Disconnect | Misbehaviour)],
+        Parting.FAULT,
+        blame=Penalty.GRAVE,
+    )
+    assert rule_of(outputs) == "block-before-hello"
+    _, outputs = hear(made, "p", Found(GENESIS.point))
+    assert parted(outputs, Parting.FAULT, blame=Penalty.GRAVE)
+    assert rule_of(outputs) == "found-before-hello"
+
+
+@pytest.mark.parametrize(
+    ("bad", "rule"),
+    [
+        ((Header(12, b"skips", TRUNK[-1].id, b"\xff" * 8, 0, b""),), "invalid-block"),
+        ((Header(11, b"weak", TRUNK[-1].id, TRUNK[-1].score, 0, b""),), "invalid-block"),
+        ((child(TRUNK[-1], "a"), child(TRUNK[-1], "b")), "broken-run"),
+        ((), "empty-run"),
+        ((child(TRUNK[-1], "forged"),), "bad-signature"),
+        ((child(TRUNK[-1]), child(child(TRUNK[-1]), "forged")), "bad-signature"),
+    ],
+)
+def test_bad_blocks_are_grave_faults_and_none_of_the_run_is_taken(bad: tuple[Header, ...], rule: str) -> None:
+    forged = bad[-1] if bad else TRUNK[-1]
+    check = Forged(forged) if rule == "bad-signature" else Unchecked()
+    before = in_step(node(TRUNK, check=check))
+    made, outputs = hear(before, "p", Blocks(bad))
+    assert parted(outputs, Parting.FAULT, blame=Penalty.GRAVE)
+    assert rule_of(outputs) == rule
+    assert made.chain == before.chain
+
+
+def test_known_blocks_are_not_checked_again() -> None:
+    made = in_step(node(TRUNK))
+    config = node(check=Forged(TRUNK[3])).config
+    made = attrs.evolve(made, config=config)
+    made, outputs = hear(made, "p", Blocks(tuple(TRUNK[2:5])))
+    assert not partings(outputs)
+
+
+def test_what_the_wire_refused_ends_the_link() -> None:
+    made = in_step(node(TRUNK))
+    _, outputs = made.step(Garbled("p", Fault("bad-frame", "no message", b"\0"), 0.0))
+    assert parted(outputs, Parting.FAULT, blame=Penalty.GRAVE)
+    assert rule_of(outputs) == "bad-frame"
+
+
+# Honest peers under stress ----------------------------------------------------------------------------------------
+
+
+def test_honest_fork_switches_on_both_sides_are_no_flood() -> None:
+    """Both stream; the better one switches while its hellos are under way, the other whenever it hears of it."""
+    low = branch(TRUNK[0], 2, "low")
+    worse = node(TRUNK[:1], low, strategy=Strategy.STREAMING)
+    better = node(TRUNK[:1], low, branch(TRUNK[0], 2, "high", gain=40), strategy=Strategy.STREAMING)
+    pair = Pair(worse, better)
+    pair.connect()
+    for at in range(31):
+        pair.feed(1, Produced(tuple(branch(TRUNK[0], 2, f"high {at}", gain=50 + at)), 0.0))
+    pair.deliver(0)
+    for at in range(31):
+        if pair.queues[1]:  # the rate limit puts off what comes after the first of them
+            pair.deliver(1)
+        pair.feed(0, Produced(tuple(branch(TRUNK[0], 2, f"low {at}", gain=1 + at)), 0.0))
+    pair.settle()
+    assert not [said for said in pair.outputs[1] if isinstance(said, Misbehaviour)]
+
+
+def test_an_owed_hello_with_the_old_head_is_answered() -> None:
+    """The head went away and came back while a hello was owed; the search that ran meanwhile was ignored as stale."""
+    limits = Limits(hello_burst=4)
+    ours, theirs = branch(GENESIS, 3, "ours"), branch(GENESIS, 4, "theirs", gain=3)
+    pair = Pair(*(node(run, strategy=Strategy.STREAMING, limits=limits) for run in (ours, theirs)))
+    pair.connect()
+    pair.feed(1, Verdict(theirs[-1].id, False, 0.0))
+    pair.feed(1, Verdict(theirs[-1].id, True, 0.0))
+    pair.settle()
+    pair.now = 0.5
+    for side in (0, 1):
+        pair.feed(side, Tick(pair.now))
+    pair.settle()
+    assert [made.chain.head for made in pair.nodes] == [theirs[-1]] * 2
