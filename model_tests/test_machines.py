@@ -74,6 +74,7 @@ SELDOM: Final = frozenset(
         "sync: (start, init, syncing, idle) blocks [out_of_step] -> closed / part_out_of_step",
         "sync: (start, init) moved [nothing_shared] -> closed / part_pruned",
         "sync: (syncing, idle) moved [pruned_past_peer] -> closed / part_pruned",
+        "sync: (start, init, syncing, idle) hello [finals_contradict] -> closed / part_contradicting",
         "sync: (start, init, syncing, idle) finalised [their_final_contradicts] -> closed / part_contradicting",
         "sync: (start, init, syncing, idle) final [claim_contradicts] -> closed / part_contradicting",
         "notes: (open) note [always] -> stay / ignore",
