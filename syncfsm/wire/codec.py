@@ -18,6 +18,9 @@ from syncfsm.wire.frames import fault
 
 T = TypeVar("T")
 
+BAD_INPUT: Final = (ValueError, RecursionError)
+"""All that msgspec raises on bad input: bad UTF-8 is a ``ValueError``, what is nested too deep the other, where a type
+leaves room for it (a field of any type, or fields that are skipped)."""
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _HEADER: Final = msgspec.msgpack.Decoder(Header)
 
@@ -41,10 +44,11 @@ def decode(decoder: msgspec.msgpack.Decoder[T], payload: bytes | memoryview, wha
     """The value of which ``payload`` is the one encoding. ``what`` names it in the fault."""
     try:
         value = decoder.decode(payload)
-    except ValueError as error:  # all that msgspec raises on bad input, bad UTF-8 included
+        canonical = _ENCODE(value) == payload
+    except BAD_INPUT as error:
         # The error may quote the peer: escape and cut it, so that it can go into a log line.
         return fault(f"malformed-{what}", f"these bytes are no {what}: {str(error)[:100]!a}", bytes(payload))
-    if _ENCODE(value) != payload:
+    if not canonical:
         detail = f"this {what} has another encoding, and only that one may be sent"
         return fault("not-canonical", detail, bytes(payload))
     return value

@@ -142,7 +142,7 @@ def read_second(received: bytes) -> tuple[Second, bytes] | Fault | None:
         return refusal if isinstance(refusal, Fault) else (refusal, rest)
     try:
         return _ANNOUNCEMENT.decode(payload), rest
-    except ValueError as error:
+    except codec.BAD_INPUT as error:
         return fault("malformed-announcement", f"these bytes are no announcement: {str(error)[:100]!a}", payload)
 
 

@@ -12,8 +12,8 @@ from syncfsm.notes.messages import Note
 from syncfsm.peer.messages import Bye, Parting, Ping, Pong
 from syncfsm.protocol import Message
 from syncfsm.sync.messages import Finality, Found, Hello
-from syncfsm.wire.codec import decode_prefix, encode_prefix
-from tests.wire.tools import decode, encode
+from syncfsm.wire.codec import Bad, Codec, decode_prefix, encode_prefix
+from tests.wire.tools import OWN, TELL, Tell, decode, encode, own
 
 heights = st.integers(min_value=0, max_value=limits.MAX_HEIGHT)
 ids = st.binary(min_size=1, max_size=limits.ID_BYTES)
@@ -201,3 +201,13 @@ def test_what_a_peer_would_refuse_is_not_sent(message: Message) -> None:
 def test_a_body_that_is_not_the_headers_is_a_local_error() -> None:
     with pytest.raises(LocalError, match="4 bytes but its header says 3"):
         encode_prefix(HEADER, b"abcd")
+
+
+def test_what_is_nested_too_deep_is_a_fault_even_where_a_field_may_hold_anything() -> None:
+    codec = Codec(own(TELL, version=2))
+    numbers = bytes((OWN, TELL.number))
+    outcome = codec.decode(numbers + b"\x91" * 16_000)
+    assert isinstance(outcome, Bad)
+    assert (outcome.fault.rule, outcome.protocol) == ("malformed-tell", OWN)
+    assert outcome.fault.detail.isprintable()
+    assert codec.decode(codec.encode(Tell([[[1]]]))) == Tell([[[1]]])

@@ -13,6 +13,7 @@ from syncfsm.errors import Fault, LocalError
 from syncfsm.wire.frames import MESSAGE, FrameKind, frame
 from syncfsm.wire.handshake import (
     VERSION,
+    Announcement,
     Dial,
     Greeting,
     Refusal,
@@ -20,6 +21,8 @@ from syncfsm.wire.handshake import (
     first_frame,
     judge,
     read_first,
+    read_second,
+    second_frame,
     survives,
 )
 from tests.wire.tools import PING
@@ -139,6 +142,58 @@ def test_rejected(received: bytes, rule: str) -> None:
 def test_what_a_peer_would_refuse_is_not_sent(message: Greeting | Refusal) -> None:
     with pytest.raises(LocalError, match="a peer would refuse"):
         first_frame(message)
+
+
+def announcement(*fields: object) -> bytes:
+    return frame(FrameKind.ANNOUNCEMENT, msgspec.msgpack.encode(fields))
+
+
+SPOKEN = Announcement(((1, 1), (2, 1), (200, 7)))
+
+
+@given(st.sampled_from([SPOKEN, Refusal("full", "try again later")]), st.binary(max_size=20))
+def test_a_second_frame_comes_back_with_the_bytes_after_it(message: Announcement | Refusal, rest: bytes) -> None:
+    encoded = second_frame(message) if isinstance(message, Announcement) else first_frame(message)
+    assert len(encoded) <= limits.ANNOUNCEMENT_BYTES
+    assert read_second(encoded + rest) == (message, rest)
+    assert all(read_second(encoded[:end]) is None for end in range(len(encoded)))
+
+
+def test_as_many_protocols_as_there_are_numbers_can_be_announced() -> None:
+    full = Announcement(tuple((number, 2**16 - 1) for number in range(1, 256)))
+    assert read_second(second_frame(full)) == (full, b"")
+    with pytest.raises(LocalError, match="a peer would refuse"):
+        second_frame(Announcement((*full.protocols, (1, 1))))
+
+
+REJECTED_SECOND = [
+    ("a stranger", b"GET / HTTP/1.1\r\n", "unknown-frame"),
+    ("a second greeting", first_frame(MINE), "no-announcement"),
+    ("a message", frame(MESSAGE, PING), "no-announcement"),
+    ("too long, from its header", b"\x08" + (limits.ANNOUNCEMENT_BYTES - 3).to_bytes(3), "announcement-too-long"),
+    ("longer than any frame", b"\x08\xff\xff\xff", "frame-too-long"),
+    ("empty", frame(FrameKind.ANNOUNCEMENT, b""), "malformed-announcement"),
+    ("no protocols", announcement(), "malformed-announcement"),
+    ("a protocol without a version", announcement(((1,),)), "malformed-announcement"),
+    ("protocol 0", announcement(((0, 1),)), "malformed-announcement"),
+    ("protocol 256", announcement(((256, 1),)), "malformed-announcement"),
+    ("version 0", announcement(((1, 0),)), "malformed-announcement"),
+    ("4 G protocols", frame(FrameKind.ANNOUNCEMENT, b"\x91\xdd\xff\xff\xff\xff\x92"), "malformed-announcement"),
+    ("trailing byte", frame(FrameKind.ANNOUNCEMENT, b"\x91\x90\x00"), "malformed-announcement"),
+    ("what is skipped, nested too deep", frame(FrameKind.ANNOUNCEMENT, b"\x92\x90" + b"\x91" * 1900 + b"\x90"),
+     "malformed-announcement"),
+    ("a refusal of two lines", refusal("full", "a\nb"), "malformed-refusal"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("received", "rule"), [case[1:] for case in REJECTED_SECOND], ids=[case[0] for case in REJECTED_SECOND]
+)
+def test_rejected_second(received: bytes, rule: str) -> None:
+    outcome = read_second(received)
+    assert isinstance(outcome, Fault)
+    assert outcome.rule == rule
+    assert outcome.detail.isprintable()
 
 
 def left_after(me: bytes, peer: bytes, dials: dict[str, tuple[bytes, int]], order: tuple[str, ...]) -> str:
