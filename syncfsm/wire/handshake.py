@@ -25,6 +25,8 @@ from syncfsm.wire.frames import HEADER_BYTES, KINDS, PAYLOAD_BYTES, WORD, FrameK
 
 VERSION: Final = 2
 """The version of the wire format that this release speaks."""
+NAMES_CHARACTERS: Final = 160
+"""Most characters of protocols' names in a refusal, so that its text is within ``limits.REASON_BYTES``."""
 
 
 class Greeting(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="syncfsm"):
@@ -141,9 +143,12 @@ def read_second(received: bytes) -> tuple[Second, bytes] | Fault | None:
         refusal = _refusal(payload)
         return refusal if isinstance(refusal, Fault) else (refusal, rest)
     try:
-        return _ANNOUNCEMENT.decode(payload), rest
+        announced = _ANNOUNCEMENT.decode(payload)
     except codec.BAD_INPUT as error:
         return fault("malformed-announcement", f"these bytes are no announcement: {str(error)[:100]!a}", payload)
+    if len(dict(announced.protocols)) < len(announced.protocols):
+        return fault("malformed-announcement", "a protocol is announced twice", payload)
+    return announced, rest
 
 
 def _whole(
@@ -219,10 +224,17 @@ def agree(registry: Registry, theirs: Announcement) -> dict[int, int] | Refusal:
     if lacking:
         names = ", ".join(f"{p.name} (number {int(p.number)})" for p in lacking)
         return Refusal(
-            RefusalReason.PROTOCOLS, f"this node needs {names}, yours does not speak it: run a release that does"
+            RefusalReason.PROTOCOLS,
+            f"this node needs {_cut(names)}, yours does not speak it: run a release that does",
         )
     mine = {int(p.number): p.version for p in registry.protocols}
     return {number: min(version, mine[number]) for number, version in known.items() if number in mine}
+
+
+def _cut(names: str) -> str:
+    """As much as leaves room for the rest of a refusal's text, in characters of a byte each."""
+    plain = ascii(names)[1:-1]
+    return plain if len(plain) <= NAMES_CHARACTERS else f"{plain[:NAMES_CHARACTERS]}..."
 
 
 def _short(name: bytes) -> str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from syncfsm import limits
 from syncfsm.blocks import Point
 from syncfsm.errors import Fault, LocalError
+from syncfsm.node.registry import STANDARD
 from syncfsm.wire.frames import MESSAGE, FrameKind, frame
 from syncfsm.wire.handshake import (
     VERSION,
@@ -18,6 +19,8 @@ from syncfsm.wire.handshake import (
     Greeting,
     Refusal,
     RefusalReason,
+    agree,
+    announce,
     first_frame,
     judge,
     read_first,
@@ -25,7 +28,7 @@ from syncfsm.wire.handshake import (
     second_frame,
     survives,
 )
-from tests.wire.tools import PING
+from tests.wire.tools import ASK, PING, own
 
 MINE = Greeting(VERSION, b"chain", b"node-1".ljust(32), Point(0, b"genesis"))
 THEIRS = msgspec.structs.replace(MINE, node_id=b"node-2".ljust(32))
@@ -179,6 +182,7 @@ REJECTED_SECOND = [
     ("protocol 256", announcement(((256, 1),)), "malformed-announcement"),
     ("version 0", announcement(((1, 0),)), "malformed-announcement"),
     ("4 G protocols", frame(FrameKind.ANNOUNCEMENT, b"\x91\xdd\xff\xff\xff\xff\x92"), "malformed-announcement"),
+    ("a protocol twice", announcement(((1, 1), (2, 1), (1, 2))), "malformed-announcement"),
     ("trailing byte", frame(FrameKind.ANNOUNCEMENT, b"\x91\x90\x00"), "malformed-announcement"),
     ("what is skipped, nested too deep", frame(FrameKind.ANNOUNCEMENT, b"\x92\x90" + b"\x91" * 1900 + b"\x90"),
      "malformed-announcement"),
@@ -194,6 +198,16 @@ def test_rejected_second(received: bytes, rule: str) -> None:
     assert isinstance(outcome, Fault)
     assert outcome.rule == rule
     assert outcome.detail.isprintable()
+
+
+@pytest.mark.parametrize("name", ["votes", "v" * 300, "\N{SNOWMAN}" * 200, "two\nlines"])
+def test_what_is_lacking_is_named_in_a_text_that_can_be_sent_whatever_it_is_called(name: str) -> None:
+    refused = agree(own(ASK, essential=True, name=name), announce(STANDARD))
+    assert isinstance(refused, Refusal)
+    assert refused.reason == RefusalReason.PROTOCOLS
+    assert f"needs {ascii(name)[1:-1][:100]}" in refused.text
+    assert refused.text.endswith("yours does not speak it: run a release that does")
+    assert read_first(first_frame(refused)) == (refused, b"")
 
 
 def left_after(me: bytes, peer: bytes, dials: dict[str, tuple[bytes, int]], order: tuple[str, ...]) -> str:
