@@ -22,17 +22,18 @@ from syncfsm.wire.inbox import FRAGMENT_BYTES, LANE_BYTES
 class _Lane:
     """The blocks of one protocol that are not taken yet."""
 
-    __slots__ = ("blocks", "number", "position")
+    __slots__ = ("blocks", "number", "position", "since")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, since: int) -> None:
         self.number = bytes((number,))
+        self.since = since
         self.blocks: deque[tuple[Header, bytes, bytes]] = deque()  # header, lead, body
         self.position = 0  # bytes of the first block's body that are taken already
 
 
 class Outbox:
     """Turns what a node says into bytes. ``versions`` are those of the protocols that both ends speak, by number; what
-    the peer does not know is left out. ``None`` stands for all of the registry."""
+    the peer does not know is left out, and its room is free at once. ``None`` stands for all of the registry."""
 
     __slots__ = (
         "_after", "_closed", "_codec", "_control", "_freed", "_lanes", "_limits", "_pending", "_queued", "_registry",
@@ -73,6 +74,7 @@ class Outbox:
         if place is None or kind is None:
             raise LocalError(f"{type(message).__name__} is a message of none of this node's protocols")
         if self._versions.get(self._registry.protocols[place].number, 0) < kind.since:
+            self._freed += kind.cost
             return True  # the peer does not know it
         encoded = frame(MESSAGE, self._codec.encode(message))
         if self._pending + len(encoded) > self._limits.control:
@@ -88,17 +90,28 @@ class Outbox:
         return True
 
     def block(self, protocol: int, header: Header, body: bytes) -> None:
-        """Queue a block on the lane of this protocol. ``LocalError`` if ``body`` is not as long as ``header`` says, or
-        after the last message."""
+        """Queue a block on the lane of this protocol. ``LocalError`` if ``body`` is not as long as ``header`` says, if
+        the protocol sends no blocks, or after the last message."""
         self._must_be_open()
-        lane = self._lanes.get(protocol)
-        if lane is None:
-            lane = self._lanes[protocol] = _Lane(protocol)
+        lane = self._lanes.get(protocol) or self._lane(protocol)
         lead = _lead(lane.number, header, body)
+        if lane.since > self._versions.get(protocol, 0):
+            self._freed += header.cost
+            return  # the peer does not know them
         if not lane.blocks:
             self._turns.append(lane)
         lane.blocks.append((header, lead, body))
         self._queued.add(header.id)
+
+    def _lane(self, protocol: int) -> _Lane:
+        """Open the lane of this protocol."""
+        place = self._registry.places.get(protocol)
+        kinds = self._registry.protocols[place].kinds if place is not None else ()
+        since = next((kind.since for kind in kinds if kind.blocks), None)
+        if since is None:
+            raise LocalError(f"protocol {protocol} has no kind of message that brings blocks: send them in another")
+        lane = self._lanes[protocol] = _Lane(protocol, since)
+        return lane
 
     def _must_be_open(self) -> None:
         if self._closed:
