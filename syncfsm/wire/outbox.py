@@ -8,6 +8,7 @@ no more than ``Limits.room``, whichever protocol it is for; small messages are b
 
 from collections import deque
 from collections.abc import Mapping
+from typing import Final
 
 from syncfsm import limits
 from syncfsm.blocks import Header
@@ -17,6 +18,11 @@ from syncfsm.protocol import Message, Registry
 from syncfsm.wire.codec import Codec, encode_prefix
 from syncfsm.wire.frames import BLOCK, MESSAGE, PAYLOAD_BYTES, WORD, FrameKind, frame, frame_word
 from syncfsm.wire.inbox import FRAGMENT_BYTES, LANE_BYTES
+
+
+TOGETHER_BYTES: Final = 256
+"""Small messages that wait are kept together up to this length: what a peer that does not read makes us hold is then
+little more than ``Limits.control``. One by one, a pong of 7 bytes takes a hundred."""
 
 
 class _Lane:
@@ -44,7 +50,7 @@ class Outbox:
         self._limits, self._registry = limits, registry
         self._codec = Codec(registry)
         self._versions = {p.number: p.version for p in registry.protocols} if versions is None else versions
-        self._control: deque[tuple[bytes, int]] = deque()  # frame, what it counts against the room
+        self._control: deque[tuple[bytes, int]] = deque()  # frames, what they count against the room
         self._lanes: dict[int, _Lane] = {}
         self._turns: deque[_Lane] = deque()  # the lanes that hold something, the one whose turn it is first
         self._queued: set[bytes] = set()  # ids of the blocks in lanes
@@ -86,8 +92,17 @@ class Outbox:
         if waits_for is not None and waits_for in self._queued:
             self._after.setdefault(waits_for, []).append((encoded, kind.cost))
         else:
-            self._control.append((encoded, kind.cost))
+            self._queue(encoded, kind.cost)
         return True
+
+    def _queue(self, encoded: bytes, cost: int) -> None:
+        """Nothing more is to come before it."""
+        if self._control:
+            before, costs = self._control[-1]
+            if len(before) + len(encoded) <= TOGETHER_BYTES:
+                self._control[-1] = (before + encoded, costs + cost)
+                return
+        self._control.append((encoded, cost))
 
     def block(self, protocol: int, header: Header, body: bytes) -> None:
         """Queue a block on the lane of this protocol. ``LocalError`` if ``body`` is not as long as ``header`` says, if

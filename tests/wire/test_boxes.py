@@ -308,3 +308,23 @@ def test_an_unfinished_block_holds_its_own_bytes_and_not_those_it_came_with() ->
     held = receiver.buffered + receiver_of_both.buffered
     assert 1_000_000 < held <= 2 * limits.FRAME_BYTES + 1_000_000
     assert after - before < 1.05 * held
+
+
+def test_pongs_that_nobody_reads_take_little_more_memory_than_they_have_bytes() -> None:
+    outbox, chosen = an_outbox(), Limits()
+    outbox.message(Pong())  # what is made once is not counted
+    drain(outbox)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        queued = 0
+        while outbox.message(Pong()):
+            queued += 1
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert queued == chosen.control // len(frame(FrameKind.MESSAGE, PING))
+    assert after - before < 2 * chosen.control
+    assert flat(fed(inbox(), drain(outbox))) == [Pong()] * queued
+    assert outbox.pending_control == 0
+    assert not outbox.waiting
