@@ -5,7 +5,7 @@ A message is the msgpack of its struct, after the numbers of its protocol and it
 sends.
 """
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -110,6 +110,12 @@ class Codec:
             return Bad(fault(f"malformed-{name}", flaw, payload), number)
         found_message: Message = message
         return found_message
+
+
+@lru_cache(maxsize=16)
+def codec_of(registry: Registry) -> Codec:
+    """The codec of a registry, which all its connections share: it takes more memory than all else of an idle one."""
+    return Codec(registry)
 
 
 def type_name(type_: type[Any]) -> str:

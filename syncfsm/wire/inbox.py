@@ -13,7 +13,7 @@ from syncfsm.blocks import Header, HeaderCheck
 from syncfsm.errors import Fault, LocalError
 from syncfsm.limits import Limits
 from syncfsm.protocol import PEER_PLACE, Hook, Message, Registry
-from syncfsm.wire.codec import Bad, Block, Codec, decode_prefix
+from syncfsm.wire.codec import Bad, Block, codec_of, decode_prefix
 from syncfsm.wire.frames import BLOCK, MESSAGE, PAYLOAD_BYTES, WORD, FrameKind, FrameReader, fault
 
 LANE_BYTES: Final = 1
@@ -49,7 +49,7 @@ class Inbox:
         self, check: HeaderCheck, limits: Limits, registry: Registry, shared: Collection[int] | None = None
     ) -> None:
         self._check, self._limits, self._registry = check, limits, registry
-        self._codec = Codec(registry)
+        self._codec = codec_of(registry)
         self._shared = frozenset(registry.places if shared is None else shared)
         self._lanes = frozenset(
             p.number for p in registry.protocols if p.number in self._shared and any(kind.blocks for kind in p.kinds)

@@ -15,10 +15,9 @@ from syncfsm.blocks import Header
 from syncfsm.errors import LocalError
 from syncfsm.limits import Limits
 from syncfsm.protocol import Message, Registry
-from syncfsm.wire.codec import Codec, encode_prefix
+from syncfsm.wire.codec import codec_of, encode_prefix
 from syncfsm.wire.frames import BLOCK, MESSAGE, PAYLOAD_BYTES, WORD, FrameKind, frame, frame_word
 from syncfsm.wire.inbox import FRAGMENT_BYTES, LANE_BYTES
-
 
 TOGETHER_BYTES: Final = 256
 """Small messages that wait are kept together up to this length: what a peer that does not read makes us hold is then
@@ -48,7 +47,7 @@ class Outbox:
 
     def __init__(self, limits: Limits, registry: Registry, versions: Mapping[int, int] | None = None) -> None:
         self._limits, self._registry = limits, registry
-        self._codec = Codec(registry)
+        self._codec = codec_of(registry)
         self._versions = {p.number: p.version for p in registry.protocols} if versions is None else versions
         self._control: deque[tuple[bytes, int]] = deque()  # frames, what they count against the room
         self._lanes: dict[int, _Lane] = {}

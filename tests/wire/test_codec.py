@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from syncfsm import limits
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import Fault, LocalError, Penalty
+from syncfsm.node.registry import STANDARD
 from syncfsm.notes.messages import Note
 from syncfsm.peer.messages import Bye, Parting, Ping, Pong
 from syncfsm.protocol import Message
 from syncfsm.sync.messages import Finality, Found, Hello
-from syncfsm.wire.codec import Bad, Codec, decode_prefix, encode_prefix
+from syncfsm.wire.codec import Bad, Codec, codec_of, decode_prefix, encode_prefix
 from tests.wire.tools import OWN, TELL, Tell, decode, encode, own
 
 heights = st.integers(min_value=0, max_value=limits.MAX_HEIGHT)
@@ -211,3 +212,10 @@ def test_what_is_nested_too_deep_is_a_fault_even_where_a_field_may_hold_anything
     assert (outcome.fault.rule, outcome.protocol) == ("malformed-tell", OWN)
     assert outcome.fault.detail.isprintable()
     assert codec.decode(codec.encode(Tell([[[1]]]))) == Tell([[[1]]])
+
+
+def test_connections_share_the_codec_of_their_registry() -> None:
+    registry = own(TELL, version=2)
+    assert codec_of(registry) is codec_of(registry)
+    assert codec_of(registry).registry is registry
+    assert codec_of(STANDARD) is not codec_of(registry)
