@@ -1,8 +1,9 @@
 """The first two frames of each side, and what two nodes conclude from them.
 
 Both sides greet at once, without waiting, and announce the protocols they speak. Whoever finds that the two do not fit
-together answers with a refusal that says what to do, and closes. The layout of a greeting and of a refusal never
-changes: a later version may change all that comes after, and can still be refused politely by this one.
+together answers with a refusal that says what to do, and closes. If only one of the two finds so, the other may have
+begun already, and then takes the refusal for a bye. The layout of a greeting and of a refusal never changes: a later
+version may change all that comes after, and can still be refused politely by this one.
 
 From version 2 on, what is new needs no new version: a protocol that only one side announces is left alone, a message
 that the other's version of a protocol does not have is not sent, and what an announcement has beyond what is known is
@@ -129,7 +130,7 @@ def read_first(received: bytes) -> tuple[First, bytes] | Fault | None:
     if kind is FrameKind.GREETING:
         greeting = codec.decode(_GREETING, payload, "greeting")
         return greeting if isinstance(greeting, Fault) else (greeting, rest)
-    refusal = _refusal(payload)
+    refusal = read_refusal(payload)
     return refusal if isinstance(refusal, Fault) else (refusal, rest)
 
 
@@ -140,7 +141,7 @@ def read_second(received: bytes) -> tuple[Second, bytes] | Fault | None:
         return found
     kind, payload, rest = found
     if kind is FrameKind.REFUSAL:
-        refusal = _refusal(payload)
+        refusal = read_refusal(payload)
         return refusal if isinstance(refusal, Fault) else (refusal, rest)
     try:
         announced = _ANNOUNCEMENT.decode(payload)
@@ -171,7 +172,8 @@ def _whole(
     return kind, received[HEADER_BYTES:stop], received[stop:]
 
 
-def _refusal(payload: bytes) -> Refusal | Fault:
+def read_refusal(payload: bytes) -> Refusal | Fault:
+    """The refusal in a REFUSAL frame."""
     refusal = codec.decode(_REFUSAL, payload, "refusal")
     if isinstance(refusal, Fault):
         return refusal

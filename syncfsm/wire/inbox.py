@@ -12,9 +12,11 @@ import msgspec
 from syncfsm.blocks import Header, HeaderCheck
 from syncfsm.errors import Fault, LocalError
 from syncfsm.limits import Limits
+from syncfsm.peer.messages import Bye
 from syncfsm.protocol import PEER_PLACE, Hook, Message, Registry
 from syncfsm.wire.codec import Bad, Block, codec_of, decode_prefix
 from syncfsm.wire.frames import BLOCK, MESSAGE, PAYLOAD_BYTES, WORD, FrameKind, FrameReader, fault
+from syncfsm.wire.handshake import read_refusal
 
 LANE_BYTES: Final = 1
 """The number of the protocol, before what a block's frame carries of the block."""
@@ -43,7 +45,9 @@ class Inbox:
     ``shared`` are the numbers of the protocols that both ends speak; ``None`` stands for all of the registry.
     """
 
-    __slots__ = ("_check", "_codec", "_dead", "_frames", "_lanes", "_limits", "_registry", "_shared", "_transfers")
+    __slots__ = (
+        "_check", "_codec", "_dead", "_frames", "_fresh", "_lanes", "_limits", "_registry", "_shared", "_transfers",
+    )  # fmt: skip
 
     def __init__(
         self, check: HeaderCheck, limits: Limits, registry: Registry, shared: Collection[int] | None = None
@@ -57,6 +61,7 @@ class Inbox:
         self._frames = FrameReader()
         self._transfers: dict[int, _Transfer] = {}
         self._dead = False
+        self._fresh = True  # no frame has been taken
 
     @property
     def buffered(self) -> int:
@@ -78,15 +83,22 @@ class Inbox:
         runs of at most ``Limits.run`` blocks. Ask again while there is ``more``.
 
         Bodies have been checked against their headers; headers are for the node to check. A ``Bad`` ends the stream,
-        and from then on the answer is empty; unless it is one message of a protocol that is not essential and deals
-        with its faults itself.
+        and from then on the answer is empty; unless it is one message of a protocol that is not essential, deals with
+        its faults itself and has no lane. A refusal is a bye if it is the first of all frames, and ends the stream too.
         """
         return list(self._in_runs(self._items()))
 
     def _items(self) -> Iterator[_Item]:
         if self._dead:
             return
-        for kind, payload in self._frames.take(self._limits.turn_frames, self._limits.turn_bytes):
+        frames = self._frames.take(self._limits.turn_frames, self._limits.turn_bytes)
+        if self._fresh and frames:
+            self._fresh = False
+            if frames[0][0] is FrameKind.REFUSAL:
+                yield self._refused(frames[0][1])
+                self._die()
+                return
+        for kind, payload in frames:
             item = self._item(kind, payload)
             if item is None:
                 continue
@@ -97,6 +109,13 @@ class Inbox:
         if self._frames.fault:
             yield Bad(self._frames.fault, self._registry.protocols[PEER_PLACE].number)
             self._die()
+
+    def _refused(self, payload: bytes) -> Message | Bad:
+        """The peer had said so much before it found that it wants no link."""
+        refusal = read_refusal(payload)
+        if isinstance(refusal, Fault):
+            return Bad(refusal, self._registry.protocols[PEER_PLACE].number)
+        return Bye(refusal.reason)
 
     def _fatal(self, bad: Bad) -> bool:
         protocol = self._registry.protocols[self._registry.places.get(bad.protocol, PEER_PLACE)]

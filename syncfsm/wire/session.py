@@ -4,7 +4,7 @@
     write(session.take(n))                     # greet at once, without waiting
     session.receive(read())                    # until session.meeting() is not None
     ...                                        # Met: give it a name, and the node a Connected
-    session.begin(name)
+    session.begin(name, now)
     session.receive(read())
     for event in session.events(now): ...      # to the node, while session.more
     session.send(message)                      # what the node says
@@ -58,7 +58,7 @@ class Met:
 @attrs.frozen
 class NoLink:
     """Why no link comes of a connection: a ``RefusalReason``, a word of another release, or the rule that was
-    broken."""
+    broken. ``peer_says``: the peer refused."""
 
     reason: str
     detail: str
@@ -66,8 +66,9 @@ class NoLink:
 
     @property
     def refused(self) -> bool:
-        """Whether the two nodes do not belong together, so that trying again soon is of no use."""
-        return self.reason in tuple(RefusalReason)
+        """Whether one of the two does not want a link, for a reason known here or not, so that trying again soon is of
+        no use."""
+        return self.peer_says or self.reason in tuple(RefusalReason)
 
 
 class Session:
@@ -85,7 +86,7 @@ class Session:
         self._met: Met | NoLink | None = None
         self._boxes: tuple[Inbox, Outbox] | None = None
         self._freed = 0
-        self._full = False
+        self._full = self._begun = False
         self.name = ""
         """What the node calls the connection, from ``begin`` on."""
 
@@ -96,7 +97,9 @@ class Session:
         gives (a refusal, if we are the ones who refuse), and close."""
         if self._met is None:
             self._met = self._meet()
-            if isinstance(self._met, Met):
+            if isinstance(self._met, NoLink):
+                self._early = b""
+            elif self._met is not None:
                 shared = self._met.protocols
                 inbox = Inbox(self._check, self._limits, self._registry, shared)
                 inbox.feed(self._early)
@@ -127,14 +130,25 @@ class Session:
         if isinstance(told, Refusal):
             return NoLink(str(told.reason), told.text, peer_says=True)
         agreed = agree(self._registry, told)
-        return self._refuse(agreed) if isinstance(agreed, Refusal) else Met(self._ours, self._theirs, agreed)
+        if isinstance(agreed, Refusal):
+            return self._refuse(agreed)
+        third = read_second(self._early)
+        if isinstance(third, tuple) and isinstance(third[0], Refusal):  # the peer finds what we can not see
+            return NoLink(str(third[0].reason), third[0].text, peer_says=True)
+        return Met(self._ours, self._theirs, agreed)
 
     def _refuse(self, refusal: Refusal) -> NoLink:
         self._hail += first_frame(refusal)
         return NoLink(str(refusal.reason), refusal.text)
 
     def refuse(self, refusal: Refusal) -> NoLink:
-        """Say why there will be no link although the greetings fit; write what ``take`` gives, and close."""
+        """Say why there will be no link although the greetings fit; write what ``take`` gives, and close. To a peer
+        that has begun, it is a bye. ``LocalError`` unless the two have met, or after ``begin``: then let the node
+        leave."""
+        if not isinstance(self.meeting(), Met) or self._begun:
+            raise LocalError(
+                "refuse between a Met and begin: before, there is nobody to tell; afterwards, let the node leave"
+            )
         self._boxes = None
         self._met = self._refuse(refusal)
         return self._met
@@ -145,7 +159,7 @@ class Session:
         met = self.meeting()
         if not isinstance(met, Met):
             raise LocalError("the two have not met: receive until meeting() returns a Met, then begin")
-        self.name = name
+        self.name, self._begun = name, True
         return Connected(name, now, met.theirs.node_id, proved, frozenset(met.protocols))
 
     # What comes in ------------------------------------------------------------------------------------------------
@@ -181,8 +195,8 @@ class Session:
     # What goes out ------------------------------------------------------------------------------------------------
 
     def send(self, message: Message) -> bool:
-        """Queue a small message. ``False`` once too many wait, as the peer does not read: then nothing is queued any
-        more; let the node leave (``Parting.SLOW``)."""
+        """Queue a small message, after ``begin``. ``False`` once too many wait, as the peer does not read: then nothing
+        is queued any more; let the node leave (``Parting.SLOW``)."""
         outbox = self._outbox()
         self._full = self._full or not outbox.message(message)
         return not self._full
@@ -195,8 +209,8 @@ class Session:
                 outbox.block(protocol, header, body)
 
     def _outbox(self) -> Outbox:
-        if self._boxes is None:
-            raise LocalError("nothing can be sent before the two have met, or after a refusal")
+        if self._boxes is None or not self._begun:
+            raise LocalError("nothing can be sent before the two have met and begin was called, or after a refusal")
         return self._boxes[1]
 
     def take(self, max_bytes: int) -> bytes:
