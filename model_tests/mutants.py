@@ -74,14 +74,23 @@ def mutant(
     rules: Callable[[Rule], Rule | None] = lambda rule: rule,
     table: Table[Any] = SYNC,
 ) -> Mutant:
+    broken = changed(table, guards, actions, rules)
+    return Mutant(name, promise, with_rules(world, broken), broken)
+
+
+def changed(
+    table: Table[Any],
+    guards: Mapping[str, Guard] | None = None,
+    actions: Mapping[str, Action] | None = None,
+    rules: Callable[[Rule], Rule | None] = lambda rule: rule,
+) -> Table[Any]:
     """A table with some guards, actions or rules replaced; a rule that becomes ``None`` is left out."""
-    changed = attrs.evolve(
+    return attrs.evolve(
         table,
         rules=tuple(kept for rule in table.rules if (kept := rules(rule)) is not None),
         guards={**table.guards, **(guards or {})},
         actions={**table.actions, **(actions or {})},
     )
-    return Mutant(name, promise, with_rules(world, changed), changed)
 
 
 def never(*given: object) -> bool:

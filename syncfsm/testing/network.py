@@ -39,7 +39,7 @@ from syncfsm.node.registry import STANDARD
 from syncfsm.outputs import Accepted, Disconnect, FinalMoved, HeadMoved, Misbehaviour, Output, Send, SendBlocks
 from syncfsm.protocol import Registry
 from syncfsm.testing.faults import Faults
-from syncfsm.testing.lines import Carried, Line
+from syncfsm.testing.lines import Carried, Line, Way
 from syncfsm.testing.luck import Luck
 from syncfsm.testing.member import Member
 from syncfsm.testing.protocol import SyncNode
@@ -117,13 +117,16 @@ class SimNetwork:
             raise LocalError(f"node {name!r} is in the network already; give every node a name of its own")
         self.members[name] = Member(name, start, correct, start(), self.root.point, self.root.point, {self.root.id})
 
-    def join(self, a: str, b: str) -> None:
-        """From now on these two may be linked. ``LocalError`` if they may be already, or are one."""
+    def join(self, a: str, b: str, way: Way | None = None) -> None:
+        """From now on these two may be linked. ``LocalError`` if they may be already, or are one.
+
+        With a ``way``, both directions carry by it, and not as the network's faults say.
+        """
         if self._member(a) is self._member(b) or (a, b) in self.lines:
             raise LocalError(f"{a!r} and {b!r} are joined already, or are one; join two nodes once")
         self.pairs.append((a, b))
         for source, target in ((a, b), (b, a)):
-            self.lines[source, target] = Line(source, target, self._codec, self.registry)
+            self.lines[source, target] = Line(source, target, self._codec, self.registry, way=way)
 
     def join_all(self) -> None:
         """Let any two nodes be linked."""
@@ -167,7 +170,7 @@ class SimNetwork:
 
     def busy(self) -> list[Line]:
         """The lines that have something under way and carry."""
-        return [line for line in self.lines.values() if line.under_way and not line.cut]
+        return [line for line in self.lines.values() if line.load and not line.cut]
 
     def _member(self, name: str) -> Member:
         if name not in self.members:
@@ -256,7 +259,7 @@ class SimNetwork:
         if not self._has_link(name, peer):
             self.broken(f"OneDisconnect: {name} sent {tell(message, self.registry)} to {peer} without a link")
         if self.lines[peer, name].open:  # else it is lost: nobody is there to receive it
-            self.lines[name, peer].put(message, self._due())
+            self.lines[name, peer].put(message, self.now, self._due())
 
     def _due(self) -> float:
         return self.now + self.faults.latency + self.faults.jitter * self.luck.share()
@@ -265,11 +268,11 @@ class SimNetwork:
         """This end has left: what is under way to it is lost, the other end will learn of it."""
         line, back = self.lines[name, peer], self.lines[peer, name]
         line.open = False
-        back.under_way.clear()
+        back.drop()
         if back.open:
-            line.put(None, self._due())
+            line.put(None, self.now, self._due())
         else:
-            line.under_way.clear()
+            line.drop()
 
     def connect(self, a: str, b: str) -> None:
         """Open a connection. ``LocalError`` unless the one before is over at both ends."""
@@ -282,7 +285,10 @@ class SimNetwork:
                 self.feed(name, Connected(peer, self.now))
 
     def deliver(self, source: str, target: str, overtake: bool = False) -> None:
-        """Let the next message arrive; its room comes back to the source. Nothing happens on an empty line."""
+        """Let the next message arrive; its room comes back to the source, unless it came back once it was written.
+
+        Nothing happens if nothing is under way.
+        """
         line = self._line(source, target)
         if not line.under_way:
             return
@@ -303,9 +309,19 @@ class SimNetwork:
             self.feed(target, Garbled(source, fault, self.now, protocol))
             return
         self.feed(target, Received(source, message, self.now))
+        if line.way is None:
+            self._free(line, message)
+
+    def write(self, source: str, target: str) -> None:
+        """What a line with a way of its own was writing has been written: its room comes back to the source."""
+        line = self._line(source, target)
+        if line.writing is not None and (message := line.written(self.now)) is not None:
+            self._free(line, message)
+
+    def _free(self, line: Line, message: Carried) -> None:
         room = self.registry.cost(message)
         if room and line.open:
-            self.feed(source, Room(target, room, self.now))
+            self.feed(line.source, Room(line.target, room, self.now))
 
     def end(self, a: str, b: str) -> None:
         """The connection ends without a word, and what is under way is lost; both ends are told at once."""

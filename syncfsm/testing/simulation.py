@@ -30,11 +30,18 @@ class Simulation:
     """Lets time pass in a network: messages arrive, deadlines come, links are dialled, faults happen.
 
     ``rate`` blocks a second are made in the whole network, by ``producers``: mostly on the maker's head, sometimes
-    below it. ``finals`` times a second all correct nodes learn that the newest block they share is final.
+    below it. ``finals`` times a second all correct nodes learn that the newest block they share is final. ``redial``
+    are the seconds, at least and at most and above 0, until a link that ended is dialled again.
     """
 
     def __init__(
-        self, network: SimNetwork, rate: float, producers: Sequence[str], make: Maker = child, finals: float = 0.0
+        self,
+        network: SimNetwork,
+        rate: float,
+        producers: Sequence[str],
+        make: Maker = child,
+        finals: float = 0.0,
+        redial: tuple[float, float] = REDIAL,
     ) -> None:
         if not network.correct or not network.lines:
             raise LocalError(
@@ -42,6 +49,7 @@ class Simulation:
             )
         self.network, self.luck = network, network.luck
         self._rate, self._finals, self._producers, self._make = rate, finals, tuple(producers), make
+        self._redial = redial
         self._later: list[tuple[float, Callable[[], object]]] = []
         self._dialling: set[tuple[str, str]] = set()
         self._made = 0
@@ -75,9 +83,12 @@ class Simulation:
     def _due(self) -> list[tuple[float, Callable[[], object]]]:
         """All that waits for its time. The earliest goes first; of several, the first in this list."""
         network = self.network
-        found: list[tuple[float, Callable[[], object]]] = [
-            (line.under_way[0][0], partial(self._deliver, line)) for line in network.busy()
-        ]
+        found: list[tuple[float, Callable[[], object]]] = []
+        for line in network.busy():
+            if line.under_way:
+                found.append((line.under_way[0][0], partial(self._deliver, line)))
+            if line.writing is not None:
+                found.append((line.writing[0], partial(network.write, line.source, line.target)))
         for name in network.members:
             due = network.tick_due(name)
             if due is not None:
@@ -88,21 +99,23 @@ class Simulation:
         self._later.remove((due, act))
         act()
 
-    def _at(self, seconds: float, act: Callable[[], object]) -> None:
+    def after(self, seconds: float, act: Callable[[], object]) -> None:
+        """Have ``act`` called when so much time has passed, unless the network is healed before."""
         self._later.append((self.network.now + seconds, act))
 
     def _plan(self, rate: float, act: Callable[[], object]) -> None:
         if rate > 0:
-            self._at(self.luck.pause(rate), act)
+            self.after(self.luck.pause(rate), act)
 
     def _deliver(self, line: Line) -> None:
-        self.network.deliver(line.source, line.target, self.luck.chance(self.network.faults.overtaking))
+        overtake = line.way is None and self.luck.chance(self.network.faults.overtaking)
+        self.network.deliver(line.source, line.target, overtake)
 
     def _dial(self) -> None:
         for a, b in self.network.pairs:
             if self.network.over(a, b) and (a, b) not in self._dialling:
                 self._dialling.add((a, b))
-                self._at(self.luck.between(*REDIAL), partial(self._connect, a, b))
+                self.after(self.luck.between(*self._redial), partial(self._connect, a, b))
 
     def _connect(self, a: str, b: str) -> None:
         self._dialling.discard((a, b))
@@ -148,13 +161,13 @@ class Simulation:
             for line in network.lines.values():
                 if line.target == name:
                     line.pause = network.faults.lasting / 10
-                    self._at(lasting, line.mend)
+                    self.after(lasting, line.mend)
         elif a and kind == "ends":
             network.end(a, b)
         elif a:
             for source, target in ((a, b), (b, a))[: 1 if kind == "one_way_cuts" else 2]:
                 network.cut(source, target)
-                self._at(lasting, network.lines[source, target].mend)
+                self.after(lasting, network.lines[source, target].mend)
         self._plan(network.faults.rate, self._fail)
 
 
@@ -171,7 +184,7 @@ def at_odds(network: SimNetwork, may_differ: bool = False, goal: Header | None =
     )
     busy = [line for line in network.busy() if {line.source, line.target} <= {*correct}]
     found = [_apart(network, a, b) for a, b in apart]
-    found += [f"{len(line.under_way)} messages from {line.source} to {line.target} are under way" for line in busy]
+    found += [f"{line.load} messages from {line.source} to {line.target} are under way" for line in busy]
     if not may_differ and (len(set(heads.values())) > 1 or (goal and min(heads.values(), key=_rank).rank < goal.rank)):
         found += [f"{name} is at {head.point}" for name, head in heads.items()]
         found += [f"the goal is {goal.point}"] if goal else []

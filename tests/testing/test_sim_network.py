@@ -8,17 +8,22 @@ from pathlib import Path
 import pytest
 
 from syncfsm.errors import LocalError
-from syncfsm.events import Produced
+from syncfsm.events import Produced, Received, Room
+from syncfsm.notes.messages import Note
+from syncfsm.peer.messages import Bye, Parting, Ping, Pong
+from syncfsm.sync.messages import Blocks
 from syncfsm.testing import (
     GENESIS,
     Faults,
     Luck,
     PromiseError,
     SimNetwork,
+    Simulation,
     SyncNode,
     branch,
     run_safety_then_liveness,
 )
+from syncfsm.testing.lines import Line, Way
 from tests.testing import naive
 from tests.testing.naive import Naive
 
@@ -127,6 +132,16 @@ for part in {parts}:
     subprocess.run((sys.executable, "-c", code), cwd=ROOT, check=True)
 
 
+def test_outages_are_played_without_hypothesis() -> None:
+    code = """
+import sys
+sys.modules["numpy"] = sys.modules["hypothesis"] = None
+from syncfsm.testing.outage import Outage, play_outage
+play_outage(Outage())
+"""
+    subprocess.run((sys.executable, "-c", code), cwd=ROOT, check=True)
+
+
 def test_a_callers_mistakes_are_told() -> None:
     network = SimNetwork()
     network.add("a", Naive)
@@ -148,3 +163,46 @@ def test_a_callers_mistakes_are_told() -> None:
         network.connect("a", "b")
     network.join_all()
     assert network.pairs == [("a", "b")]
+
+
+def linked(way: Way | None) -> SimNetwork:
+    """Two nodes that are linked by ``way``."""
+    network = SimNetwork()
+    for name in ("a", "b"):
+        network.add(name, Naive)
+    network.join("a", "b", way)
+    network.connect("a", "b")
+    return network
+
+
+def test_a_line_with_a_way_writes_one_message_after_the_other_and_then_carries_it() -> None:
+    network, accepted = linked(Way(latency=0.5, rate=1000.0)), list[float]()
+    simulation = Simulation(network, 0.0, ())
+    network.watchers.append(lambda happened: accepted.append(network.now) if happened.name == "b" else None)
+    network.feed("a", Produced(tuple(branch(GENESIS, 2, size=488)), network.now))  # 1000 bytes each
+    simulation.run(5.0)
+    assert accepted == [1.5, 2.5]
+
+
+def test_room_comes_back_when_a_message_has_been_written_if_the_line_has_a_way_and_else_when_it_arrives() -> None:
+    for way in (Way(0.5, 1000.0), None):
+        network, events = linked(way), list[type]()
+        network.watchers.append(lambda happened, events=events: events.append(type(happened.event)))  # type: ignore[misc]
+        network.feed("a", Produced(tuple(branch(GENESIS, 1)), network.now))
+        network.write("a", "b")
+        network.deliver("a", "b")
+        assert events == ([Produced, Room, Received] if way else [Produced, Received, Room])
+
+
+def test_small_messages_overtake_the_blocks_that_wait_and_not_the_one_that_is_written() -> None:
+    one, two = branch(GENESIS, 2)
+    line = Line("a", "b", codec=False, way=Way(0.0, 1000.0))
+    about, bye = Note(b"about two", two.point), Bye(Parting.SHUTDOWN)
+    for message in (Blocks((one,)), Blocks((two,)), about, Ping(), Pong()):
+        line.put(message, 0.0, 0.0)
+    assert [line.written(0.0) for _ in range(5)] == [Blocks((one,)), Ping(), Pong(), Blocks((two,)), about]
+    for message in (Blocks((one,)), Blocks((two,)), about, Ping(), bye, None):
+        line.put(message, 0.0, 0.0)
+    assert [line.written(0.0) for _ in range(4)] == [Blocks((one,)), Ping(), bye, None]
+    with pytest.raises(LocalError, match="not writing"):
+        line.written(0.0)
