@@ -25,6 +25,7 @@ from syncfsm.peer.types import CLOSED, Peer
 from syncfsm.peer.types import Event as PeerEvent
 from syncfsm.protocol import View
 from syncfsm.sync.leader.protocol import TABLE as LEADER
+from syncfsm.sync.leader.types import Leader, Look
 from syncfsm.sync.messages import Found
 from syncfsm.sync.protocol import TABLE as SYNC
 from syncfsm.sync.types import IN_STEP, Ancestor, Event, Heard, Link, Moved, Receipt, State, Turn
@@ -34,6 +35,7 @@ from syncfsm_spec.notes.worlds import talk
 from syncfsm_spec.peer.worlds import by_itself as lone_peer
 from syncfsm_spec.peer.worlds import clock
 from syncfsm_spec.settings import LOCATOR, STREAMING
+from syncfsm_spec.sync.leader import by_itself as lone_leader
 from syncfsm_spec.sync.promises import NO_ECHO
 from syncfsm_spec.sync.worlds import (
     ahead,
@@ -41,6 +43,7 @@ from syncfsm_spec.sync.worlds import (
     early_liar,
     finals,
     forks,
+    impatient,
     line,
     meter,
     prune,
@@ -249,6 +252,11 @@ def greet_all(rule: Rule) -> Rule:
     return attrs.evolve(rule, guard="one_waits", action="follow") if harmless else rule
 
 
+def follow_anew(leader: Leader, look: Look, view: View) -> tuple[Leader, tuple[Any, ...]]:
+    """With each leader, patience begins anew."""
+    return LEADER.actions["follow"](replace(leader, patience=None), look, view)
+
+
 def deaf_to_found(rule: Rule) -> Rule:
     """Rows by which a ``Found`` ends the search do nothing."""
     return attrs.evolve(rule, target=STAY, action=IGNORE) if rule.event == (Event.FOUND,) and rule.target else rule
@@ -283,6 +291,8 @@ MUTANTS: Final = (
     mutant("no-patience", "OneLeader", line(LOCATOR), guards={"tired": always}, table=LEADER),
     mutant("never-tired", "OneLeader", tired(LOCATOR), guards={"tired": never}, table=LEADER),
     mutant("mourn", "OneLeader", early_liar(LOCATOR), guards={"leads": never}, table=LEADER),
+    mutant("patience-anew", "OneLeader", impatient(LOCATOR), actions={"follow": follow_anew}, table=LEADER),
+    mutant("first-come", "OneLeader", lone_leader(), guards={"one_is_ahead": never}, table=LEADER),
     mutant("touchy", "ParentKnown", prune_fork(LOCATOR), guards={"out_of_step": touchy}),
     mutant("forget-giver", "NoEcho", forks(LOCATOR), actions={"take_blocks": forget_giver}),
     mutant(

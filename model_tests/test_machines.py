@@ -83,7 +83,7 @@ SELDOM: Final = frozenset(
         "sync: (start, init) tick [owes_hello] -> start / hello_again",
         "leader: (tired) left [leads] -> tired / lose",
         "leader: (tired) look [first_is_harmless] -> tired / greet_harmless",
-        "leader: (tired) look [nobody_leads] -> free / keep",
+        "leader: (tired) look [nobody_leads] -> free / let_go",
     }
 )
 """Rows that need one exact moment, or seconds without any message: few runs have them, or none. The exhaustive worlds

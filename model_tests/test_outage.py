@@ -75,16 +75,6 @@ def test_stories_that_were_kept(story: Path) -> None:
     play_outage(outage)
 
 
-@pytest.mark.xfail(reason="a node may lose patience with one peer after the other", raises=AssertionError)
-def test_patience_is_lost_once() -> None:
-    """Node a is back, one block behind, and greets b, which is farther behind and waits for the liar. When b has given
-    that up and says hello, a is free again, and greets the liar, which has said nothing. All the time the sequencer's
-    hello has been there, with a better head, and now waits for a second patience."""
-    outage = Outage.read((STORIES[0].parent / "patience-is-lost-twice.json").read_text(encoding="utf-8"))
-    for back in play_outage(outage).returns:
-        assert back.took <= back.allowed.seconds - back.allowed.patience_again
-
-
 def test_the_story_of_the_readme() -> None:
     """In the words of the README: one copy of the missed blocks, within one block time and two round trips."""
     report = play_outage(Outage(nodes=5, topology="mesh", losses=(Loss(gap=100),)))

@@ -18,6 +18,7 @@ from syncfsm_spec.sync.worlds import (
     finals,
     forks,
     full,
+    impatient,
     liar,
     line,
     line_finals,
@@ -35,7 +36,7 @@ from syncfsm_spec.sync.worlds import (
 
 BOTH: Final = (LOCATOR, STREAMING)
 KINDS_OF_TWO: Final = (forks, race, ahead, finals, contradiction, prune, prune_fork, prune_away, ban)
-KINDS_OF_THREE: Final = (line, line_finals, tired, next_parts)
+KINDS_OF_THREE: Final = (line, line_finals, tired, impatient, next_parts)
 KINDS_OF_THEIR_OWN: Final = (peer.clock, meter, notes.talk, full, liar, noise, early_liar)
 KINDS_WITH_LEDGERS: Final = (forks, race, ahead, finals, prune, ban, line)
 ALONE: Final = tuple(world() for world in (peer.by_itself, sync.by_itself, leader.by_itself, notes.by_itself))

@@ -266,6 +266,7 @@ def scenario_whom_to_greet() -> None:
     for peer in "pq":
         behind, _ = hear(behind, peer, hello_of(ahead[-1]))
     hear(behind, "p", Blocks(tuple(ahead)))
+    after(behind, Lost("p", 0.0))
     astray = connected(node(TRUNK[:2], LEFT), "p", "q")[0]
     astray, _ = hear(astray, "q", hello_of(RIGHT[-1], final=RIGHT[1]))
     after(astray, Finalised(LEFT[2].point, 0.0), Tick(patience))
@@ -282,7 +283,7 @@ def scenario_rows_a_node_never_uses() -> None:
     held = Held("p", NotesState.OPEN)
     for event in (NotesEvent.OPENED, NotesEvent.NEWS):
         assert NOTES.table.step(held, event, None, view)[:2] == (held, ())
-    nobody = Look(False, False, None, None)
+    nobody = Look(False, False)
     other = Said("p", said)
     for event, carried in ((LeaderEvent.LOOK, nobody), (LeaderEvent.HEARD, other), (LeaderEvent.GAINED, "p")):
         assert LEADER.table.step(Leader(), event, carried, view)[:2] == (Leader(), ())

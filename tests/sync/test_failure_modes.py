@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from syncfsm.events import Event, Finalised, Produced, Room, Tick, Verdict
+from syncfsm.events import Event, Finalised, Lost, Produced, Room, Tick, Verdict
 from syncfsm.limits import HELLO_SHARE, Limits, Strategy
 from syncfsm.outputs import Misbehaviour, Output
 from syncfsm.peer.messages import Parting, Pong
@@ -134,6 +134,30 @@ def test_f26_a_leader_that_dribbles_is_not_followed_for_ever() -> None:
             break
     assert greeted_at is not None
     assert limits.lead <= greeted_at < limits.lead + limits.patience
+
+
+def test_f26_many_liars_that_take_turns_cost_one_patience() -> None:
+    """Each leads for almost as long as patience lasts, gives nothing, and leaves; or says that it has what we have."""
+    limits, liars = Limits(), [f"liar {number}" for number in range(40)]
+    made, _ = connected(node(TRUNK), *liars, "honest")
+    for number, liar in enumerate(liars):
+        if not waiting(made):
+            break
+        now = (number + 1) * 0.85 * limits.patience
+        made, _ = made.step(Tick(min(now, limits.patience)))
+        if number % 2:
+            made, _ = hear(made, liar, hello_of(TRUNK[-1]), now=now)
+        else:
+            made, _ = made.step(Lost(liar, now))
+    assert made.all(SYNC)["honest"].said is not None, "greeted, as all are"
+    assert made.now <= 2 * limits.patience
+
+
+def test_f26_the_next_leader_is_one_that_has_said_that_it_has_more() -> None:
+    made, _ = connected(node(TRUNK), "first", "mute", "honest")
+    made, _ = hear(made, "honest", hello_of(child(TRUNK[-1], "ahead")))
+    made, _ = made.step(Lost("first", 0.0))
+    assert waiting(made) == ("mute",)
 
 
 def test_f29_a_leader_whose_block_is_refused_is_replaced_at_once() -> None:

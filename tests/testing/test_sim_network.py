@@ -201,8 +201,8 @@ def test_small_messages_overtake_the_blocks_that_wait_and_not_the_one_that_is_wr
     for message in (Blocks((one,)), Blocks((two,)), about, Ping(), Pong()):
         line.put(message, 0.0, 0.0)
     assert [line.written(0.0) for _ in range(5)] == [Blocks((one,)), Ping(), Pong(), Blocks((two,)), about]
-    for message in (Blocks((one,)), Blocks((two,)), about, Ping(), bye, None):
-        line.put(message, 0.0, 0.0)
+    for last in (Blocks((one,)), Blocks((two,)), about, Ping(), bye, None):
+        line.put(last, 0.0, 0.0)
     assert [line.written(0.0) for _ in range(4)] == [Blocks((one,)), Ping(), bye, None]
     with pytest.raises(LocalError, match="not writing"):
         line.written(0.0)

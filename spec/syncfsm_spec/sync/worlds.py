@@ -151,6 +151,13 @@ def tired(strategy: Strategy) -> World:
     )  # fmt: skip
 
 
+def impatient(strategy: Strategy) -> World:
+    return Setting(strategy=strategy).three(
+        "impatient", ([g, a1], [g, a1, a2], [g]), [A_B, A_C], [happen("A", "waits for 0.5 s", Wait(0.5))], cuts=1,
+        doc="Half of A's patience passes, and its leader goes, or has nothing: the next one has the other half.",
+    )  # fmt: skip
+
+
 def next_parts(strategy: Strategy) -> World:
     return Setting(strategy=strategy, partings=(CONTRADICTION, OUT_OF_STEP)).three(
         "next-parts", ([g, a1], [g, a1, a2], [g, b1]), [A_B, A_C], [*finalises("A", a1), *finalises("C", b1)],

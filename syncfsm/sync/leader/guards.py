@@ -32,6 +32,10 @@ def first_is_harmless(leader: Leader, look: Look, view: View) -> bool:
     return look.first is not None and look.first.harmless
 
 
+def one_is_ahead(leader: Leader, look: Look, view: View) -> bool:
+    return look.ahead is not None
+
+
 def one_waits(leader: Leader, look: Look, view: View) -> bool:
     return look.first is not None
 
@@ -43,6 +47,7 @@ def nobody_leads(leader: Leader, look: Look, view: View) -> bool:
 GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
-        leads, leader_spoke, reached, tired, harmless_waits, first_is_harmless, one_waits, nobody_leads,
+        leads, leader_spoke, reached, tired, harmless_waits, first_is_harmless, one_is_ahead, one_waits,
+        nobody_leads,
     )
 }  # fmt: skip

@@ -11,7 +11,7 @@ from syncfsm.protocol import Across, Due, Said, View
 from syncfsm.sync.leader.actions import ACTIONS
 from syncfsm.sync.leader.guards import GUARDS
 from syncfsm.sync.leader.rules import RULES
-from syncfsm.sync.leader.types import CARRIES, MEANINGS, Candidate, Event, Leader, Look, State
+from syncfsm.sync.leader.types import CARRIES, MEANINGS, Candidate, Event, Leader, Look, Patience, State
 from syncfsm.sync.messages import Hello
 from syncfsm.sync.types import Link
 
@@ -27,9 +27,10 @@ def look(leader: Leader, links: Callable[[str], Link | None], view: View) -> Loo
     waits = [_candidate(peer, links(peer), view) for peer in leader.waiting]
     return Look(
         reached=goal is not None and _harmless(goal, view),
-        tired=bool(leader.peer) and view.now >= _deadline(leader, view.limits),
+        tired=leader.patience is not None and view.now >= _deadline(leader.patience, view.limits),
         first=waits[0] if waits else None,
         harmless=next((candidate for candidate in waits if candidate.harmless), None),
+        ahead=next((candidate for candidate in waits if candidate.hello and not candidate.harmless), None),
     )
 
 
@@ -58,33 +59,39 @@ def busy(leader: Leader) -> bool:
     return bool(leader.waiting) or leader.state is State.TIRED
 
 
-def _deadline(leader: Leader, limits: Limits) -> float:
-    return min(leader.helped + limits.patience, leader.began + limits.lead)
+def _deadline(patience: Patience, limits: Limits) -> float:
+    return min(patience.helped + limits.patience, patience.began + limits.lead)
 
 
 def deadline(leader: Leader, limits: Limits) -> float | None:
     """When the others are greeted too, unless the goal is reached before."""
-    return _deadline(leader, limits) if leader.peer and leader.waiting else None
+    return _deadline(leader.patience, limits) if leader.patience and leader.waiting else None
 
 
 def aged(leader: Leader, seconds: float) -> Leader:
     """The same, all that it remembers of time so much longer ago."""
-    if not leader.peer:
+    was = leader.patience
+    if was is None:
         return leader
-    return replace(leader, began=leader.began - seconds, helped=leader.helped - seconds)
+    return replace(leader, patience=Patience(was.began - seconds, was.helped - seconds))
 
 
 def due(leader: Leader, limits: Limits) -> Sequence[Due]:
     """To stop waiting for a leader only needs time; or, if that has passed, a tick."""
-    if not leader.peer or not leader.waiting:
+    if leader.patience is None or not leader.waiting:
         return ()
-    return (("patience ends", limits.patience if _deadline(leader, limits) > 0 else 0.0, False),)
+    return (("patience ends", limits.patience if _deadline(leader.patience, limits) > 0 else 0.0, False),)
 
 
 def status(leader: Leader) -> Mapping[str, Any]:
     """For an operator."""
     goal = leader.goal.head if leader.goal is not None else None
-    return {"leader": leader.peer or None, "goal": goal, "helped": leader.helped, "waiting": leader.waiting}
+    return {
+        "leader": leader.peer or None,
+        "goal": goal,
+        "helped": leader.patience and leader.patience.helped,
+        "waiting": leader.waiting,
+    }
 
 
 LEADER: Final[Across[Leader]] = Across(

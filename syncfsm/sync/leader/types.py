@@ -50,17 +50,27 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """With ``LOOK``: has what the leader said been reached; has it taken too long; who waits longest; and who of those
-    that are harmless. ``now`` is when."""
+    """With ``LOOK``: has what the leader said been reached; is patience at its end; who waits longest; and who of those
+    that are harmless, and of those that have said that they have more than we."""
 
     reached: bool
     tired: bool
-    first: Candidate | None
-    harmless: Candidate | None
+    first: Candidate | None = None
+    harmless: Candidate | None = None
+    ahead: Candidate | None = None
 
 
 CARRIES: Final = {Event.JOINED: str, Event.LEFT: str, Event.HEARD: Said, Event.GAINED: str, Event.LOOK: Look}
 """What each event brings along; a ``str`` is the name of a connection."""
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """Since when a node has waited: it is the node's, and goes on from one leader to the next."""
+
+    began: float
+    """When it turned to the first leader of those for whom others wait in a row."""
+    helped: float
+    """When a leader last gave it something new; ``began``, if none has."""
 
 
 class Leader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,9 +81,7 @@ class Leader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The connection that leads; empty if none does."""
     goal: Hello | None = None
     """The leader's hello, ``None`` until it came."""
-    began: float = 0.0
-    """When we greeted it."""
-    helped: float = 0.0
-    """When it last gave us something new."""
+    patience: Patience | None = None
+    """``None`` while nobody leads."""
     waiting: tuple[str, ...] = ()
     """Connections that are not greeted yet, oldest first."""

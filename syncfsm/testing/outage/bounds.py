@@ -30,11 +30,8 @@ class Allowed:
     dial: float
     """The story's own: the longest pause before a link is dialled."""
     patience: float
-    """``Limits.patience``, if the node may turn first to a peer that has nothing to give: a liar, or another that is
-    behind itself. It waits so long without progress, then it greets all (decision 0004)."""
-    patience_again: float
-    """What the library does not keep today: each neighbour that waits for somebody itself, for a liar or as it is
-    behind, may be waited for as well, one after the other, as long as each says hello just before patience ends."""
+    """``Limits.patience``, if the node may turn first to peers that have nothing to give: liars, or others that are
+    behind themselves. It waits so long without progress, for however many, then it greets all (decision 0004)."""
     greet: float
     """Two round trips: the hello and the first block of the peer that is greeted first; then, as that peer may be
     farther from the sequencer than another, the hello to the others and what they add. One more for each branch switch
@@ -64,13 +61,10 @@ def allowed(outage: Outage, name: str, missed: int, away: Collection[str] = (), 
     trip = 2 * max((_hop(outage, way, HELLO) for way in near.values()), default=0.0)
     slowest = max((outage.weight / way.rate for way in near.values()), default=0.0)
     dial, limits = outage.dial / 1000, outage.limits
-    neighbours = len(links_of(outage, {name}, away))
-    waiting = neighbours if outage.liar else min(neighbours, behind - 1)
     waits = Allowed(
         notice=trip if any(loss.how in UNASKED for loss in outage.losses) else 0.0,
         dial=dial,
-        patience=limits.patience if waiting else 0.0,
-        patience_again=limits.patience * waiting,
+        patience=limits.patience if outage.liar or behind > 1 else 0.0,
         greet=(2 + len(outage.turns) + divisions(outage)) * trip,
         fetch=0.0,
         transmit=0.0,

@@ -73,11 +73,13 @@ class Costs:
         self.one_copy += one_copy
 
     def _due(self, peer: str) -> int:
-        """How many blocks a neighbour lacks, as far as its connection, if it has one, can tell."""
+        """How many blocks a neighbour lacks, as far as its connection, if it has one, can tell: by the hello that came,
+        or one that is on its way."""
         ledger, line = self.ledger, (self.sequencer, peer)
         ours, due = ledger.chain(self.sequencer), ledger.chain(self.sequencer) - ledger.chain(peer)
-        if self.network.linked(*line) and line in ledger.had:
-            due |= ours - ledger.had[line] - ledger.crossed[line]
+        if self.network.linked(*line):
+            for had in ledger.told(line):
+                due |= ours - had - ledger.crossed[line]
         return len(due)
 
     def _left(self) -> int:

@@ -4,7 +4,7 @@ It reads events and outputs alone, so that it can watch any node.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from syncfsm.blocks import Header
 from syncfsm.events import Connected, Received
@@ -73,6 +73,15 @@ class Ledger:
     def count(self, line: Line) -> None:
         """What this line has on the way already is not counted when it arrives."""
         self.fresh[line] = set()
+
+    def told(self, line: Line) -> Iterator[set[bytes]]:
+        """What the target's hellos on this connection say it has: those that came together, and each on its way."""
+        if line in self.had:
+            yield self.had[line]
+        source, target = line
+        for message in self.network.lines[target, source].carries():
+            if isinstance(message, Hello):
+                yield self._below(self.network.blocks[message.head.id])
 
     def chain(self, name: str) -> set[bytes]:
         """The best chain of a node."""
