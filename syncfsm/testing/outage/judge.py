@@ -143,13 +143,15 @@ class Judge:
 
     def _expect_once(self, back: str, lacking: dict[str, int], away: Collection[str]) -> None:
         """What a node missed comes once, if it comes back alone, on new connections, to peers that are honest and have
-        it all. Two that are behind may each wait for the other, lose patience and greet all; and what was said before
-        a silence on connections that outlive it was said by every peer."""
+        it all. Who comes back with a better branch of its own greets all, and missed nothing. Two that are behind may
+        each wait for the other, lose patience and greet all; and what was said before a silence on connections that
+        outlive it was said by every peer."""
         links = [pair for pair in self.outage.pairs if back in pair and not {*pair} & {*away}]
         ahead = reach(self.outage, self.sequencer, {*away, back})
         peers = [name for pair in links for name in pair if name in ahead]
         alone = all(lacking[name] == 0 for name in ahead) and (len(peers) == len(links) or self._still(ahead))
         due = next(watch.allowed for watch in self.watches if watch.name == back)
+        alone = alone and self.network.head(back).rank < self.network.head(self.sequencer).rank
         if peers and alone and all(self.network.over(*pair) for pair in links) and one_leader(self.outage, due):
             have = set[bytes].intersection(*map(self.ledger.chain, peers))
-            self.ledger.comes_back(back, have - self.ledger.chain(back))
+            self.ledger.comes_back(back, have - self.network.members[back].held)
