@@ -24,7 +24,7 @@ from syncfsm.sync.protocol import TABLE
 
 ROOT: Final = Path(__file__).parent.parent
 BEGIN, END = "<!-- generated: {} -->", "<!-- end -->"
-OWN, HOUSE = "docs/a-protocol-of-your-own.md", "docs/architecture.md"
+OWN, GUIDE, HOUSE = "docs/a-protocol-of-your-own.md", "docs/integrating.md", "docs/architecture.md"
 REFERENCE: Final = re.compile(
     r"\b(?P<page>founding/[\w-]+|failure-modes)#(?P<anchor>[\w-]+)|\bdecisions/(?P<number>\d{4})\b(?!-)"
 )
@@ -166,7 +166,7 @@ def main() -> int:
     wanted = {
         ROOT / "docs/protocol.md": protocol(),
         ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
-        ROOT / OWN: shown((ROOT / OWN).read_text(encoding="utf-8")),
+        **{ROOT / page: shown((ROOT / page).read_text(encoding="utf-8")) for page in (OWN, GUIDE)},
         ROOT / HOUSE: house((ROOT / HOUSE).read_text(encoding="utf-8")),
     }
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]

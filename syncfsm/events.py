@@ -74,7 +74,7 @@ class Lost:
 
 @attrs.frozen
 class Leave:
-    """End the link to ``peer``, telling it why."""
+    """End the link to ``peer``, telling it why. ``LocalError`` if the reason is none that a peer would take."""
 
     peer: str
     reason: Parting

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+import msgspec
 from immutables import Map
 
 from syncfsm.blocks import Header, broken, flaw
@@ -35,7 +36,7 @@ from syncfsm.events import (
     Verdict,
 )
 from syncfsm.outputs import Accepted, Disconnect, Dropped, Ended, FinalMoved, HeadMoved, Output, Send, SendBlocks
-from syncfsm.peer.messages import Bye, Parting
+from syncfsm.peer.messages import Bye, Parting, Reason
 from syncfsm.peer.types import Event as PeerEvent
 from syncfsm.peer.types import Opened
 from syncfsm.peer.types import State as PeerState
@@ -318,6 +319,13 @@ class _Step:
         self.feed(event.peer, PEER_PLACE, PeerEvent.LOST)
 
     def leave(self, event: Leave) -> None:
+        try:
+            msgspec.convert(event.reason, Reason)
+        except msgspec.ValidationError as wrong:
+            raise LocalError(
+                f"Leave: no peer would take {event.reason!r} as a reason: {wrong}; give a Parting, see "
+                "syncfsm.peer.messages"
+            ) from wrong
         self.feed(event.peer, PEER_PLACE, PeerEvent.LEAVE, Part(event.reason))
 
     def room(self, event: Room) -> None:

@@ -9,7 +9,7 @@ from msgspec import Meta
 from syncfsm import limits
 from syncfsm.blocks import Point
 
-Reason = Annotated[str, Meta(min_length=1, max_length=limits.REASON_WORD_BYTES, pattern="^[a-z0-9-]+$")]
+Reason = Annotated[str, Meta(min_length=1, max_length=limits.REASON_WORD_BYTES, pattern=r"^[a-z0-9-]+\Z")]
 """A ``Parting``, or a word of a later release that we do not know: it is passed on as it came."""
 
 

@@ -1,16 +1,23 @@
-"""Nodes on real loopback TCP for tests, and a raw peer that says whatever a test wants."""
+"""Nodes on real loopback TCP for tests, and a raw peer that says whatever a test wants.
 
+The tests are written for trio. If a node runs on asyncio, trio is a guest in asyncio's loop: one thread, one test, and
+nodes of both kinds that meet over TCP.
+"""
+
+import asyncio
 import functools
+import itertools
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Any, ParamSpec
+from typing import Any, Final, ParamSpec
 
 import trio
 from nacl.signing import SigningKey
 
 from syncfsm import limits, signed
 from syncfsm.blocks import Header, Point
+from syncfsm.events import Produced
 from syncfsm.limits import Limits
 from syncfsm.node.node import Config, Node
 from syncfsm.node.registry import STANDARD
@@ -33,9 +40,11 @@ from syncfsm.wire.handshake import (
 )
 from syncfsm.wire.inbox import Inbox
 from syncfsm.wire.outbox import Outbox
+from syncfsm_adapters import asyncio as on_asyncio
+from syncfsm_adapters import tcp as on_trio
 from syncfsm_adapters.command.producer import Producer
+from syncfsm_adapters.connect import Shell
 from syncfsm_adapters.store.base import BlockStore, MemoryStore, load_chain
-from syncfsm_adapters.tcp.node import TcpNode
 
 CHAIN_ID = b"test"
 KEY = SigningKey(b"sequencer".ljust(32))
@@ -46,8 +55,28 @@ Block = tuple[Header, bytes]
 P = ParamSpec("P")
 
 
+CARRIERS: Final[dict[str, tuple[type[Shell], ...]]] = {
+    "trio": (on_trio.TcpNode,),
+    "asyncio": (on_asyncio.TcpNode,),
+    "trio-asyncio": (on_trio.TcpNode, on_asyncio.TcpNode),
+    "asyncio-trio": (on_asyncio.TcpNode, on_trio.TcpNode),
+}
+
+
+class Carriers:
+    """Says of one node after the other what it runs on."""
+
+    def __init__(self, *kinds: type[Shell]) -> None:
+        self.guest = on_asyncio.TcpNode in kinds
+        """Does trio have to be a guest of asyncio?"""
+        self._next = itertools.cycle(kinds)
+
+    def next(self) -> type[Shell]:
+        return next(self._next)
+
+
 def in_trio(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run an asynchronous test, and end it if it hangs."""
+    """Run an asynchronous test, end it if it hangs, and see that it leaves no task behind."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -55,9 +84,42 @@ def in_trio(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
             with trio.fail_after(30):
                 await test(*args, **kwargs)
 
-        trio.run(bounded)
+        carriers = kwargs.get("carriers")
+        if isinstance(carriers, Carriers) and carriers.guest:
+            asyncio.run(_guest(bounded))
+        else:
+            trio.run(bounded)
 
     return run
+
+
+async def _guest(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+    trio.lowlevel.start_guest_run(
+        test,
+        run_sync_soon_threadsafe=loop.call_soon_threadsafe,
+        done_callback=done.set_result,
+        host_uses_signal_set_wakeup_fd=True,
+    )
+    (await done).unwrap()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def in_asyncio(work: Coroutine[Any, Any, None]) -> None:
+    """From a trio that is a guest: run ``work`` as a task of asyncio. If this is cancelled, it is, and has ended when
+    this returns."""
+    task = asyncio.create_task(work)
+    ended = trio.Event()
+    task.add_done_callback(lambda done: ended.set())
+    try:
+        await ended.wait()
+    finally:
+        task.cancel()
+        with trio.CancelScope(shield=True):
+            await ended.wait()
+    if not task.cancelled():
+        task.result()
 
 
 def grow(bodies: Iterable[bytes], parent: Header = GENESIS, producer: Producer = PRODUCER) -> list[Block]:
@@ -79,6 +141,7 @@ class Running:
 
     def __init__(
         self,
+        carriers: Carriers,
         node_id: bytes,
         *,
         blocks: Sequence[Block] = (),
@@ -96,10 +159,29 @@ class Running:
         self.outputs: list[Output] = []
         self.journal: list[tuple[str, dict[str, Any]]] = []
         self.address = ""
-        self.tcp = TcpNode(node, store, an_id(node_id), chance=Random(1), journal=self._write, handshake=handshake)
+        make = carriers.next()
+        self.tcp = make(node, store, an_id(node_id), chance=Random(1), journal=self._write, handshake=handshake)
         self.host = self.tcp.host
         self.host.watch(self._told)
         self._changed = trio.Event()
+
+    async def run(
+        self,
+        listen: str | None,
+        peers: Sequence[str],
+        *,
+        task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Run the node on what carries it."""
+        if isinstance(self.tcp, on_trio.TcpNode):
+            await self.tcp.run(listen, peers, task_status=task_status)
+        elif isinstance(self.tcp, on_asyncio.TcpNode):
+            await in_asyncio(_run(self.tcp, listen, peers, task_status.started))
+
+    def now(self) -> float:
+        """The time on the node's clock."""
+        on_loop = isinstance(self.tcp, on_asyncio.TcpNode)
+        return asyncio.get_running_loop().time() if on_loop else trio.current_time()
 
     def _write(self, event: str, **fields: Any) -> None:
         self.journal.append((event, fields))
@@ -148,13 +230,28 @@ class Running:
 
     def grow(self, *bodies: bytes) -> None:
         for body in bodies:
-            PRODUCER.produce(self.host, body)
+            header = PRODUCER.seal(self.host.node.chain.head, body)
+            self.host.feed(Produced((header,), self.now(), (body,)))
+
+
+async def _run(
+    tcp: on_asyncio.TcpNode, listen: str | None, peers: Sequence[str], started: Callable[[list[str]], None]
+) -> None:
+    async def tell() -> None:
+        started(await tcp.listening())
+
+    telling = asyncio.create_task(tell())
+    try:
+        await tcp.run(listen, peers)
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])
 
 
 async def start(nursery: trio.Nursery, node: Running, *peers: Running | str, listen: str = "127.0.0.1:0") -> None:
     """Run ``node``, and have it dial ``peers``."""
     addresses = [peer.address if isinstance(peer, Running) else peer for peer in peers]
-    (node.address,) = await nursery.start(node.tcp.run, listen, addresses)
+    (node.address,) = await nursery.start(node.run, listen, addresses)
 
 
 class Raw:

@@ -21,7 +21,8 @@ from syncfsm_adapters.connect import target
 from syncfsm_adapters.connect.backoff import LONGEST, SHORTEST, Backoff, parse_address
 from syncfsm_adapters.store.base import MemoryStore, load_chain
 from syncfsm_adapters.store.sqlite import SqliteStore
-from tests.adapters.tcp_nodes import CHAIN_ID, GENESIS, PRODUCER, Running, grow, in_trio, start
+from syncfsm_adapters.tcp import TcpNode
+from tests.adapters.tcp_nodes import CHAIN_ID, GENESIS, PRODUCER, Carriers, Running, grow, in_trio, start
 
 CHANCE = Random(5)
 SMALL = [CHANCE.randbytes(200) for _ in range(490)]
@@ -42,11 +43,11 @@ def dialled(node: Running) -> bool:
 
 
 @in_trio
-async def test_a_new_node_gets_all_blocks_and_stores_them(tmp_path: Path) -> None:
+async def test_a_new_node_gets_all_blocks_and_stores_them(carriers: Carriers, tmp_path: Path) -> None:
     blocks = grow([*SMALL[:245], *LARGE, *SMALL[245:]])
     path = tmp_path / "blocks.sqlite"
-    full = Running(b"full", blocks=blocks)
-    new = Running(b"new", store=SqliteStore.open(path, GENESIS, CHAIN_ID))
+    full = Running(carriers, b"full", blocks=blocks)
+    new = Running(carriers, b"new", store=SqliteStore.open(path, GENESIS, CHAIN_ID))
     async with trio.open_nursery() as nursery:
         await start(nursery, full)
         await start(nursery, new, full)
@@ -61,9 +62,9 @@ async def test_a_new_node_gets_all_blocks_and_stores_them(tmp_path: Path) -> Non
 
 
 @in_trio
-async def test_the_least_room_is_enough() -> None:
+async def test_the_least_room_is_enough(carriers: Carriers) -> None:
     blocks = grow(SMALL[:30])
-    full, new = Running(b"full", blocks=blocks, chosen=Limits(room=1)), Running(b"new")
+    full, new = Running(carriers, b"full", blocks=blocks, chosen=Limits(room=1)), Running(carriers, b"new")
     async with trio.open_nursery() as nursery:
         await start(nursery, full)
         await start(nursery, new, full)
@@ -72,8 +73,8 @@ async def test_the_least_room_is_enough() -> None:
 
 
 @in_trio
-async def test_live_blocks_travel_along_a_line() -> None:
-    first, middle, last = Running(b"first"), Running(b"middle"), Running(b"last")
+async def test_live_blocks_travel_along_a_line(carriers: Carriers) -> None:
+    first, middle, last = Running(carriers, b"first"), Running(carriers, b"middle"), Running(carriers, b"last")
     async with trio.open_nursery() as nursery:
         await start(nursery, first)
         await start(nursery, middle, first)
@@ -88,9 +89,9 @@ async def test_live_blocks_travel_along_a_line() -> None:
 
 
 @in_trio
-async def test_nodes_that_dial_each_other_keep_exactly_one_link() -> None:
+async def test_nodes_that_dial_each_other_keep_exactly_one_link(carriers: Carriers) -> None:
     for _ in range(20):
-        a, b = Running(b"a"), Running(b"b")
+        a, b = Running(carriers, b"a"), Running(carriers, b"b")
         async with trio.open_nursery() as nursery:
             of_a, of_b = free_addresses(2)
             async with trio.open_nursery() as starting:
@@ -108,8 +109,8 @@ async def test_nodes_that_dial_each_other_keep_exactly_one_link() -> None:
 
 
 @in_trio
-async def test_blocks_flow_both_ways_over_one_link() -> None:
-    a, b = Running(b"a"), Running(b"b")
+async def test_blocks_flow_both_ways_over_one_link(carriers: Carriers) -> None:
+    a, b = Running(carriers, b"a"), Running(carriers, b"b")
     async with trio.open_nursery() as nursery:
         await start(nursery, a)
         await start(nursery, b, a)
@@ -120,8 +121,8 @@ async def test_blocks_flow_both_ways_over_one_link() -> None:
 
 
 @in_trio
-async def test_a_link_comes_back_when_the_peer_does() -> None:
-    ahead, behind = Running(b"ahead"), Running(b"behind")
+async def test_a_link_comes_back_when_the_peer_does(carriers: Carriers) -> None:
+    ahead, behind = Running(carriers, b"ahead"), Running(carriers, b"behind")
     async with trio.open_nursery() as nursery:
         await start(nursery, ahead)
         await start(nursery, behind, ahead)
@@ -129,15 +130,15 @@ async def test_a_link_comes_back_when_the_peer_does() -> None:
         await behind.at(ahead.host.head)
         ahead.tcp.stop()
         assert await behind.parted() == ("peer-left", "shutdown")
-        again = Running(b"ahead", blocks=grow([b"1", b"2"]))
+        again = Running(carriers, b"ahead", blocks=grow([b"1", b"2"]))
         await start(nursery, again, listen=ahead.address)
         await behind.at(again.host.head)
         nursery.cancel_scope.cancel()
 
 
 @in_trio
-async def test_a_peer_that_connects_anew_replaces_its_old_connection() -> None:
-    first, again, node = Running(b"same"), Running(b"same"), Running(b"node")
+async def test_a_peer_that_connects_anew_replaces_its_old_connection(carriers: Carriers) -> None:
+    first, again, node = Running(carriers, b"same"), Running(carriers, b"same"), Running(carriers, b"node")
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         await start(nursery, first, node)
@@ -150,10 +151,10 @@ async def test_a_peer_that_connects_anew_replaces_its_old_connection() -> None:
 
 
 @in_trio
-async def test_a_note_comes_after_its_block_and_overtakes_what_is_queued() -> None:
+async def test_a_note_comes_after_its_block_and_overtakes_what_is_queued(carriers: Carriers) -> None:
     """4 MiB of blocks wait; a note about an early one arrives before the late ones, and none before its own."""
     blocks = grow(Random(6).randbytes(64 * 1024) for _ in range(64))
-    full, new = Running(b"full", blocks=blocks), Running(b"new")
+    full, new = Running(carriers, b"full", blocks=blocks), Running(carriers, b"new")
     order: list[str] = []
 
     def told(output: object, now: float) -> None:
@@ -168,8 +169,8 @@ async def test_a_note_comes_after_its_block_and_overtakes_what_is_queued() -> No
         await start(nursery, new, full)
         await full.until(lambda: full.tcp.links)
         for header, _ in (blocks[0], blocks[-1], blocks[20]):
-            full.host.feed(Say(Note(b"%d" % header.height, header.point), trio.current_time()))
-        full.host.feed(Say(Note(b"0"), trio.current_time()))
+            full.host.feed(Say(Note(b"%d" % header.height, header.point), full.now()))
+        full.host.feed(Say(Note(b"0"), full.now()))
         await new.until(lambda: sum("note" in line for line in order) == 4)
         nursery.cancel_scope.cancel()
     heights = {line: at for at, line in enumerate(order)}
@@ -186,9 +187,9 @@ async def test_a_note_comes_after_its_block_and_overtakes_what_is_queued() -> No
 
 
 @in_trio
-async def test_shutdown_says_why_and_closes_all(tmp_path: Path) -> None:
-    going = Running(b"going", store=SqliteStore.open(tmp_path / "going.sqlite", GENESIS, CHAIN_ID))
-    staying = [Running(b"staying-%d" % number) for number in range(3)]
+async def test_shutdown_says_why_and_closes_all(carriers: Carriers, tmp_path: Path) -> None:
+    going = Running(carriers, b"going", store=SqliteStore.open(tmp_path / "going.sqlite", GENESIS, CHAIN_ID))
+    staying = [Running(carriers, b"staying-%d" % number) for number in range(3)]
     async with trio.open_nursery() as nursery:
         async with trio.open_nursery() as inner:
             await start(inner, going)
@@ -205,10 +206,12 @@ async def test_shutdown_says_why_and_closes_all(tmp_path: Path) -> None:
 
 
 @in_trio
-async def test_a_cancelled_node_leaves_its_store_whole(tmp_path: Path) -> None:
+async def test_a_cancelled_node_leaves_its_store_whole(carriers: Carriers, tmp_path: Path) -> None:
     blocks = grow(SMALL[:200])
-    full = Running(b"full", blocks=blocks)
-    new = Running(b"new", store=SqliteStore.open(tmp_path / "new.sqlite", GENESIS, CHAIN_ID), chosen=Limits(run=7))
+    full = Running(carriers, b"full", blocks=blocks)
+    new = Running(
+        carriers, b"new", store=SqliteStore.open(tmp_path / "new.sqlite", GENESIS, CHAIN_ID), chosen=Limits(run=7)
+    )
     async with trio.open_nursery() as nursery:
         await start(nursery, full)
         await start(nursery, new, full)
@@ -222,12 +225,12 @@ async def test_a_cancelled_node_leaves_its_store_whole(tmp_path: Path) -> None:
 
 
 @in_trio
-async def test_a_port_in_use_is_said_with_what_to_do() -> None:
-    first, second = Running(b"first"), Running(b"second")
+async def test_a_port_in_use_is_said_with_what_to_do(carriers: Carriers) -> None:
+    first, second = Running(carriers, b"first"), Running(carriers, b"second")
     async with trio.open_nursery() as nursery:
         await start(nursery, first)
         with pytest.raises(LocalError, match=f"can not listen on {first.address}.*stop the program that listens there"):
-            await second.tcp.run(first.address, [])
+            await second.run(first.address, [])
         nursery.cancel_scope.cancel()
 
 
@@ -265,21 +268,22 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @in_trio
-async def test_a_node_that_dials_itself_gives_up_that_address(calls: list[str]) -> None:
-    node = Running(b"node")
+async def test_a_node_that_dials_itself_gives_up_that_address(carriers: Carriers, calls: list[str]) -> None:
+    node = Running(carriers, b"node")
     async with trio.open_nursery() as nursery:
         (address,) = free_addresses(1)
         await start(nursery, node, address, listen=address)
         await node.until(lambda: len(node.wrote("no-link")) == 2)
-        await trio.testing.wait_all_tasks_blocked()
         assert calls == ["begin"]
         node.tcp.stop()
     assert [fields["reason"] for fields in node.wrote("no-link")] == ["self-connection"] * 2
 
 
 @in_trio
-async def test_a_peer_that_refuses_is_dialled_rarely_and_one_that_is_down_is_not(calls: list[str]) -> None:
-    node, other = Running(b"node"), Running(b"other", store=MemoryStore(GENESIS, b"other"))
+async def test_a_peer_that_refuses_is_dialled_rarely_and_one_that_is_down_is_not(
+    carriers: Carriers, calls: list[str]
+) -> None:
+    node, other = Running(carriers, b"node"), Running(carriers, b"other", store=MemoryStore(GENESIS, b"other"))
     async with trio.open_nursery() as nursery:
         (address,) = free_addresses(1)
         await start(nursery, node, address)
@@ -287,14 +291,15 @@ async def test_a_peer_that_refuses_is_dialled_rarely_and_one_that_is_down_is_not
         assert calls[:3] == ["begin", "next", "begin"]
         await start(nursery, other, listen=address)
         await node.until(lambda: "chain-id" in {fields["reason"] for fields in node.wrote("no-link")})
-        await trio.testing.wait_all_tasks_blocked()
         assert calls[-3:] == ["begin", "slow down", "next"]
         nursery.cancel_scope.cancel()
 
 
 @in_trio
-async def test_a_store_that_fails_stops_the_node_with_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    full, new = Running(b"full", blocks=grow([b"1"])), Running(b"new")
+async def test_a_store_that_fails_stops_the_node_with_its_message(
+    carriers: Carriers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, new = Running(carriers, b"full", blocks=grow([b"1"])), Running(carriers, b"new")
 
     def fail(change: object) -> None:
         raise LocalError("the disk is full; make space")
@@ -303,25 +308,25 @@ async def test_a_store_that_fails_stops_the_node_with_its_message(monkeypatch: p
     async with trio.open_nursery() as nursery:
         await start(nursery, full)
         with pytest.raises(LocalError, match="the disk is full"):
-            await new.tcp.run(None, [full.address])
+            await new.run(None, [full.address])
         await full.parted()
         nursery.cancel_scope.cancel()
 
 
 @in_trio
-async def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    full, new = Running(b"full", blocks=grow([b"1"])), Running(b"new")
+async def test_a_bug_is_not_hidden(carriers: Carriers, monkeypatch: pytest.MonkeyPatch) -> None:
+    full, new = Running(carriers, b"full", blocks=grow([b"1"])), Running(carriers, b"new")
     monkeypatch.setattr(new.host.store, "commit", lambda change: 1 // 0)
     async with trio.open_nursery() as nursery:
         await start(nursery, full)
         with pytest.raises(ExceptionGroup) as caught:
-            await new.tcp.run(None, [full.address])
+            await new.run(None, [full.address])
         nursery.cancel_scope.cancel()
     assert caught.group_contains(ZeroDivisionError)
 
 
 def test_a_producer_keeps_its_schedule_and_leaves_out_what_it_missed() -> None:
-    node, times = Running(b"node"), list[float]()
+    node, times = Running(Carriers(TcpNode), b"node"), list[float]()
 
     async def payloads() -> AsyncIterator[bytes]:
         for number in range(6):

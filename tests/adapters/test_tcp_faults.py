@@ -15,11 +15,12 @@ from syncfsm.peer.protocol import PEER
 from syncfsm.wire.frames import FrameKind, frame_word
 from syncfsm.wire.handshake import VERSION, Greeting, RefusalReason, first_frame
 from syncfsm_adapters.command.producer import Producer
+from syncfsm_adapters.connect import connector
 from syncfsm_adapters.store.base import MemoryStore
-from syncfsm_adapters.tcp import node as node_of
 from tests.adapters.tcp_nodes import (
     CHAIN_ID,
     GENESIS,
+    Carriers,
     Raw,
     Running,
     connected,
@@ -37,9 +38,9 @@ LARGE = grow(Random(4).randbytes(64 * 1024) for _ in range(300))
 STRANGER = Producer(SigningKey(b"stranger".ljust(32)), CHAIN_ID)
 
 
-async def syncs(nursery: trio.Nursery, node: Running) -> None:
+async def syncs(nursery: trio.Nursery, node: Running, carriers: Carriers) -> None:
     """The node is unharmed: it takes and gives blocks with a good peer."""
-    good = Running(b"good", blocks=BLOCKS)
+    good = Running(carriers, b"good", blocks=BLOCKS)
     await start(nursery, good, node)
     await node.at(BLOCKS[-1][0].point)
     node.grow(b"4")
@@ -57,8 +58,10 @@ STRANGERS = [
 
 @pytest.mark.parametrize(("store", "reason"), STRANGERS, ids=["chain-id", "genesis"])
 @in_trio
-async def test_nodes_that_do_not_fit_together_tell_each_other_why(store: MemoryStore, reason: str) -> None:
-    node, stranger = Running(b"node"), Running(b"stranger", store=store)
+async def test_nodes_that_do_not_fit_together_tell_each_other_why(
+    carriers: Carriers, store: MemoryStore, reason: str
+) -> None:
+    node, stranger = Running(carriers, b"node"), Running(carriers, b"stranger", store=store)
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         await start(nursery, stranger, node)
@@ -66,7 +69,7 @@ async def test_nodes_that_do_not_fit_together_tell_each_other_why(store: MemoryS
             await each.no_link()
             assert each.wrote("no-link")[0]["reason"] == reason
             assert each.outputs == []
-        await syncs(nursery, node)
+        await syncs(nursery, node, carriers)
         nursery.cancel_scope.cancel()
 
 
@@ -80,8 +83,10 @@ MISFITS = [
 
 @pytest.mark.parametrize(("mine", "reason", "advice"), MISFITS, ids=[case[1] for case in MISFITS])
 @in_trio
-async def test_a_refusal_says_what_to_do(mine: Greeting, reason: RefusalReason, advice: str) -> None:
-    node = Running(b"node")
+async def test_a_refusal_says_what_to_do(
+    carriers: Carriers, mine: Greeting, reason: RefusalReason, advice: str
+) -> None:
+    node = Running(carriers, b"node")
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         async with connected(node.address) as stream:
@@ -91,7 +96,7 @@ async def test_a_refusal_says_what_to_do(mine: Greeting, reason: RefusalReason, 
         assert advice in refused.text
         await node.no_link()
         assert node.wrote("no-link")[0]["reason"] == reason
-        await syncs(nursery, node)
+        await syncs(nursery, node, carriers)
         nursery.cancel_scope.cancel()
 
 
@@ -106,8 +111,8 @@ FIRST_BYTES = [
 
 @pytest.mark.parametrize(("data", "reason"), FIRST_BYTES, ids=[case[1] for case in FIRST_BYTES])
 @in_trio
-async def test_who_does_not_greet_gets_no_link(data: bytes, reason: str) -> None:
-    node = Running(b"node")
+async def test_who_does_not_greet_gets_no_link(carriers: Carriers, data: bytes, reason: str) -> None:
+    node = Running(carriers, b"node")
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         async with connected(node.address) as stream:
@@ -116,13 +121,13 @@ async def test_who_does_not_greet_gets_no_link(data: bytes, reason: str) -> None
             await node.no_link()
         assert node.wrote("no-link")[0]["reason"] == reason
         assert node.outputs == []
-        await syncs(nursery, node)
+        await syncs(nursery, node, carriers)
         nursery.cancel_scope.cancel()
 
 
 @in_trio
-async def test_who_says_nothing_is_given_up_and_dialled_again() -> None:
-    node = Running(b"node", handshake=0.1)
+async def test_who_says_nothing_is_given_up_and_dialled_again(carriers: Carriers) -> None:
+    node = Running(carriers, b"node", handshake=0.1)
     async with trio.open_nursery() as nursery:
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         host, port = listener.socket.getsockname()
@@ -134,9 +139,9 @@ async def test_who_says_nothing_is_given_up_and_dialled_again() -> None:
 
 
 @in_trio
-async def test_connections_that_do_not_greet_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node_of, "STRANGERS", 1)
-    node = Running(b"node")
+async def test_connections_that_do_not_greet_are_limited(carriers: Carriers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connector, "STRANGERS", 1)
+    node = Running(carriers, b"node")
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         async with connected(node.address) as first:
@@ -144,7 +149,7 @@ async def test_connections_that_do_not_greet_are_limited(monkeypatch: pytest.Mon
             async with connected(node.address) as second:
                 assert await second.receive_some(1) == b""
         await node.no_link()
-        await syncs(nursery, node)
+        await syncs(nursery, node, carriers)
         nursery.cancel_scope.cancel()
 
 
@@ -206,9 +211,9 @@ BREACHES = [
 @pytest.mark.parametrize(("breach", "rule"), BREACHES, ids=[case[0].__name__ for case in BREACHES])
 @in_trio
 async def test_a_peer_that_breaks_the_protocol_is_blamed_and_told(
-    breach: Callable[[Raw], Awaitable[None]], rule: str
+    carriers: Carriers, breach: Callable[[Raw], Awaitable[None]], rule: str
 ) -> None:
-    node = Running(b"node", chosen=Limits(body=60_000))
+    node = Running(carriers, b"node", chosen=Limits(body=60_000))
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         async with raw(node.address) as peer:
@@ -218,13 +223,13 @@ async def test_a_peer_that_breaks_the_protocol_is_blamed_and_told(
         assert node.rules == [rule]
         assert [reason for reason, _ in node.partings] == ["fault"]
         assert node.host.head.height <= 1  # what came before the breach may be good
-        await syncs(nursery, node)
+        await syncs(nursery, node, carriers)
         nursery.cancel_scope.cancel()
 
 
 @in_trio
-async def test_a_block_before_our_hello_is_a_breach() -> None:
-    node = Running(b"node", chosen=Limits(patience=60))
+async def test_a_block_before_our_hello_is_a_breach(carriers: Carriers) -> None:
+    node = Running(carriers, b"node", chosen=Limits(patience=60))
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         async with raw(node.address), raw(node.address, greeting(b"second")) as second:
@@ -232,13 +237,13 @@ async def test_a_block_before_our_hello_is_a_breach() -> None:
             await second.send(BLOCKS[:1])
             assert await second.last_word() == Bye(Parting.FAULT)
         assert node.rules == ["block-before-hello"]
-        await syncs(nursery, node)
+        await syncs(nursery, node, carriers)
         nursery.cancel_scope.cancel()
 
 
 @in_trio
-async def test_a_block_without_its_parent_parts_and_blames_nobody() -> None:
-    node = Running(b"node")
+async def test_a_block_without_its_parent_parts_and_blames_nobody(carriers: Carriers) -> None:
+    node = Running(carriers, b"node")
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         async with raw(node.address) as peer:
@@ -246,26 +251,26 @@ async def test_a_block_without_its_parent_parts_and_blames_nobody() -> None:
             await peer.send(BLOCKS[1:])
             assert await peer.last_word() == Bye(Parting.OUT_OF_STEP)
         assert node.rules == []
-        await syncs(nursery, node)
+        await syncs(nursery, node, carriers)
         nursery.cancel_scope.cancel()
 
 
 @in_trio
-async def test_a_link_too_many_is_refused_with_the_reason() -> None:
-    node = Running(b"node", chosen=Limits(links=1))
+async def test_a_link_too_many_is_refused_with_the_reason(carriers: Carriers) -> None:
+    node = Running(carriers, b"node", chosen=Limits(links=1))
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         async with raw(node.address), raw(node.address, greeting(b"second")) as second:
             assert await second.last_word() == Bye(Parting.FULL)
             assert len(node.tcp.links) == 1
         await node.until(lambda: not node.tcp.links)
-        await syncs(nursery, node)
+        await syncs(nursery, node, carriers)
         nursery.cancel_scope.cancel()
 
 
 @in_trio
-async def test_a_peer_that_goes_without_a_word_is_lost_and_nobody_is_blamed() -> None:
-    node = Running(b"node", chosen=Limits(silence=60, keepalive=60))
+async def test_a_peer_that_goes_without_a_word_is_lost_and_nobody_is_blamed(carriers: Carriers) -> None:
+    node = Running(carriers, b"node", chosen=Limits(silence=60, keepalive=60))
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         async with raw(node.address):
@@ -276,8 +281,8 @@ async def test_a_peer_that_goes_without_a_word_is_lost_and_nobody_is_blamed() ->
 
 
 @in_trio
-async def test_a_peer_that_falls_silent_is_asked_and_then_left() -> None:
-    node = Running(b"node", chosen=Limits(silence=0.8, keepalive=0.1))
+async def test_a_peer_that_falls_silent_is_asked_and_then_left(carriers: Carriers) -> None:
+    node = Running(carriers, b"node", chosen=Limits(silence=0.8, keepalive=0.1))
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         async with raw(node.address) as peer:
@@ -298,9 +303,9 @@ async def talk_on(peer: Raw) -> None:
 
 
 @in_trio
-async def test_a_peer_that_does_not_read_costs_a_bounded_amount_and_holds_nobody_up() -> None:
+async def test_a_peer_that_does_not_read_costs_a_bounded_amount_and_holds_nobody_up(carriers: Carriers) -> None:
     chosen = Limits(room=256 * 1024, control=4096)
-    node, good = Running(b"node", blocks=LARGE, chosen=chosen), Running(b"good")
+    node, good = Running(carriers, b"node", blocks=LARGE, chosen=chosen), Running(carriers, b"good")
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         async with raw(node.address) as peer:
@@ -329,8 +334,8 @@ async def test_a_peer_that_does_not_read_costs_a_bounded_amount_and_holds_nobody
 
 
 @in_trio
-async def test_shutdown_does_not_wait_for_a_peer_that_does_not_read() -> None:
-    node = Running(b"node", blocks=LARGE)
+async def test_shutdown_does_not_wait_for_a_peer_that_does_not_read(carriers: Carriers) -> None:
+    node = Running(carriers, b"node", blocks=LARGE)
     async with trio.open_nursery() as nursery:
         await start(nursery, node)
         async with raw(node.address) as peer:

@@ -13,7 +13,7 @@ from syncfsm.sync.messages import Finality, Found
 from syncfsm.wire.frames import FrameKind, frame_word
 from syncfsm.wire.handshake import Refusal, RefusalReason, announce, first_frame, second_frame
 from syncfsm.wire.outbox import Outbox
-from tests.adapters.tcp_nodes import GENESIS, Running, connected, greeting, grow, hello, in_trio, start
+from tests.adapters.tcp_nodes import GENESIS, Carriers, Running, connected, greeting, grow, hello, in_trio, start
 
 CONNECTIONS = 300
 AT_ONCE = 8
@@ -70,8 +70,8 @@ def attack(chance: Random) -> bytes:
 
 
 @in_trio
-async def test_no_bytes_bring_a_node_down() -> None:
-    node = Running(b"node", chosen=Limits(body=60_000))
+async def test_no_bytes_bring_a_node_down(carriers: Carriers) -> None:
+    node = Running(carriers, b"node", chosen=Limits(body=60_000))
     chance = Random(2024)
     free = trio.CapacityLimiter(AT_ONCE)
 
@@ -96,7 +96,7 @@ async def test_no_bytes_bring_a_node_down() -> None:
         assert not node.host.node.links
         assert {header.id for header in node.host.store.headers_from_base()} <= SIGNED
         assert len(set(node.rules)) >= 8  # the attacks are of many kinds
-        good = Running(b"good", blocks=grow([b"x"] * 20))
+        good = Running(carriers, b"good", blocks=grow([b"x"] * 20))
         await start(nursery, good, node)
         await node.at(good.host.head)
         node.grow(b"4")

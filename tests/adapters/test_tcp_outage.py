@@ -16,7 +16,7 @@ from syncfsm.outputs import Accepted
 from syncfsm.testing.outage import Loss, Outage
 from syncfsm_adapters.store.sqlite import SqliteStore
 from syncfsm_adapters.story.cable import Cable
-from tests.adapters.tcp_nodes import CHAIN_ID, GENESIS, Running, in_trio, start
+from tests.adapters.tcp_nodes import CHAIN_ID, GENESIS, Carriers, Running, in_trio, start
 
 CHOSEN: Final = Limits(keepalive=0.1, silence=0.4)
 OUTAGES: Final = {
@@ -35,8 +35,8 @@ OUTAGES: Final = {
 class Stage:
     """Nodes, and a cable for each link: the second of a pair dials. Who is killed starts again from its file."""
 
-    def __init__(self, outage: Outage, folder: Path, nursery: trio.Nursery) -> None:
-        self.outage, self.folder, self.nursery = outage, folder, nursery
+    def __init__(self, outage: Outage, folder: Path, nursery: trio.Nursery, carriers: Carriers) -> None:
+        self.outage, self.folder, self.nursery, self.carriers = outage, folder, nursery, carriers
         self.nodes: dict[str, Running] = {}
         self.scopes: dict[str, trio.CancelScope] = {}
         self.dead: dict[str, trio.Event] = {}
@@ -56,7 +56,7 @@ class Stage:
 
     async def wake(self, name: str) -> None:
         store = SqliteStore.open(self.folder / f"{name}.sqlite", GENESIS, CHAIN_ID)
-        node = self.nodes[name] = Running(name.encode(), store=store, chosen=CHOSEN)
+        node = self.nodes[name] = Running(self.carriers, name.encode(), store=store, chosen=CHOSEN)
         node.host.watch(lambda output, now: self.note(name, output))
         self.scopes[name] = await self.nursery.start(self.live, name)
 
@@ -124,19 +124,13 @@ class Stage:
 
 
 @pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES.keys())
-def test_an_outage_on_tcp(outage: Outage, tmp_path: Path) -> None:
-    stages = []
-
-    @in_trio
-    async def play() -> None:
-        async with trio.open_nursery() as nursery:
-            stages.append(Stage(outage, tmp_path, nursery))
-            await stages[0].begin()
-            await stages[0].play()
-            nursery.cancel_scope.cancel()
-
-    play()
-    (stage,) = stages
+@in_trio
+async def test_an_outage_on_tcp(outage: Outage, tmp_path: Path, carriers: Carriers) -> None:
+    async with trio.open_nursery() as nursery:
+        stage = Stage(outage, tmp_path, nursery, carriers)
+        await stage.begin()
+        await stage.play()
+        nursery.cancel_scope.cancel()
     for name, headers in stage.accepted.items():
         assert [header.height for header in headers] == [*range(1, outage.blocks + 1)], f"{name}: once, in order"
         assert all(before.id == header.parent for before, header in pairwise(headers))

@@ -9,7 +9,7 @@ import pytest
 
 from syncfsm.blocks import Header, Past, Unchecked
 from syncfsm.errors import Fault, LocalError
-from syncfsm.events import Connected, Finalised, Lost, Produced, Received, Request, Room, Tick
+from syncfsm.events import Connected, Finalised, Leave, Lost, Produced, Received, Request, Room, Tick
 from syncfsm.limits import NOTE_BYTES
 from syncfsm.notes.messages import Note
 from syncfsm.notes.types import Say
@@ -40,6 +40,9 @@ class Plea(Request):
         ),
         (Tick(float("nan")), "time ran backwards: Tick happened at nan"),
         (Room("p", -5, 5.0), "connection 'p': -5 bytes cannot come free; give what the outbox has written"),
+        (Leave("p", 3, 5.0), "Leave: no peer would take 3 as a reason: Expected `str`, got `int`; give a Parting"),  # type: ignore[arg-type]
+        (Leave("p", "Bad", 5.0), "no peer would take 'Bad' as a reason: Expected `str` matching"),  # type: ignore[arg-type]
+        (Leave("gone", "fault\n", 5.0), r"no peer would take 'fault\\n' as a reason"),  # type: ignore[arg-type]
         (Connected("p", 5.0), "connection 'p' is open already; give every connection a name of its own"),
         (
             Say(Note(b"x"), 5.0, ("p", "q")),

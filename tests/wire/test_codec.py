@@ -152,6 +152,11 @@ def test_a_reason_that_this_release_does_not_know_comes_as_it_was_written() -> N
     assert decode(encode(Bye("moved-house"))) == Bye("moved-house")
 
 
+@pytest.mark.parametrize("word", ["", "Moved", "moved house", "moved-house\n", "\nmoved", "a" * 33])
+def test_a_reason_is_a_word_that_a_line_of_a_journal_can_have(word: str) -> None:
+    assert getattr(decode(BYE + array(word, None)), "rule", "taken") == "malformed-bye"
+
+
 HEADER = Header(5, b"id", b"parent", b"score", 3, b"proof")
 
 

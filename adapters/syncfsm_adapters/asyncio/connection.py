@@ -1,14 +1,15 @@
 """One TCP connection under asyncio: bytes in, bytes out.
 
-    read -> connector.turn                  (reader)
-    session.take -> write, drain -> wrote   (writer)
+    receive -> connector.turn           (reader)
+    session.take -> send -> wrote       (writer)
 
-What is taken from a session can not be overtaken by a small message, so no more than a frame is taken at a time, and
-the transport's own buffer is kept as short.
+What is taken from a session can not be overtaken by a small message, so no more than a frame is taken at a time.
+Before it are only the bytes the kernels hold, see ``sockets``.
 """
 
 import asyncio
 import contextlib
+import socket
 
 from syncfsm import limits
 from syncfsm.wire.session import Met, NoLink
@@ -20,9 +21,9 @@ SINK_BYTES = 64 * 1024
 class Connection:
     """One end of a connection. ``link`` is there once the two have met."""
 
-    def __init__(self, connector: Connector, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connector, self._reader, self._writer = connector, reader, writer
-        self._writer.transport.set_write_buffer_limits(high=0)
+    def __init__(self, connector: Connector, wire: socket.socket) -> None:
+        self._connector, self._wire = connector, wire
+        self._loop = asyncio.get_running_loop()
         self.session = connector.session()
         self.link: Link | None = None
         self.over = asyncio.Event()
@@ -37,13 +38,13 @@ class Connection:
         try:
             await self._send(session.take(limits.FRAME_BYTES))
             while (outcome := session.meeting()) is None:
-                data = await self._reader.read(READ_BYTES)
+                data = await self._receive(READ_BYTES)
                 if not data:
                     return NoLink("closed", "the peer closed the connection before it had greeted")
                 session.receive(data)
             if isinstance(outcome, Met):
                 self.link = self._connector.join(
-                    session, outcome, dialled=dialled, address=address, now=self._now(), wake=self._wake
+                    session, outcome, dialled=dialled, address=address, now=self._loop.time(), wake=self._wake
                 )
                 return self.link
             await self._say_why()
@@ -56,16 +57,15 @@ class Connection:
             async with asyncio.timeout(FAREWELL):
                 if data := self.session.take(limits.FRAME_BYTES):
                     await self._send(data)
-                self._writer.write_eof()
-                while await self._reader.read(SINK_BYTES):
+                self._wire.shutdown(socket.SHUT_WR)
+                while await self._receive(SINK_BYTES):
                     pass  # to close with bytes unread resets the connection, and the peer may lose our last words
 
     async def _send(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
+        await self._loop.sock_sendall(self._wire, data)
 
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+    async def _receive(self, most: int) -> bytes:
+        return await self._loop.sock_recv(self._wire, most)
 
     def _wake(self) -> None:
         """Something waits to be written, or the link is over."""
@@ -78,42 +78,45 @@ class Connection:
         if not self.over.is_set():
             self.over.set()
             if self._scope is not None:
-                self._scope.reschedule(self._now() + FAREWELL)
+                self._scope.reschedule(self._loop.time() + FAREWELL)
 
     async def run(self) -> None:
         """Carry messages until the connection is closed."""
         link = self.link
         assert link is not None  # the two have met
-        if link.over:  # it was one too many
+        if link.over:  # it was one too many, or has ended since
             self._end()
-        writing = asyncio.create_task(self._write(link))
         try:
-            async with asyncio.timeout(FAREWELL if link.over else None) as scope:
-                self._scope = scope
-                await self._read(link)
-                await writing
+            async with asyncio.timeout(FAREWELL if link.over else None) as self._scope, asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(link))
+                tasks.create_task(self._write(link))
         except TimeoutError:
-            if not scope.expired():
+            assert self._scope is not None
+            if not self._scope.expired():
                 raise
         finally:
-            self._connector.lost(link, self._now())
-            writing.cancel()
-            self._writer.transport.abort()
-            await asyncio.gather(writing, return_exceptions=True)
+            self._scope = None
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the wire, and of the link if it is not over."""
+        self._wire.close()
+        if self.link is not None:
+            self._connector.lost(self.link, self._loop.time())
 
     async def _read(self, link: Link) -> None:
         while True:
-            while self._connector.turn(link, self._now()):
+            while self._connector.turn(link, self._loop.time()):
                 await asyncio.sleep(0)  # a peer that sends much must not keep the others waiting
             try:
-                data = await self._reader.read(READ_BYTES)
+                data = await self._receive(READ_BYTES)
             except OSError:
                 break
             if not data:
                 break
             if not link.over:
                 self.session.receive(data)
-        self._connector.lost(link, self._now())
+        self._connector.lost(link, self._loop.time())
 
     async def _write(self, link: Link) -> None:
         try:
@@ -121,12 +124,12 @@ class Connection:
                 data = self.session.take(limits.FRAME_BYTES)
                 if data:
                     await self._send(data)
-                    self._connector.wrote(link, data, self._now())
+                    self._connector.wrote(link, data, self._loop.time())
                 elif link.over:
                     break
                 else:
                     await self._awake.wait()
                     self._awake.clear()
-            self._writer.write_eof()
+            self._wire.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # the reader finds out too, once it has read what the peer said before

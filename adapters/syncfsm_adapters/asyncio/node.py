@@ -7,73 +7,42 @@ and messages by the core (``host``), about connections by the ``Connector``. The
         addresses = await tcp.listening()
         ...
         tcp.stop()
+
+A task that is cancelled before its first step never takes one. So no wire is left to a task alone: every connection is
+in one set from its first instant, and what is still there at the end is closed. And all tasks are in one group, as a
+group that is being cancelled takes new tasks and does not cancel them: a member that could start one is cancelled, too.
 """
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
-from random import Random
+import socket
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from syncfsm.errors import LocalError
-from syncfsm.node.node import Node
 from syncfsm.wire.session import NoLink
+from syncfsm_adapters.asyncio import sockets
 from syncfsm_adapters.asyncio.connection import Connection
 from syncfsm_adapters.connect.backoff import cannot_listen, parse_address
-from syncfsm_adapters.connect.connector import (
-    GRAIN,
-    HANDSHAKE,
-    READ_BYTES,
-    STRANGERS,
-    Connector,
-    Link,
-    shown_address,
-    silent,
-)
+from syncfsm_adapters.connect.connector import GRAIN, STRANGERS, Link, shown_address
+from syncfsm_adapters.connect.shell import Shell
 from syncfsm_adapters.connect.target import Target
-from syncfsm_adapters.host.host import Host
-from syncfsm_adapters.host.journal import Write
 from syncfsm_adapters.host.mistakes import one_mistake
-from syncfsm_adapters.store.base import BlockStore
 
 
-class TcpNode:
-    """Runs ``node`` with its ``store``, under a ``node_id`` of 32 bytes that no other node has.
+class TcpNode(Shell):
+    """A ``Shell``, which says what it is given, under asyncio."""
 
-    ``chance`` spreads the times at which peers are dialled. ``journal`` is told of what the core does not know:
-    ``listening``, ``connected`` with the address, ``duplicate``, ``no-link`` with the reason.
-    """
-
-    def __init__(
-        self,
-        node: Node,
-        store: BlockStore,
-        node_id: bytes,
-        *,
-        chance: Random,
-        journal: Write = silent,
-        handshake: float = HANDSHAKE,
-        stamp: Callable[[], int] = time.time_ns,
-    ) -> None:
-        self.connector = Connector(node, store, node_id, stamp=stamp, journal=journal)
-        self._chance, self._journal, self._handshake = chance, journal, handshake
+    def _prepare(self) -> None:
         self._connections: set[Connection] = set()
         self._stop = asyncio.Event()
         self._listening = asyncio.Event()
         self._addresses: list[str] = []
-        self._tasks: asyncio.TaskGroup  # of the connections, once it runs
-
-    @property
-    def host(self) -> Host:
-        """The node, its store and its watchers."""
-        return self.connector.host
-
-    @property
-    def links(self) -> dict[str, Link]:
-        """The links of the core, by its names for them."""
-        return self.connector.links
+        self._listeners: list[sockets.Listener] = []
+        self._services = set[asyncio.Task[None]]()
+        self._tasks: asyncio.TaskGroup  # of services and connections, once it runs
 
     async def listening(self) -> list[str]:
-        """The addresses listened on, once they are."""
+        """The addresses listened on, once they are. Waits for ever if ``run`` fails before."""
         await self._listening.wait()
         return self._addresses
 
@@ -85,51 +54,43 @@ class TcpNode:
         """
         try:
             with one_mistake():
-                targets = [Target(self.connector, peer, self._chance) for peer in peers]
+                targets = self._targets(peers)
+                listeners = await _open(listen) if listen is not None else []
+                self._listeners.extend(listeners)
                 async with asyncio.TaskGroup() as self._tasks:
-                    await self._serve(listen, targets)
+                    for target in targets:
+                        self._serve(self._keep_dialling(target))
+                    for listener in listeners:
+                        self._serve(self._accept(listener))
+                    self._serve(self._keep_time())
+                    self._addresses = [shown_address(listener.getsockname()) for listener in listeners]
+                    for address in self._addresses:
+                        self._journal("listening", address=address)
+                    self._listening.set()
+                    await self._stop.wait()
+                    await self._end_services()
+                    self.connector.leave(self._now())
         finally:
+            for listener in self._listeners:
+                listener.close()
+            for connection in self._connections:
+                connection.close()
             self.host.store.close()
 
-    async def _serve(self, listen: str | None, targets: Sequence[Target]) -> None:
-        server = await self._open(listen) if listen is not None else None
-        services = [asyncio.create_task(self._keep_dialling(target)) for target in targets]
-        services.append(asyncio.create_task(self._keep_time()))
-        stopped = asyncio.create_task(self._stop.wait())
-        try:
-            self._listening.set()
-            running = {stopped, *services}
-            while not stopped.done():
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:  # a service ends when it has no more to do, or by a failure
-                    task.result()
-        finally:
-            if server is not None:
-                server.close()
-            for task in (stopped, *services):
-                task.cancel()
-            await asyncio.gather(stopped, *services, return_exceptions=True)
-            self.connector.leave(self._now())
-
-    async def _open(self, listen: str) -> asyncio.Server:
-        host, port = parse_address(listen)
-        try:
-            server = await asyncio.start_server(self._accepted, host, port, limit=READ_BYTES)
-        except OSError as error:
-            raise LocalError(cannot_listen(listen, error)) from error
-        self._addresses = [shown_address(each.getsockname()) for each in server.sockets]
-        for address in self._addresses:
-            self._journal("listening", address=address)
-        return server
-
-    @property
-    def drained(self) -> bool:
-        """Is nothing left to write, and nothing left to send to a peer in step?"""
-        return self.connector.drained
-
     def stop(self) -> None:
-        """Say goodbye to all peers and have ``run`` return, after ``FAREWELL`` seconds at the latest."""
         self._stop.set()
+
+    def _serve(self, service: Coroutine[Any, Any, None]) -> None:
+        """Start what is to end when the node is to stop."""
+        task = self._tasks.create_task(service)
+        self._services.add(task)
+        task.add_done_callback(self._services.discard)
+
+    async def _end_services(self) -> None:
+        """From here on no link begins."""
+        for task in self._services:
+            task.cancel()
+        await asyncio.wait(self._services)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -141,16 +102,29 @@ class TcpNode:
 
     # Connections begin ------------------------------------------------------------------------------------------
 
-    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.connector.strangers < STRANGERS and not self._stop.is_set():
-            self._tasks.create_task(self._welcome(reader, writer))
-        else:
-            writer.transport.abort()
+    async def _accept(self, listener: sockets.Listener) -> None:
+        with listener:
+            while True:
+                try:
+                    wire = await listener.take()
+                except OSError as error:  # too many open files, most likely; some will be closed
+                    self._journal("accept-failed", error=str(error))
+                    await asyncio.sleep(GRAIN)
+                    continue
+                if self.connector.crowded:
+                    wire.close()
+                else:
+                    self._serve(self._welcome(self._take(wire), _remote(wire)))
 
-    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _take(self, wire: socket.socket) -> Connection:
+        connection = Connection(self.connector, wire)
+        self._connections.add(connection)
+        return connection
+
+    async def _welcome(self, connection: Connection, address: str) -> None:
         self.connector.strangers += 1
         try:
-            await self._meet(reader, writer, _remote(writer), dialled=False)
+            await self._meet(connection, address, dialled=False)
         finally:
             self.connector.strangers -= 1
 
@@ -175,45 +149,53 @@ class TcpNode:
     async def _dial(self, target: Target) -> Link | NoLink:
         started = self._now()
         try:
-            async with asyncio.timeout(self._handshake):
-                reader, writer = await asyncio.open_connection(target.host, target.port, limit=READ_BYTES)
+            wire = await sockets.dial(target.host, target.port, self._handshake)
         except TimeoutError:
             return self.connector.no_link(self._too_late(), target.address)
         except OSError as error:
             return self.connector.no_link(NoLink("unreachable", str(error)), target.address)
         left = self._handshake - (self._now() - started)
-        return await self._meet(reader, writer, target.address, dialled=True, within=left)
+        return await self._meet(self._take(wire), target.address, dialled=True, within=left)
 
     async def _meet(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        address: str,
-        dialled: bool,
-        within: float | None = None,
+        self, connection: Connection, address: str, dialled: bool, within: float | None = None
     ) -> Link | NoLink:
         """The link that comes of this connection, or why there is none."""
-        connection = Connection(self.connector, reader, writer)
-        outcome: Link | NoLink | None = None
+        outcome: Link | NoLink = self._too_late()
         try:
             async with asyncio.timeout(self._handshake if within is None else within):
                 outcome = await connection.meet(address, dialled)
         except TimeoutError:
-            outcome = self._too_late()
+            pass
         finally:
-            if not isinstance(outcome, Link):  # refused, too late, or the node stops
-                writer.transport.abort()
+            if connection.link is None:  # refused, too late, or the node stops
+                self._let_go(connection)
         if isinstance(outcome, NoLink):
             return self.connector.no_link(outcome, address)
-        self._connections.add(connection)
-        task = self._tasks.create_task(connection.run())
-        task.add_done_callback(lambda done: self._connections.discard(connection))
+        self._tasks.create_task(self._carry(connection))
         return outcome
 
-    def _too_late(self) -> NoLink:
-        return NoLink("timeout", f"the two had not greeted within {self._handshake:g} s")
+    async def _carry(self, connection: Connection) -> None:
+        try:
+            await connection.run()
+        finally:
+            self._let_go(connection)
+
+    def _let_go(self, connection: Connection) -> None:
+        connection.close()
+        self._connections.discard(connection)
 
 
-def _remote(writer: asyncio.StreamWriter) -> str:
-    name = writer.get_extra_info("peername")
-    return shown_address(name) if name else "unknown"
+async def _open(listen: str) -> list[sockets.Listener]:
+    host, port = parse_address(listen)
+    try:
+        return await sockets.listen(host, port, backlog=STRANGERS)
+    except OSError as error:
+        raise LocalError(cannot_listen(listen, error)) from error
+
+
+def _remote(wire: socket.socket) -> str:
+    try:
+        return shown_address(wire.getpeername())
+    except OSError:  # it is gone already
+        return "unknown"

@@ -1,7 +1,7 @@
 """The command line: ``syncfsm node``, ``outage``, ``check``, ``replay``, ``table``.
 
-Exit codes: 0 all is well, 1 what was to be shown was not shown, 2 a mistake in what was asked for, 130 interrupted,
-141 whoever read the output has left.
+Exit codes: 0 all is well, 1 what was to be shown was not shown, 2 a mistake in what was asked for, 130 interrupted (see
+``__main__``), 141 whoever read the output has left.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from syncfsm_adapters.host.journal import FORMATS
 from syncfsm_adapters.host.mistakes import one_mistake
 from syncfsm_adapters.story.plan import MODES
 
-OK, NOT_SHOWN, MISTAKE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+OK, NOT_SHOWN, MISTAKE, PIPE_CLOSED = 0, 1, 2, 141
 TABLES: Final = STANDARD.tables
 NODE_HELP: Final = """Run one node until SIGINT or SIGTERM: a sequencer (--key) makes blocks, a full node (--public-key)
 follows. It prints one line for every change of state: the head, a link, a final point, a parting, a peer's fault."""
@@ -47,8 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LocalError as error:
         print(f"syncfsm: {error}", file=sys.stderr)
         return MISTAKE
-    except KeyboardInterrupt:
-        return INTERRUPTED
 
 
 def parser() -> argparse.ArgumentParser:

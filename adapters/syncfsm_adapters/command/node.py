@@ -31,7 +31,8 @@ BATCHES_BEHIND = 1
 
 
 def run(settings: Settings) -> int:
-    """Run until a signal says stop. Raises ``LocalError`` for anything the user can mend; nothing is lost by it."""
+    """Run until a signal says stop. Raises ``LocalError`` for anything the user can mend; nothing is lost by it. If the
+    signal was Ctrl-C, that is raised once all is in order: it ends what ran this command, too."""
     with one_mistake():
         trio.run(_run, settings)
     return 0
@@ -54,8 +55,8 @@ async def _run(settings: Settings) -> None:
     journal("started", head=tcp.host.head, final=node.chain.final.point, public_key=public.hex(), id=node_id)
     follow(tcp.host, journal)
     async with trio.open_nursery() as nursery:
-        making = trio.CancelScope()
-        await nursery.start(_stop_on_signal, tcp, making, journal)
+        making, stopping = trio.CancelScope(), list[int]()
+        await nursery.start(_stop_on_signal, tcp, making, journal, stopping)
         nursery.start_soon(_confirm, tcp.host, settings.final_after)
         nursery.start_soon(_tell_why, tcp.host, journal)
         if key is not None:
@@ -63,6 +64,8 @@ async def _run(settings: Settings) -> None:
         await tcp.run(settings.listen, settings.peers)
         nursery.cancel_scope.cancel()
     journal("stopped", head=tcp.host.head)
+    if signal.SIGINT in stopping:
+        raise KeyboardInterrupt
 
 
 def _payloads(settings: Settings) -> AsyncIterator[bytes]:
@@ -75,6 +78,7 @@ async def _stop_on_signal(
     tcp: TcpNode,
     making: trio.CancelScope,
     journal: Journal,
+    stopping: list[int],
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """The first signal stops making blocks, and the node goes when its peers have the last one; the second stops it."""
@@ -83,6 +87,7 @@ async def _stop_on_signal(
         async with trio.open_nursery() as nursery:
             async for number in signals:
                 journal("stopping", signal=signal.Signals(number).name)
+                stopping.append(number)
                 if making.cancel_called:
                     tcp.stop()
                 making.cancel()

@@ -2,6 +2,7 @@
 ``asyncio`` only move bytes."""
 
 from syncfsm_adapters.connect.connector import Connector, Link
+from syncfsm_adapters.connect.shell import Shell
 from syncfsm_adapters.connect.target import Target
 
-__all__ = ["Connector", "Link", "Target"]
+__all__ = ["Connector", "Link", "Shell", "Target"]

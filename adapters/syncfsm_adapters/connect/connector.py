@@ -113,6 +113,11 @@ class Connector:
 
     # Before there is a link ---------------------------------------------------------------------------------------
 
+    @property
+    def crowded(self) -> bool:
+        """Have as many incoming connections as there may be not greeted yet? Then close the next without a word."""
+        return self.strangers >= STRANGERS
+
     def session(self) -> Session:
         """A connection is up, whoever dialled."""
         config = self.host.node.config

@@ -8,15 +8,16 @@ from syncfsm.errors import LocalError
 
 @contextmanager
 def one_mistake() -> Iterator[None]:
-    """Raise the first exception of a group that holds nothing but mistakes of the user's (``LocalError``) and lines
-    that nobody reads any more (``BrokenPipeError``). A bug in the group stays as it is."""
+    """Raise one exception of a group that holds nothing but mistakes of the user's (``LocalError``), lines that nobody
+    reads any more (``BrokenPipeError``), and Ctrl-C, which comes before all else. A bug in the group stays as it is."""
     try:
         yield
-    except ExceptionGroup as group:
-        mistakes, bugs = group.split((LocalError, BrokenPipeError))
-        if mistakes is None or bugs is not None:
+    except BaseExceptionGroup as group:
+        ends, bugs = group.split((LocalError, BrokenPipeError, KeyboardInterrupt))
+        if ends is None or bugs is not None:
             raise
-        error: Exception = mistakes
-        while isinstance(error, ExceptionGroup):
+        interrupted = ends.subgroup(KeyboardInterrupt)
+        error: BaseException = interrupted or ends
+        while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise error from None

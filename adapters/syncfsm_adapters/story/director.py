@@ -160,7 +160,8 @@ class Director:
             "--payload-bytes", str(plan.payload_bytes), "--silence", str(plan.silence),
             "--keepalive", str(plan.silence / 4), *role, *(word for peer in peers for word in ("--peer", peer)),
         ]  # fmt: skip
-        process = await trio.lowlevel.open_process(command, stdout=PIPE, stderr=PIPE)
+        # In a session of its own, as Ctrl-C is for the director, who then ends all.
+        process = await trio.lowlevel.open_process(command, stdout=PIPE, stderr=PIPE, start_new_session=True)
         self._processes[name] = process
         self._nursery.start_soon(self._listen, name, process)
         await self._until(lambda: bool(scene.address))

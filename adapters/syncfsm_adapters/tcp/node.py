@@ -8,58 +8,27 @@ and messages by the core (``host``), about connections by the ``Connector``.
         tcp.stop()
 """
 
-import time
-from collections.abc import Callable, Sequence
-from random import Random
+from collections.abc import Sequence
 
 import trio
 
 from syncfsm.errors import LocalError
-from syncfsm.node.node import Node
 from syncfsm.wire.session import NoLink
 from syncfsm_adapters.connect.backoff import cannot_listen, parse_address
-from syncfsm_adapters.connect.connector import GRAIN, HANDSHAKE, STRANGERS, Connector, Link, shown_address, silent
+from syncfsm_adapters.connect.connector import GRAIN, Link, shown_address
+from syncfsm_adapters.connect.shell import Shell
 from syncfsm_adapters.connect.target import Target
-from syncfsm_adapters.host.host import Host
-from syncfsm_adapters.host.journal import Write
 from syncfsm_adapters.host.mistakes import one_mistake
-from syncfsm_adapters.store.base import BlockStore
 from syncfsm_adapters.tcp.connection import Connection
 
 
-class TcpNode:
-    """Runs ``node`` with its ``store``, under a ``node_id`` of 32 bytes that no other node has.
+class TcpNode(Shell):
+    """A ``Shell``, which says what it is given, under trio."""
 
-    ``chance`` spreads the times at which peers are dialled. ``journal`` is told of what the core does not know:
-    ``listening``, ``connected`` with the address, ``duplicate``, ``no-link`` with the reason, ``accept-failed``.
-    """
-
-    def __init__(
-        self,
-        node: Node,
-        store: BlockStore,
-        node_id: bytes,
-        *,
-        chance: Random,
-        journal: Write = silent,
-        handshake: float = HANDSHAKE,
-        stamp: Callable[[], int] = time.time_ns,
-    ) -> None:
-        self.connector = Connector(node, store, node_id, stamp=stamp, journal=journal)
-        self._chance, self._journal, self._handshake = chance, journal, handshake
+    def _prepare(self) -> None:
         self._connections: set[Connection] = set()
         self._stop = trio.Event()
         self._nursery: trio.Nursery  # of the connections, once it runs
-
-    @property
-    def host(self) -> Host:
-        """The node, its store and its watchers."""
-        return self.connector.host
-
-    @property
-    def links(self) -> dict[str, Link]:
-        """The links of the core, by its names for them."""
-        return self.connector.links
 
     async def run(
         self,
@@ -75,7 +44,7 @@ class TcpNode:
         """
         try:
             with one_mistake():
-                targets = [Target(self.connector, peer, self._chance) for peer in peers]
+                targets = self._targets(peers)
                 listeners = await _open(listen) if listen is not None else []
                 async with trio.open_nursery() as self._nursery:
                     async with trio.open_nursery() as services:
@@ -94,13 +63,7 @@ class TcpNode:
         finally:
             self.host.store.close()
 
-    @property
-    def drained(self) -> bool:
-        """Is nothing left to write, and nothing left to send to a peer in step?"""
-        return self.connector.drained
-
     def stop(self) -> None:
-        """Say goodbye to all peers and have ``run`` return, after ``FAREWELL`` seconds at the latest."""
         self._stop.set()
 
     async def _keep_time(self) -> None:
@@ -119,10 +82,10 @@ class TcpNode:
                     self._journal("accept-failed", error=str(error))
                     await trio.sleep(GRAIN)
                     continue
-                if self.connector.strangers < STRANGERS:
-                    services.start_soon(self._welcome, stream)
-                else:
+                if self.connector.crowded:
                     await trio.aclose_forcefully(stream)
+                else:
+                    services.start_soon(self._welcome, stream)
 
     async def _welcome(self, stream: trio.SocketStream) -> None:
         self.connector.strangers += 1
@@ -179,9 +142,6 @@ class TcpNode:
             self._nursery.start_soon(self._carry, connection)
             return outcome
         return self.connector.no_link(outcome or self._too_late(), address)
-
-    def _too_late(self) -> NoLink:
-        return NoLink("timeout", f"the two had not greeted within {self._handshake:g} s")
 
     async def _carry(self, connection: Connection) -> None:
         try:

@@ -1,0 +1,68 @@
+"""What a node on TCP is under any event loop. ``tcp.TcpNode`` (trio) and ``asyncio.TcpNode`` add the waiting."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from random import Random
+
+from syncfsm.node.node import Node
+from syncfsm.wire.session import NoLink
+from syncfsm_adapters.connect.connector import HANDSHAKE, Connector, Link, silent
+from syncfsm_adapters.connect.target import Target
+from syncfsm_adapters.host.host import Host
+from syncfsm_adapters.host.journal import Write
+from syncfsm_adapters.store.base import BlockStore
+
+
+class Shell(ABC):
+    """Runs ``node`` with its ``store``, under a ``node_id`` of 32 bytes that no other node has.
+
+    ``chance`` spreads the times at which peers are dialled. ``handshake`` is how many seconds an attempt may take until
+    both have greeted. ``stamp`` gives numbers that grow, over restarts too. ``journal`` is told of what the core does
+    not know: ``listening``, ``connected`` with the address, ``duplicate``, ``no-link`` with the reason,
+    ``accept-failed``.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        store: BlockStore,
+        node_id: bytes,
+        *,
+        chance: Random,
+        journal: Write = silent,
+        handshake: float = HANDSHAKE,
+        stamp: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.connector = Connector(node, store, node_id, stamp=stamp, journal=journal)
+        self._chance, self._journal, self._handshake = chance, journal, handshake
+        self._prepare()
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Make what the event loop needs."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Say goodbye to all peers and have ``run`` return, after ``FAREWELL`` seconds at the latest."""
+
+    @property
+    def host(self) -> Host:
+        """The node, its store and its watchers."""
+        return self.connector.host
+
+    @property
+    def links(self) -> dict[str, Link]:
+        """The links of the core, by its names for them."""
+        return self.connector.links
+
+    @property
+    def drained(self) -> bool:
+        """Is nothing left to write, and nothing left to send to a peer in step?"""
+        return self.connector.drained
+
+    def _targets(self, peers: Sequence[str]) -> list[Target]:
+        return [Target(self.connector, peer, self._chance) for peer in peers]
+
+    def _too_late(self) -> NoLink:
+        return NoLink("timeout", f"the two had not greeted within {self._handshake:g} s")

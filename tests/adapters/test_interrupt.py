@@ -1,0 +1,103 @@
+"""Ctrl-C ends every command with one line and exit code 130: real processes, interrupted as a terminal does it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from syncfsm import signed
+from syncfsm_adapters.__main__ import INTERRUPTED
+from syncfsm_adapters.store.sqlite import SqliteStore
+
+SECONDS = 60
+SAID = b"syncfsm: interrupted\n"
+
+
+@contextmanager
+def running(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a session of its own, which is interrupted as a whole, as by a terminal."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "syncfsm_adapters", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, **environment},
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def interrupt(process: subprocess.Popen[bytes]) -> bytes:
+    """What is said after Ctrl-C."""
+    os.killpg(process.pid, signal.SIGINT)
+    rest, words = process.communicate(timeout=SECONDS)
+    assert (process.returncode, words) == (INTERRUPTED, SAID)
+    return rest
+
+
+def line(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def wait_for_reader(fifo: Path, process: subprocess.Popen[bytes]) -> int:
+    """The other end of ``fifo``, once the command has opened it and waits for what it never gets."""
+    while process.poll() is None:
+        with suppress(OSError):
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        time.sleep(0.01)
+    raise AssertionError(f"it ended before it read {fifo}: {process.communicate()}")
+
+
+def test_a_node_stops_in_order_before_it_ends(tmp_path: Path) -> None:
+    store, key = tmp_path / "s.sqlite", tmp_path / "s.key"
+    flags = ("--store", str(store), "--key", str(key), "--interval", "0.01", "--log", "json")
+    with running("node", "--name", "s", *flags) as process:
+        while json.loads(line(process))["event"] != "head":
+            pass
+        *_, last = interrupt(process).splitlines()
+    said = json.loads(last)
+    assert said["event"] == "stopped"
+    opened = SqliteStore.open(store, signed.genesis(b"demo"), b"demo")
+    assert str(list(opened.best_chain())[-1]) == said["head"]
+    opened.close()
+
+
+def test_a_story_ends_with_its_processes() -> None:
+    """Those hold the pipe of standard error; ``interrupt`` reads it to its end."""
+    with running("outage", "--followers", "2") as process:
+        while b"in step" not in line(process):
+            pass
+        interrupt(process)
+
+
+def test_an_exploration() -> None:
+    with running("check") as process:
+        line(process)
+        assert b"HOLDS" not in interrupt(process)
+
+
+def test_a_replay_that_waits_for_its_file(tmp_path: Path) -> None:
+    story = tmp_path / "story.ndjson"
+    os.mkfifo(story)
+    with running("replay", str(story)) as process:
+        end = wait_for_reader(story, process)
+        interrupt(process)
+        os.close(end)
+
+
+def test_a_command_that_is_still_being_loaded(tmp_path: Path) -> None:
+    slow = tmp_path / "slow"
+    os.mkfifo(slow)
+    (tmp_path / "argparse.py").write_text(f"open({str(slow)!r}).read()")
+    with running("table", "sync", PYTHONPATH=str(tmp_path)) as process:
+        end = wait_for_reader(slow, process)
+        interrupt(process)
+        os.close(end)
