@@ -3,8 +3,8 @@
     receive -> connector.turn           (reader)
     session.take -> send -> wrote       (writer)
 
-What is taken from a session can not be overtaken by a small message, so no more than a frame is taken at a time.
-Before it are only the bytes the kernels hold, see ``sockets``.
+What is taken from a session can not be overtaken by a small message; how much that is at a time, says ``Pace``. Before
+it are only the bytes the kernels hold, see ``sockets``.
 """
 
 import asyncio
@@ -121,10 +121,11 @@ class Connection:
     async def _write(self, link: Link) -> None:
         try:
             while True:
-                data = self.session.take(limits.FRAME_BYTES)
+                data = self.session.take(link.pace.bytes)
                 if data:
+                    began = self._loop.time()
                     await self._send(data)
-                    self._connector.wrote(link, data, self._loop.time())
+                    self._connector.wrote(link, data, began, self._loop.time())
                 elif link.over:
                     break
                 else:

@@ -2,12 +2,12 @@
 
 A shell (``syncfsm_adapters.tcp`` under trio, ``syncfsm_adapters.asyncio``) moves bytes and calls this:
 
-    connector.session()                 a connection is up: what to write and read first
-    connector.join(session, ...)        the two have met: the link that comes of it, or why there is none
-    connector.turn(link, now)           bytes have arrived: one turn of what they say; again while it says so
-    connector.wrote(link, data, now)    bytes were written
-    connector.lost(link, now)           the transport ended
-    connector.tick(now)                 time has passed
+    connector.session()                        a connection is up: what to write and read first
+    connector.join(session, ...)               the two have met: the link that comes of it, or why there is none
+    connector.turn(link, now)                  bytes have arrived: one turn of what they say; again while it says so
+    connector.wrote(link, data, began, now)    bytes were written
+    connector.lost(link, now)                  the transport ended
+    connector.tick(now)                        time has passed
 
 Every call is made from one thread, returns at once, and leaves all in order: if the shell is cancelled at any instant,
 it calls ``lost``, and nothing of the connection remains.
@@ -27,6 +27,7 @@ from syncfsm.peer.messages import Bye, Parting
 from syncfsm.protocol import Message
 from syncfsm.wire.handshake import VERSION, Dial, Greeting, Refusal, RefusalReason, first_frame, survives
 from syncfsm.wire.session import Met, NoLink, Session
+from syncfsm_adapters.connect.pace import Pace
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
 from syncfsm_adapters.store.base import BlockStore
@@ -60,6 +61,7 @@ class Link:
     ) -> None:
         self.name, self.node_id, self.dial, self.address = name, node_id, dial, address
         self.session = session
+        self.pace = Pace()
         self.over = False
         self.full = False
         self.blamed = False
@@ -169,8 +171,9 @@ class Connector:
             self.feed(event)
         return link.session.more and not link.over
 
-    def wrote(self, link: Link, data: bytes, now: float) -> None:
-        """These bytes were written."""
+    def wrote(self, link: Link, data: bytes, began: float, now: float) -> None:
+        """These bytes were written; ``began`` is when that began."""
+        link.pace.wrote(len(data), now - began)
         self.host.tally.sent_bytes += len(data)
         for event in () if link.over else link.session.room(now):
             self.feed(event)

@@ -3,11 +3,10 @@
     receive -> connector.turn           (reader)
     session.take -> send -> wrote       (writer)
 
-What is taken from a session can not be overtaken by a small message, so no more than a frame is taken at a time.
-Before it are only the bytes the kernels hold. Ours holds at most 64 KiB that wait to be sent, as trio sets
+What is taken from a session can not be overtaken by a small message; how much that is at a time, says ``Pace``. Before
+it are only the bytes the kernels hold. Ours holds at most 64 KiB that wait to be sent, as trio sets
 ``TCP_NOTSENT_LOWAT`` to 16 KiB. The peer's holds what the peer has not read: up to 3 MiB were seen over loopback. It is
-left to the system to choose, as a smaller receive buffer would slow down a long path. To send by single frames takes up
-to twice the processor time that it takes by 16, and still less than the receiver needs for the blocks.
+left to the system to choose, as a smaller receive buffer would slow down a long path.
 """
 
 import trio
@@ -105,10 +104,11 @@ class Connection:
     async def _write(self, link: Link) -> None:
         try:
             while True:
-                data = self.session.take(limits.FRAME_BYTES)
+                data = self.session.take(link.pace.bytes)
                 if data:
+                    began = trio.current_time()
                     await self._stream.send_all(data)
-                    self._connector.wrote(link, data, trio.current_time())
+                    self._connector.wrote(link, data, began, trio.current_time())
                 elif link.over:
                     break
                 else:
