@@ -1,8 +1,8 @@
 """How much is written at a time.
 
 What has been taken from a session can not be overtaken by a small message, so little should be taken; but every write
-has its price. So as much is taken as the socket took within ``WAIT`` at its last pace: on a slow line a frame, on a fast
-one up to ``MOST_BYTES``.
+has its price. So as much is taken as the socket took within ``WAIT`` at its last pace: on a slow line a frame, on a
+fast one up to ``MOST_BYTES``.
 """
 
 from typing import Final
@@ -25,8 +25,8 @@ class Pace:
         """How much to take for the next write; a frame at least."""
 
     def wrote(self, size: int, seconds: float) -> None:
-        """A write of ``size`` bytes took so long. It grows no more than twofold, and only if there was as much to write.
-        What a small write takes is not the line's doing, unless it is long."""
+        """A write of ``size`` bytes took so long. It grows twofold at most, and only if there was as much to write. What
+        a small write takes is not the line's doing, unless it is long."""
         if size < limits.FRAME_BYTES and seconds < WAIT:
             return
         fits = int(size * WAIT / seconds) if seconds > 0 else MOST_BYTES
