@@ -134,7 +134,7 @@ def encode_prefix(header: Header, body: bytes) -> bytes:
     return len(encoded).to_bytes(2) + encoded
 
 
-def decode_prefix(block: bytes, offset: int, total: int, largest_body: int) -> tuple[Header, int] | Fault:
+def decode_prefix(block: memoryview, offset: int, total: int, largest_body: int) -> tuple[Header, int] | Fault:
     """The header of the encoded block that starts at ``offset``, and where in ``block`` the body starts.
 
     ``block`` must hold the header and may end anywhere after it; ``total`` is the encoded block's whole length. The
@@ -144,7 +144,7 @@ def decode_prefix(block: bytes, offset: int, total: int, largest_body: int) -> t
     if len(block) < start:
         return fault("malformed-header", "a block starts with the 2-byte length of its header", block)
     stop = start + (block[offset] << 8 | block[offset + 1])
-    header = decode(_HEADER, block[start:stop], "header")
+    header = decode(_HEADER, bytes(block[start:stop]), "header")
     if isinstance(header, Fault):
         return header
     if header.size > largest_body:

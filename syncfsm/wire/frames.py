@@ -43,14 +43,15 @@ MESSAGE: Final = FrameKind.MESSAGE
 BLOCK: Final = FrameKind.BLOCK
 """The kinds of the hot path: looking a member up in its enum costs as much as decoding a header."""
 
-Frame = tuple[FrameKind, bytes]
+Frame = tuple[FrameKind, memoryview]
+"""A frame that was read: its payload is a view of what arrived, so keep a copy of what is to stay."""
 KINDS: Final = {int(kind): kind for kind in FrameKind if not kind.name.startswith("RETIRED")}
 """The kinds in use, by their first byte."""
 
 
-def fault(rule: str, detail: str, evidence: bytes) -> Fault:
+def fault(rule: str, detail: str, evidence: bytes | memoryview) -> Fault:
     """A ``Fault`` of the greatest penalty: no correct node sends such bytes. Keeps only the start of ``evidence``."""
-    return Fault(rule, detail, evidence[: limits.EVIDENCE_BYTES])
+    return Fault(rule, detail, bytes(evidence[: limits.EVIDENCE_BYTES]))
 
 
 def frame_word(kind: FrameKind, length: int) -> bytes:
@@ -75,50 +76,46 @@ def bad_word(word: int) -> Fault:
 class FrameReader:
     """Cuts a stream into frames, one when it is asked. Holds what it was fed and has not given out."""
 
-    __slots__ = ("_buffer", "fault")
+    __slots__ = ("_data", "fault")
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._data = b""
         self.fault: Fault | None = None
         """Set at the first bad frame header. Frames before it count; after it nothing more is read."""
 
     @property
     def buffered(self) -> int:
         """Bytes held that are not given out yet."""
-        return len(self._buffer)
+        return len(self._data)
 
     @property
     def ready(self) -> bool:
         """Is there a whole frame, or one that can be seen to be bad?"""
         if self.fault or self.buffered < HEADER_BYTES:
             return False
-        (word,) = WORD.unpack_from(self._buffer)
+        (word,) = WORD.unpack_from(self._data)
         length = word & 0xFFFFFF
         return word >> 24 not in KINDS or length > PAYLOAD_BYTES or self.buffered >= HEADER_BYTES + length
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
-        """More bytes of the stream."""
+        """More bytes of the stream. Whoever takes all that is whole before has at most a frame copied."""
         if not self.fault:
-            self._buffer += data
+            self._data = self._data + data if self._data else bytes(data)
 
     def take(self, frames: int, size: int) -> list[Frame]:
         """The next whole frames: at most so many, and no further one once they have so many bytes together."""
-        buffer, start = self._buffer, 0
-        end, found = len(buffer), list[Frame]()
-        with memoryview(buffer) as view:
-            while end - start >= HEADER_BYTES and len(found) < frames and start < size:
-                (word,) = WORD.unpack_from(buffer, start)
-                kind, length = KINDS.get(word >> 24), word & 0xFFFFFF
-                if kind is None or length > PAYLOAD_BYTES:
-                    self.fault = bad_word(word)
-                    break
-                after = start + HEADER_BYTES + length
-                if after > end:
-                    break
-                found.append((kind, bytes(view[start + HEADER_BYTES : after])))
-                start = after
-        if self.fault:
-            buffer.clear()
-        else:
-            del buffer[:start]
+        data, at = self._data, 0
+        end, found, view = len(data), list[Frame](), memoryview(data)
+        while end - at >= HEADER_BYTES and len(found) < frames and at < size:
+            (word,) = WORD.unpack_from(data, at)
+            kind, length = KINDS.get(word >> 24), word & 0xFFFFFF
+            if kind is None or length > PAYLOAD_BYTES:
+                self.fault = bad_word(word)
+                break
+            after = at + HEADER_BYTES + length
+            if after > end:
+                break
+            found.append((kind, view[at + HEADER_BYTES : after]))
+            at = after
+        self._data = b"" if self.fault else data[at:]
         return found

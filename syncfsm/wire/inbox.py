@@ -110,9 +110,9 @@ class Inbox:
             yield Bad(self._frames.fault, self._registry.protocols[PEER_PLACE].number)
             self._die()
 
-    def _refused(self, payload: bytes) -> Message | Bad:
+    def _refused(self, payload: memoryview) -> Message | Bad:
         """The peer had said so much before it found that it wants no link."""
-        refusal = read_refusal(payload)
+        refusal = read_refusal(bytes(payload))
         if isinstance(refusal, Fault):
             return Bad(refusal, self._registry.protocols[PEER_PLACE].number)
         return Bye(refusal.reason)
@@ -126,25 +126,25 @@ class Inbox:
         self._frames = FrameReader()
         self._transfers.clear()
 
-    def _item(self, kind: FrameKind, payload: bytes) -> _Item | None:
+    def _item(self, kind: FrameKind, payload: memoryview) -> _Item | None:
         """What a frame completes: a message, a block, or nothing yet."""
         if kind is MESSAGE:
             if payload and payload[0] in self._shared:
-                return self._codec.decode(payload)
+                return self._codec.decode(bytes(payload))
             return self._bad(payload, "unknown-protocol", "the two ends did not agree on this protocol")
         if kind not in (BLOCK, FrameKind.BLOCK_START, FrameKind.BLOCK_MORE, FrameKind.BLOCK_END):
-            return self._bad(b"", "unexpected-frame", f"{kind.name} comes only before all else")
+            return self._bad(payload[:0], "unexpected-frame", f"{kind.name} comes only before all else")
         if not payload or payload[0] not in self._lanes:
             return self._bad(payload, "no-lane", "blocks of a protocol that has none, or was not agreed on")
         if kind is BLOCK:
             return self._whole(payload)
         return self._start(payload) if kind is FrameKind.BLOCK_START else self._continue(kind, payload)
 
-    def _bad(self, payload: bytes, rule: str, detail: str) -> Bad:
+    def _bad(self, payload: memoryview, rule: str, detail: str) -> Bad:
         lane = payload[0] if payload and payload[0] in self._lanes else self._registry.protocols[PEER_PLACE].number
         return Bad(fault(rule, detail, payload), lane)
 
-    def _whole(self, payload: bytes) -> tuple[int, Block] | Bad:
+    def _whole(self, payload: memoryview) -> tuple[int, Block] | Bad:
         lane = payload[0]
         if lane in self._transfers:
             return self._bad(payload, "two-transfers", "a block began before the one in transfer ended")
@@ -152,9 +152,9 @@ class Inbox:
         if isinstance(prefix, Fault):
             return Bad(prefix, lane)
         header, start = prefix
-        return self._checked(lane, header, payload[start:])
+        return self._checked(lane, header, bytes(payload[start:]))
 
-    def _start(self, payload: bytes) -> Bad | None:
+    def _start(self, payload: memoryview) -> Bad | None:
         lane = payload[0]
         if lane in self._transfers:
             return self._bad(payload, "two-transfers", "a block began before the one in transfer ended")
@@ -165,10 +165,10 @@ class Inbox:
         if isinstance(prefix, Fault):
             return Bad(prefix, lane)
         header, start = prefix
-        self._transfers[lane] = _Transfer(header, [payload[start:]], total - FIRST_BYTES)
+        self._transfers[lane] = _Transfer(header, [bytes(payload[start:])], total - FIRST_BYTES)
         return None
 
-    def _continue(self, kind: FrameKind, payload: bytes) -> tuple[int, Block] | Bad | None:
+    def _continue(self, kind: FrameKind, payload: memoryview) -> tuple[int, Block] | Bad | None:
         lane, size = payload[0], len(payload) - LANE_BYTES
         transfer = self._transfers.get(lane)
         if transfer is None:
@@ -178,7 +178,7 @@ class Inbox:
             return self._bad(
                 payload, "bad-fragment", f"{kind.name} of {size} bytes although {transfer.missing} are missing"
             )
-        transfer.pieces.append(payload[LANE_BYTES:])
+        transfer.pieces.append(bytes(payload[LANE_BYTES:]))
         transfer.missing -= size
         if not last:
             return None

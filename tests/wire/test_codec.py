@@ -60,7 +60,7 @@ def test_every_control_message_comes_back_as_it_went(message: Message) -> None:
 def test_every_header_comes_back_as_it_went(header: Header) -> None:
     body = b"b" * header.size
     prefix = encode_prefix(header, body)
-    decoded = decode_prefix(prefix + body, 0, len(prefix + body), header.size)
+    decoded = decode_prefix(memoryview(prefix + body), 0, len(prefix + body), header.size)
     assert decoded == (header, len(prefix))
 
 
@@ -186,7 +186,7 @@ REJECTED_BLOCKS = [
     ("encoded", "rule"), [case[1:] for case in REJECTED_BLOCKS], ids=[case[0] for case in REJECTED_BLOCKS]
 )
 def test_rejected_block(encoded: bytes, rule: str) -> None:
-    outcome = decode_prefix(encoded, 0, len(encoded), 10)
+    outcome = decode_prefix(memoryview(encoded), 0, len(encoded), 10)
     assert isinstance(outcome, Fault)
     assert outcome.rule == rule
 

@@ -8,15 +8,18 @@ from hypothesis import strategies as st
 
 from syncfsm import limits
 from syncfsm.errors import LocalError
-from syncfsm.wire.frames import BLOCK, HEADER_BYTES, KINDS, MESSAGE, PAYLOAD_BYTES, Frame, FrameKind, FrameReader, frame
+from syncfsm.wire.frames import BLOCK, HEADER_BYTES, KINDS, MESSAGE, PAYLOAD_BYTES, FrameKind, FrameReader, frame
 
 FRAMES = st.lists(st.tuples(st.sampled_from(sorted(KINDS.values())), st.binary(max_size=40)), max_size=12)
 
 
-def fed(reader: FrameReader, data: bytes | memoryview) -> list[Frame]:
+Read = tuple[FrameKind, bytes]
+
+
+def fed(reader: FrameReader, data: bytes | memoryview) -> list[Read]:
     """All frames that these bytes complete."""
     reader.feed(data)
-    return reader.take(10**9, 10**9)
+    return [(kind, bytes(payload)) for kind, payload in reader.take(10**9, 10**9)]
 
 
 def pieces(stream: bytes, cuts: list[int]) -> list[bytes]:
@@ -42,7 +45,7 @@ def test_the_longest_frame_is_read_byte_by_byte_and_one_byte_more_is_refused_at_
     reader = FrameReader()
     longest = frame(BLOCK, b"x" * PAYLOAD_BYTES)
     assert len(longest) == limits.FRAME_BYTES
-    received: list[Frame] = []
+    received: list[Read] = []
     for position in range(len(longest)):
         received += fed(reader, longest[position : position + 1])
         assert reader.buffered < limits.FRAME_BYTES

@@ -326,7 +326,7 @@ def outcome_of_control(payload: bytes) -> str:
 
 
 def outcome_of_block(encoded: bytes) -> str:
-    outcome = decode_prefix(encoded, 0, len(encoded), 30)
+    outcome = decode_prefix(memoryview(encoded), 0, len(encoded), 30)
     if isinstance(outcome, Fault):
         return check_fault(outcome)
     header, start = outcome
@@ -340,7 +340,7 @@ def read_frames(pieces: list[bytes]) -> tuple[list[tuple[int, bytes]], Fault | N
         reader.feed(piece)
         frames += reader.take(10**9, 10**9)
         assert reader.buffered < limits.FRAME_BYTES
-    return [(int(kind), payload) for kind, payload in frames], reader.fault
+    return [(int(kind), bytes(payload)) for kind, payload in frames], reader.fault
 
 
 def read_stream(pieces: list[bytes]) -> list[object]:

@@ -25,8 +25,8 @@ class Pace:
         """How much to take for the next write; a frame at least."""
 
     def wrote(self, size: int, seconds: float) -> None:
-        """A write of ``size`` bytes took so long. It grows twofold at most, and only if there was as much to write. What
-        a small write takes is not the line's doing, unless it is long."""
+        """A write of ``size`` bytes took so long. It grows twofold at most, and only if there was as much to write. How
+        long a small write takes is not the line's doing, unless it is long."""
         if size < limits.FRAME_BYTES and seconds < WAIT:
             return
         fits = int(size * WAIT / seconds) if seconds > 0 else MOST_BYTES
