@@ -385,7 +385,8 @@ class _Step:
             self.feed(peer, place, kind.event, Brought(newest, Outcome.KNOWN))
             return
         chain, outcomes = self.chain.extend(headers)
-        refused = next((outcome for outcome in outcomes if outcome not in HELD), None)
+        full = Outcome.FULL if Outcome.FULL in outcomes else None
+        refused = full or next((outcome for outcome in outcomes if outcome not in HELD), None)
         fresh = tuple([header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH])
         if fresh:
             self._decide_all(place, lambda across: across.gained, peer)

@@ -185,6 +185,16 @@ def test_a_peer_that_is_busy_with_its_leader_is_waited_for() -> None:
         assert not partings(outputs)
 
 
+def test_a_full_tree_ends_the_link_whatever_else_of_the_run_is_refused() -> None:
+    """A run begins with blocks that are pruned here and goes on to others: there is no room for these."""
+    made = in_step(node(TRUNK[:7], final=TRUNK[6], limits=Limits(retention=2, unfinal=7)))
+    made, _ = made.step(Produced(tuple(TRUNK[7:]), 0.0))
+    beside = branch(TRUNK[7], 5, "beside")
+    made, outputs = hear(made, "p", Blocks((*TRUNK[2:8], *beside)))
+    assert len(made.chain.blocks) == 2 + 1 + 7
+    assert parted([said for said in outputs if isinstance(said, Send | Disconnect)], Parting.FULL)
+
+
 @pytest.mark.parametrize("limits", [Limits(unfinal=10), Limits(tips=1)])
 def test_a_full_tree_ends_the_link_without_blame(limits: Limits) -> None:
     made = in_step(node(TRUNK, limits=limits))
