@@ -25,7 +25,7 @@ from syncfsm.peer.types import CLOSED, Peer
 from syncfsm.peer.types import Event as PeerEvent
 from syncfsm.protocol import View
 from syncfsm.sync.leader.protocol import TABLE as LEADER
-from syncfsm.sync.messages import Found
+from syncfsm.sync.messages import Finality, Found
 from syncfsm.sync.protocol import TABLE as SYNC
 from syncfsm.sync.types import IN_STEP, Ancestor, Event, Heard, Link, Moved, Receipt, State, Turn
 from syncfsm_spec.kit.ledgers import with_ledgers
@@ -46,6 +46,7 @@ from syncfsm_spec.sync.worlds import (
     prune,
     prune_fork,
     race,
+    refused,
     tired,
 )
 
@@ -229,6 +230,11 @@ def touchy(link: Link, receipt: Receipt, view: View) -> bool:
     return receipt.outcome is Outcome.UNLINKABLE or GUARDS["out_of_step"](link, receipt, view)
 
 
+def unknown(link: Link, claim: Finality, view: View) -> bool:
+    """It takes what it does not hold, and may still get, for a contradiction."""
+    return claim.point.height > view.chain.final.height and claim.point.id not in view.chain
+
+
 def still_holds(link: Link, moved: Moved, view: View) -> bool:
     """As ``extends``, without a look at what was dropped."""
     return moved.extends and link.said is not None and not link.owes_hello
@@ -288,6 +294,9 @@ MUTANTS: Final = (
     mutant("deaf-to-found", "Settles", finals(LOCATOR), rules=deaf_to_found),
     mutant("never-moves", "FinalAdvances", finals(LOCATOR), guards={"lacks_head": never}),
     mutant("agree-to-differ", "NeverBelowFinal", contradiction(LOCATOR), guards=dict.fromkeys(CONTRADICT, never)),
+    mutant("shrug-at-a-claim", "NeverBelowFinal", refused(LOCATOR), guards={"claim_names_refused": never}),
+    mutant("shrug-at-a-block", "NeverBelowFinal", refused(LOCATOR), guards={"refused_is_final": never}),
+    mutant("quick-to-part", "NeverBelowFinal", finals(LOCATOR), guards={"claim_names_refused": unknown}),
     mutant("say-nothing", "PrunedIsSaid", prune(LOCATOR), guards={"nothing_shared": never}),
     mutant("last-word", "OneDisconnect", contradiction(LOCATOR), actions={"take_leave": last_word}, table=PEER),
     mutant("slip-away", "OneDisconnect", contradiction(LOCATOR), actions={"take_leave": slip_away}, table=PEER),

@@ -84,9 +84,10 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Brought(msgspec.Struct, frozen=True):
-    """With the event of a kind that brings blocks: the newest of the run, and what the chain made of it."""
+    """With the event of a kind that brings blocks: a run, and what the chain made of it: of the newest block, or of the
+    first that was refused. ``FULL`` goes before, as more may be held later."""
 
-    newest: Header
+    run: tuple[Header, ...]
     outcome: Outcome
 
 

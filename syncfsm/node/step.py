@@ -382,7 +382,7 @@ class _Step:
             return
         newest = headers[-1]
         if newest.id in self.chain:  # all held already: another peer was faster
-            self.feed(peer, place, kind.event, Brought(newest, Outcome.KNOWN))
+            self.feed(peer, place, kind.event, Brought(headers, Outcome.KNOWN))
             return
         chain, outcomes = self.chain.extend(headers)
         full = Outcome.FULL if Outcome.FULL in outcomes else None
@@ -390,7 +390,7 @@ class _Step:
         fresh = tuple([header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH])
         if fresh:
             self._decide_all(place, lambda across: across.gained, peer)
-        self._adopt(chain, fresh, (peer, place, kind.event, Brought(newest, refused or outcomes[-1])))
+        self._adopt(chain, fresh, (peer, place, kind.event, Brought(headers, refused or outcomes[-1])))
 
     def _fail(self, peer: str, place: int, fault: Fault) -> None:
         event = self.protocols[place].hooks.get(Hook.FAULT)

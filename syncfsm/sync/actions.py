@@ -195,7 +195,7 @@ def stream(link: Link, turn: Turn, view: View) -> Result:
 # We cannot go on ------------------------------------------------------------------------------------------------
 
 
-def part_contradicting(link: Link, message: Heard | Finality | None, view: View) -> Result:
+def part_contradicting(link: Link, message: Heard | Receipt | Finality | None, view: View) -> Result:
     ours = view.chain.final.point
     detail = f"our final block is {ours}; one side followed a chain that the source of truth does not confirm"
     return link, (Part(Parting.CONTRADICTION, ours, detail),)
@@ -233,10 +233,10 @@ def _fault(message: Heard | Ancestor | Receipt | Fault) -> Fault:
         case Heard(hello):
             evidence = hello.head.id[: limits.EVIDENCE_BYTES]
             return Fault("hello-flood", "more hellos than any correct search needs", evidence, Penalty.MILD)
-        case Receipt(newest, Outcome.INVALID):
+        case Receipt(outcome=Outcome.INVALID, newest=newest):
             detail = f"block {newest.point} does not follow from its parent in height or score"
             return Fault("invalid-block", detail, newest.id[: limits.EVIDENCE_BYTES])
-        case Receipt(newest):
+        case Receipt(newest=newest):
             detail = f"block {newest.point} came before our hello"
             return Fault("block-before-hello", detail, newest.id[: limits.EVIDENCE_BYTES])
         case _:

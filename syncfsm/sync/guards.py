@@ -6,7 +6,7 @@ Each function is named in ``rules.py``; those that no row names are private.
 from collections.abc import Mapping
 from typing import Final
 
-from syncfsm.blocks import Header
+from syncfsm.blocks import Header, Point
 from syncfsm.chain import Outcome
 from syncfsm.limits import HELLO_SHARE, Strategy
 from syncfsm.machine import Guard
@@ -127,6 +127,12 @@ def claim_contradicts(link: Link, claim: Finality, view: View) -> bool:
     return contradicts(claim.point, view.chain)
 
 
+def claim_names_refused(link: Link, claim: Finality, view: View) -> bool:
+    """It calls final the newest block that it gave us, and our final point rules that one out."""
+    received = link.received
+    return received is not None and received.point == claim.point and _ruled_out(claim.point, view)
+
+
 # Found ----------------------------------------------------------------------------------------------------------
 
 
@@ -155,6 +161,12 @@ def out_of_step(link: Link, receipt: Receipt, view: View) -> bool:
         return link.sent is None and receipt.newest.parent not in view.chain
     on_dropped_branch = link.received is not None and link.received.id not in view.chain
     return receipt.outcome is Outcome.UNLINKABLE and (link.sent is None or not on_dropped_branch)
+
+
+def refused_is_final(link: Link, receipt: Receipt, view: View) -> bool:
+    """It gives us the block that it calls final, and our final point rules that one out."""
+    final = link.final
+    return final is not None and _ruled_out(final, view) and any(block.point == final for block in receipt.run)
 
 
 def taken_and_lacking(link: Link, receipt: Receipt, view: View) -> bool:
@@ -225,6 +237,12 @@ def owes_worse_hello(link: Link, message: None, view: View) -> bool:
 # Shared ---------------------------------------------------------------------------------------------------------
 
 
+def _ruled_out(given: Point, view: View) -> bool:
+    """Is this block, which the peer gave us, on a branch that our final point rules out? Above that point nothing else
+    keeps one from being held (``ParentKnown``); at or below it, it may be one of ours that is pruned already."""
+    return given.height > view.chain.final.height and given.id not in view.chain
+
+
 def _lacking(sent: Header | None, view: View) -> bool:
     return sent is None or sent.id != view.chain.head.id
 
@@ -233,9 +251,9 @@ GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
         flooding, ungreeted, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts,
-        their_final_contradicts, worse, better, asked, worse_and_asked, can_narrow, better_and_can_narrow, has_all,
-        not_held, found_and_lacking, invalid, no_room_in_tree, out_of_step, taken_and_lacking, extends,
-        head_learnt, head_learnt_and_lacking, hellos_spent, worse_than_heard, pruned_past_peer, lacks_head,
-        can_step_back, rest_fits, search_is_late, owes_hello, owes_worse_hello,
+        claim_names_refused, their_final_contradicts, worse, better, asked, worse_and_asked, can_narrow,
+        better_and_can_narrow, has_all, not_held, found_and_lacking, invalid, no_room_in_tree, refused_is_final,
+        out_of_step, taken_and_lacking, extends, head_learnt, head_learnt_and_lacking, hellos_spent, worse_than_heard,
+        pruned_past_peer, lacks_head, can_step_back, rest_fits, search_is_late, owes_hello, owes_worse_hello,
     )
 }  # fmt: skip

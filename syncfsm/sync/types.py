@@ -169,11 +169,16 @@ class Ancestor(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """With ``BLOCKS``: the newest block of a run, what the chain made of it, and what ``sent`` becomes."""
+    """With ``BLOCKS``: a run, what the chain made of it (as in ``Brought``), and what ``sent`` becomes."""
 
-    newest: Header
+    run: tuple[Header, ...]
     outcome: Outcome
     sent: Header | None
+
+    @property
+    def newest(self) -> Header:
+        """The last block of the run."""
+        return self.run[-1]
 
 
 class Moved(msgspec.Struct, frozen=True):

@@ -131,6 +131,47 @@ def test_contradicting_finals_that_cross_end_the_link() -> None:
     assert Parting.CONTRADICTION in {said.reason for outputs in pair.outputs for said in partings(outputs)}
 
 
+RULED_OUT: list[list[Control | Blocks]] = [
+    [Blocks((RIGHT[0],)), Blocks((RIGHT[1],)), Finality(RIGHT[1].point)],
+    [Blocks(tuple(RIGHT[:3])), Finality(RIGHT[2].point)],
+    [Finality(RIGHT[1].point), Blocks((RIGHT[0],)), Blocks((RIGHT[1],))],
+    [Finality(RIGHT[1].point), Blocks(tuple(RIGHT[:4]))],
+]
+"""Blocks that contradict ``LEFT[0]``, and which of them is final, in whatever order and runs they come."""
+
+
+@pytest.mark.parametrize("said", RULED_OUT, ids=["claim", "claim after a run", "block", "in a run"])
+def test_who_calls_final_what_we_refused_is_left(said: list[Control | Blocks]) -> None:
+    made = in_step(node(TRUNK[:2], LEFT, final=LEFT[0]))
+    made, outputs = hear(made, "p", *said[:-1])
+    assert not partings(outputs)
+    _, outputs = hear(made, "p", said[-1])
+    assert parted(outputs, Parting.CONTRADICTION, LEFT[0])
+
+
+def test_who_calls_final_what_it_gave_us_and_we_dropped_is_left() -> None:
+    made, _ = hear(in_step(node(TRUNK[:2], LEFT)), "p", Blocks(tuple(RIGHT[:2])))
+    made, outputs = made.step(Finalised(LEFT[0].point, 0.0))
+    assert not partings(outputs)
+    _, outputs = hear(made, "p", Finality(RIGHT[1].point))
+    assert parted(outputs, Parting.CONTRADICTION, LEFT[0])
+
+
+def test_what_is_final_and_still_to_come_is_no_contradiction() -> None:
+    made = in_step(node(TRUNK[:2], LEFT, final=LEFT[0]))
+    more = [*LEFT, *branch(LEFT[-1], 3, "more")]
+    made, outputs = hear(made, "p", Finality(more[-1].point), Blocks((RIGHT[0],)), Blocks(tuple(more[5:])))
+    assert not partings(outputs)
+    assert made.chain.head == more[-1]
+
+
+def test_a_block_that_is_pruned_already_is_no_contradiction() -> None:
+    """A peer far behind gives us blocks of our own final chain, and calls them final."""
+    made, _ = hear(greeted(node(TRUNK, final=TRUNK[5], limits=Limits(retention=2))), "p", hello_of(TRUNK[3]))
+    _, outputs = hear(made, "p", Blocks((TRUNK[1],)), Finality(TRUNK[1].point))
+    assert not partings(outputs)
+
+
 def test_equal_heads_still_tell_each_other_what_is_final() -> None:
     pair = joined(node(TRUNK), node(TRUNK))
     outputs = pair.feed(0, Finalised(TRUNK[4].point, 0.0))

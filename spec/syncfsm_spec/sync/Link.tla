@@ -270,11 +270,15 @@ OnFound(l, common, v) ==
         ELSE IF Lacking(sent, v)                                          THEN Row("FoundFoundAndLacking", "syncing", TakeFound(l, found, sent, v))
         ELSE                                                                   Row("FoundTakeFound", "idle", TakeFound(l, found, sent, v))
 
+\* The peer gave us this block, and our final point rules it out.
+RuledOut(b, c) == b \notin c.held /\ Height[b] > Height[c.final]
+
 \* Blocks: after receiving a block, the peer's head is that block. `c` is the chain before.
 OnBlock(l, b, v, c) ==
     LET sent == After(l, b, v)
         refused == b \notin c.held /\ ~Fits(c, b)
-    IN  IF refused /\ OutOfStep(l, b, v.c)                                THEN Row("BlocksOutOfStep", "closed", PartOutOfStep(l))
+    IN  IF l.final = b /\ RuledOut(b, v.c)                                THEN Row("BlocksRefusedIsFinal", "closed", PartContradicting(l, v))
+        ELSE IF refused /\ OutOfStep(l, b, v.c)                           THEN Row("BlocksOutOfStep", "closed", PartOutOfStep(l))
         ELSE IF Lacking(sent, v)                                          THEN Row("BlocksTakenAndLacking", "syncing", TakeBlock(l, b, sent, v))
         ELSE                                                                   Row("BlocksTakeBlocks", "idle", TakeBlock(l, b, sent, v))
 
@@ -303,6 +307,7 @@ OnFinalised(l, v) ==
 
 OnFinal(l, point, v) ==
     IF Contradicts(point, v.c)                                            THEN Row("FinalClaimContradicts", "closed", PartContradicting(l, v))
+    ELSE IF l.received = point /\ RuledOut(point, v.c)                    THEN Row("FinalClaimNamesRefused", "closed", PartContradicting(l, v))
     ELSE                                                                       Row("FinalLearnFinal", l.state, Did([l EXCEPT !.final = point], <<>>))
 
 \* There is room: our turn to send.
