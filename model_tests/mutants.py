@@ -23,7 +23,7 @@ from syncfsm.peer.messages import Bye, Parting
 from syncfsm.peer.protocol import TABLE as PEER
 from syncfsm.peer.types import CLOSED, Peer
 from syncfsm.peer.types import Event as PeerEvent
-from syncfsm.protocol import View
+from syncfsm.protocol import Change, View
 from syncfsm.sync.leader.protocol import TABLE as LEADER
 from syncfsm.sync.messages import Finality, Found
 from syncfsm.sync.protocol import TABLE as SYNC
@@ -46,6 +46,7 @@ from syncfsm_spec.sync.worlds import (
     prune,
     prune_fork,
     race,
+    recant,
     refused,
     tired,
 )
@@ -144,6 +145,18 @@ def forget_giver(link: Link, receipt: Receipt, view: View) -> Result:
     link, outputs = ACTIONS["take_blocks"](link, receipt, view)
     on_best = before.sent is not None and view.chain.on_best(before.sent.point)
     return replace(link, sent=before.sent if on_best else link.sent), outputs
+
+
+def forget_dropped(link: Link, change: Change, view: View) -> Result:
+    """It overrules a branch, and does not note that the peer may be on it."""
+    after, outputs = ACTIONS["tell_final"](link, change, view)
+    return replace(after, dropped=link.dropped), outputs
+
+
+def forget_refused(link: Link, receipt: Receipt, view: View) -> Result:
+    """It refuses a block, and does not note that the peer may go on from it."""
+    after, outputs = ACTIONS["take_blocks"](link, receipt, view)
+    return replace(after, dropped=link.dropped), outputs
 
 
 def forget_claims(link: Link, found: Any, view: View) -> Result:
@@ -281,6 +294,8 @@ MUTANTS: Final = (
     mutant("never-tired", "OneLeader", tired(LOCATOR), guards={"tired": never}, table=LEADER),
     mutant("mourn", "OneLeader", early_liar(LOCATOR), guards={"leads": never}, table=LEADER),
     mutant("touchy", "ParentKnown", prune_fork(LOCATOR), guards={"out_of_step": touchy}),
+    mutant("forget-dropped", "ParentKnown", recant(LOCATOR), actions={"tell_final": forget_dropped}),
+    mutant("forget-refused", "ParentKnown", refused(LOCATOR), actions={"take_blocks": forget_refused}),
     mutant("forget-giver", "NoEcho", forks(LOCATOR), actions={"take_blocks": forget_giver}),
     mutant(
         "forget-claims", "NoEcho", with_ledgers(ahead(LOCATOR), TREE, NO_ECHO), actions={"take_found": forget_claims}

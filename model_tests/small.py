@@ -46,6 +46,7 @@ def shrinking(strategy: Strategy) -> tuple[World, ...]:
         ban.two("worsen", [g, a1, a2, a3], [g, b1, b2, b3], bans("B", b3), connects=1, cuts=0),
         final.two("final", [g, a1, a2], [g, a1, c2], [*finalises("A", a2), *makes("A", a3)], connects=1, cuts=0),
         final.two("overrule", [g, a1], [g, b1], [*makes("A", b2), *finalises("B", a1)], connects=1, cuts=0),
+        final.two("recant", [g, b1], [g], [*makes("A", a1), *finalises("A", a1), *makes("B", b2)], connects=1, cuts=0),
         final.two("contradiction", [g, a1, a2], [g, b1], a_then_b, connects=1, cuts=0),
         drop.two("refused", [g, a1], [g, b1], refused, connects=1, cuts=0),
         prune.two("prune", [g, a1, a2, d3], [g], [*finalises("A", a1, a2), *makes("B", a1)], connects=1, cuts=0),

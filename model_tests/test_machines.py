@@ -57,6 +57,7 @@ NOT_HERE: Final = {
         "sync: (start) found [ungreeted] -> closed / violation",
         "sync: (start) blocks [ungreeted] -> closed / violation",
         "sync: (start, init, syncing, idle) blocks [invalid] -> closed / violation",
+        "sync: (start, init, syncing, idle) blocks [out_of_step] -> closed / part_out_of_step",
         "sync: (start, init, syncing, idle) fault [always] -> closed / violation",
     },
     "a limit that these trees do not reach": {
@@ -72,7 +73,6 @@ SELDOM: Final = frozenset(
         "sync: (syncing) hello [has_all] -> idle / learn_has",
         "sync: (start, init) found [not_held] -> closed / part_out_of_step",
         "sync: (start, init, syncing, idle) blocks [refused_is_final] -> closed / part_contradicting",
-        "sync: (start, init, syncing, idle) blocks [out_of_step] -> closed / part_out_of_step",
         "sync: (start, init) moved [nothing_shared] -> closed / part_pruned",
         "sync: (syncing, idle) moved [pruned_past_peer] -> closed / part_pruned",
         "sync: (start, init, syncing, idle) hello [finals_contradict] -> closed / part_contradicting",

@@ -76,11 +76,12 @@ class Hook(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """With ``Hook.MOVED``: does the new head descend from the old one, and did the best chain or its final point move?
-    If it did not, some other block came."""
+    """With ``Hook.MOVED`` and ``Hook.FINALISED``: does the new head descend from the old one, did the best chain or its
+    final point move (if not, some other block came), and does that final point overrule blocks that were held?"""
 
     extends: bool
     best: bool
+    overrules: bool
 
 
 class Brought(msgspec.Struct, frozen=True):

@@ -463,8 +463,8 @@ class _Step:
         if source is not None:
             self.feed(*source)
         if chain is not old:
-            final = chain.final.id != old.final.id
-            self._show_chain(Change(extends, final or head.id != old.head.id), final, source)
+            final, overrules = chain.final.id != old.final.id, len(dropped) > pruned.base.height - chain.base.height
+            self._show_chain(Change(extends, final or head.id != old.head.id, overrules), final, source)
         if pruned is not chain:
             self._turn_to(pruned, pruned.base.height)
         if dropped:
@@ -474,7 +474,7 @@ class _Step:
         """Every protocol looks at the new chain, but for the one that brought the blocks: it knows."""
         if final:
             for peer in self._peers():
-                self._hook(peer, Hook.FINALISED)
+                self._hook(peer, Hook.FINALISED, change)
         for peer in self._peers():
             but = source[1] if source is not None and source[0] == peer else None
             self._hook(peer, Hook.MOVED, change, but)

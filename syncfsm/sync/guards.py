@@ -10,7 +10,7 @@ from syncfsm.blocks import Header, Point
 from syncfsm.chain import Outcome
 from syncfsm.limits import HELLO_SHARE, Strategy
 from syncfsm.machine import Guard
-from syncfsm.protocol import View
+from syncfsm.protocol import Change, View
 from syncfsm.sync.discovery import contradicts
 from syncfsm.sync.messages import Finality, Hello
 from syncfsm.sync.types import Ancestor, Heard, Link, Moved, Receipt, Relation, Turn
@@ -119,7 +119,7 @@ def has_all(link: Link, heard: Heard, view: View) -> bool:
     return not _lacking(heard.sent, view)
 
 
-def their_final_contradicts(link: Link, message: None, view: View) -> bool:
+def their_final_contradicts(link: Link, change: Change, view: View) -> bool:
     return link.final is not None and contradicts(link.final, view.chain)
 
 
@@ -156,11 +156,11 @@ def no_room_in_tree(link: Link, receipt: Receipt, view: View) -> bool:
 
 
 def out_of_step(link: Link, receipt: Receipt, view: View) -> bool:
-    """The block fits nowhere, and the peer was not already known to be on a branch that we dropped."""
+    """The block fits nowhere, and no branch was dropped that the peer may be on: it goes by what we held or gave it,
+    whichever branch it turns to."""
     if receipt.outcome is Outcome.BELOW_FINAL:
         return link.sent is None and receipt.newest.parent not in view.chain
-    on_dropped_branch = link.received is not None and link.received.id not in view.chain
-    return receipt.outcome is Outcome.UNLINKABLE and (link.sent is None or not on_dropped_branch)
+    return receipt.outcome is Outcome.UNLINKABLE and (link.sent is None or not link.dropped)
 
 
 def refused_is_final(link: Link, receipt: Receipt, view: View) -> bool:

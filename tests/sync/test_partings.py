@@ -151,8 +151,8 @@ def test_who_calls_final_what_we_refused_is_left(said: list[Control | Blocks]) -
 
 def test_who_calls_final_what_it_gave_us_and_we_dropped_is_left() -> None:
     made, _ = hear(in_step(node(TRUNK[:2], LEFT)), "p", Blocks(tuple(RIGHT[:2])))
-    made, outputs = made.step(Finalised(LEFT[0].point, 0.0))
-    assert not partings(outputs)
+    made, said = made.step(Finalised(LEFT[0].point, 0.0))
+    assert not partings(said)
     _, outputs = hear(made, "p", Finality(RIGHT[1].point))
     assert parted(outputs, Parting.CONTRADICTION, LEFT[0])
 
@@ -197,6 +197,16 @@ def test_a_block_that_fits_nowhere_ends_the_link_without_blame() -> None:
     for made in (in_step(node(TRUNK)), greeted(node(TRUNK))):
         _, outputs = hear(made, "p", Blocks((branch(TRUNK[-1], 2)[1],)))
         assert parted(outputs, Parting.OUT_OF_STEP)
+
+
+def test_who_goes_on_from_a_block_that_we_gave_it_and_dropped_is_in_step() -> None:
+    """Also after it turned to the final branch, and back again."""
+    made = in_step(node(TRUNK[:2], LEFT[:1], RIGHT[:2]))
+    made, _ = made.step(Finalised(LEFT[0].point, 0.0))
+    for run in ([RIGHT[2]], LEFT[1:3], [RIGHT[3]]):
+        made, outputs = hear(made, "p", Blocks(tuple(run)))
+        assert not partings(outputs)
+    assert made.chain.head == LEFT[2]
 
 
 def test_a_common_ancestor_that_we_dropped_meanwhile_ends_the_link_without_blame() -> None:

@@ -87,6 +87,14 @@ def refused(strategy: Strategy) -> World:
     )  # fmt: skip
 
 
+def recant(strategy: Strategy) -> World:
+    moves = [*makes("A", a1), *finalises("A", a1), *makes("B", b2, a2, b3)]
+    return Setting(strategy=strategy, overtaking=True, partings=(OUT_OF_STEP,)).two(
+        "recant", [g, b1], [g], moves,
+        doc="A gives B a block, and then overrules it; B goes on where it was, turns to the final branch, and back.",
+    )  # fmt: skip
+
+
 def prune(strategy: Strategy) -> World:
     moves = [*finalises("B", a1, a2, a3), *makes("B", a4), *makes("A", a2), *finalises("A", a1)]
     sentence = "A peer whose head is below what we still hold is told so at once."
