@@ -3,13 +3,11 @@
 from itertools import combinations
 from typing import Any, ClassVar, Final
 
-import attrs
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from syncfsm.blocks import Unchecked
 from syncfsm.chain import Chain
-from syncfsm.check import Ends, Property
 from syncfsm.limits import Limits, Strategy
 from syncfsm.machine import Table
 from syncfsm.node.node import Config, Node
@@ -33,25 +31,6 @@ PARTINGS: Final = (
 """For all else no link between correct nodes may end."""
 
 
-def where_they_see(claim: Property, tree: Tree) -> Property:
-    """The claim, but for two whose final points contradict where neither can see it: a limit that the protocol knows
-    and its page tells ("Finality and contradiction"). These chains are pruned nearly at once, so it is met here."""
-    if not isinstance(claim, Ends):
-        return claim
-
-    def holds(a: Node, b: Node) -> bool:
-        return bool(claim.holds(a, b)) or out_of_sight(a, b, tree)
-
-    return attrs.evolve(claim, holds=holds)
-
-
-def out_of_sight(a: Node, b: Node, tree: Tree) -> bool:
-    """The lower final point lies below all that the other node holds, and its own node lacks the higher one."""
-    low, high = sorted((a.chain, b.chain), key=lambda chain: chain.final.height)
-    hidden = low.final.height < high.base.height and high.final.id not in low
-    return hidden and tree.contradict(low.final.id, high.final.id)
-
-
 class Machine(SyncMachine):
     """Every promise, after every step."""
 
@@ -68,7 +47,7 @@ class Machine(SyncMachine):
         names, tree = network.correct, Tree(())
         tree.blocks = network.blocks  # which grows
         claims = promises(names, list(combinations(names, 2)), tree, PARTINGS, heads_may_worsen=True, timed=True)
-        self.claims = Claims(network, [where_they_see(claim, tree) for claim in claims])
+        self.claims = Claims(network, claims)
 
     def at_rest(self, scenario: Scenario) -> None:
         self.claims.at_rest()

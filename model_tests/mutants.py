@@ -1,7 +1,7 @@
 """Changed protocols: for each promise at least one rule, guard or action that breaks it.
 
-A mutant names the promise that it must break and a world that shows it. ``SUBTLE`` are those that only exhaustive
-search found.
+A mutant names the promise that it must break and a world that shows it. ``SUBTLE`` are those that random runs seldom
+find.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,10 +23,10 @@ from syncfsm.peer.messages import Bye, Parting
 from syncfsm.peer.protocol import TABLE as PEER
 from syncfsm.peer.types import CLOSED, Peer
 from syncfsm.peer.types import Event as PeerEvent
-from syncfsm.protocol import View
+from syncfsm.protocol import Change, View
 from syncfsm.sync.leader.protocol import TABLE as LEADER
 from syncfsm.sync.leader.types import Leader, Look
-from syncfsm.sync.messages import Found
+from syncfsm.sync.messages import Finality, Found
 from syncfsm.sync.protocol import TABLE as SYNC
 from syncfsm.sync.types import IN_STEP, Ancestor, Event, Heard, Link, Moved, Receipt, State, Turn
 from syncfsm_spec.kit.ledgers import with_ledgers
@@ -49,6 +49,8 @@ from syncfsm_spec.sync.worlds import (
     prune,
     prune_fork,
     race,
+    recant,
+    refused,
     tired,
 )
 
@@ -157,6 +159,18 @@ def forget_giver(link: Link, receipt: Receipt, view: View) -> Result:
     return replace(link, sent=before.sent if on_best else link.sent), outputs
 
 
+def forget_dropped(link: Link, change: Change, view: View) -> Result:
+    """It overrules a branch, and does not note that the peer may be on it."""
+    after, outputs = ACTIONS["tell_final"](link, change, view)
+    return replace(after, dropped=link.dropped), outputs
+
+
+def forget_refused(link: Link, receipt: Receipt, view: View) -> Result:
+    """It refuses a block, and does not note that the peer may go on from it."""
+    after, outputs = ACTIONS["take_blocks"](link, receipt, view)
+    return replace(after, dropped=link.dropped), outputs
+
+
 def forget_claims(link: Link, found: Any, view: View) -> Result:
     """It knows what the peer has of what it holds, and forgets the rest."""
     link, outputs = ACTIONS["take_found"](link, found, view)
@@ -241,6 +255,11 @@ def touchy(link: Link, receipt: Receipt, view: View) -> bool:
     return receipt.outcome is Outcome.UNLINKABLE or GUARDS["out_of_step"](link, receipt, view)
 
 
+def unknown(link: Link, claim: Finality, view: View) -> bool:
+    """It takes what it does not hold, and may still get, for a contradiction."""
+    return claim.point.height > view.chain.final.height and claim.point.id not in view.chain
+
+
 def still_holds(link: Link, moved: Moved, view: View) -> bool:
     """As ``extends``, without a look at what was dropped."""
     return moved.extends and link.said is not None and not link.owes_hello
@@ -294,6 +313,8 @@ MUTANTS: Final = (
     mutant("patience-anew", "OneLeader", impatient(LOCATOR), actions={"follow": follow_anew}, table=LEADER),
     mutant("first-come", "OneLeader", lone_leader(), guards={"one_is_ahead": never}, table=LEADER),
     mutant("touchy", "ParentKnown", prune_fork(LOCATOR), guards={"out_of_step": touchy}),
+    mutant("forget-dropped", "ParentKnown", recant(LOCATOR), actions={"tell_final": forget_dropped}),
+    mutant("forget-refused", "ParentKnown", refused(LOCATOR), actions={"take_blocks": forget_refused}),
     mutant("forget-giver", "NoEcho", forks(LOCATOR), actions={"take_blocks": forget_giver}),
     mutant(
         "forget-claims", "NoEcho", with_ledgers(ahead(LOCATOR), TREE, NO_ECHO), actions={"take_found": forget_claims}
@@ -307,6 +328,9 @@ MUTANTS: Final = (
     mutant("deaf-to-found", "Settles", finals(LOCATOR), rules=deaf_to_found),
     mutant("never-moves", "FinalAdvances", finals(LOCATOR), guards={"lacks_head": never}),
     mutant("agree-to-differ", "NeverBelowFinal", contradiction(LOCATOR), guards=dict.fromkeys(CONTRADICT, never)),
+    mutant("shrug-at-a-claim", "NeverBelowFinal", refused(LOCATOR), guards={"claim_names_refused": never}),
+    mutant("shrug-at-a-block", "NeverBelowFinal", refused(LOCATOR), guards={"refused_is_final": never}),
+    mutant("quick-to-part", "NeverBelowFinal", finals(LOCATOR), guards={"claim_names_refused": unknown}),
     mutant("say-nothing", "PrunedIsSaid", prune(LOCATOR), guards={"nothing_shared": never}),
     mutant("last-word", "OneDisconnect", contradiction(LOCATOR), actions={"take_leave": last_word}, table=PEER),
     mutant("slip-away", "OneDisconnect", contradiction(LOCATOR), actions={"take_leave": slip_away}, table=PEER),
@@ -335,9 +359,9 @@ SUBTLE: Final = (
     mutant("eager", "AncestorExact", race(LOCATOR), guards={"common": eager, "common_and_lacking": eager_and_lacking}),
     mutant("overtaken", "Settles", race(LOCATOR), rules=row(*SEARCH, "worse_and_asked")),
 )
-"""Those that only exhaustive search found. The random runs of ``machines.py`` miss them; and they do no harm as long as
-nothing new happens while a message is under way, whatever the order of delivery, so that tests that let a network
-settle between two events do not see them."""
+"""Those that random runs of the length of ours seldom find: none did under Python 3.11, and one under 3.13, where the
+same seeds draw other runs. They do no harm as long as nothing new happens while a message is under way, whatever the
+order of delivery, so that tests that let a network settle between two events do not see them."""
 
 
 def calm(world: World) -> World:

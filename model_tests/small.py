@@ -40,12 +40,15 @@ def shrinking(strategy: Strategy) -> tuple[World, ...]:
     prune = attrs.evolve(final, retention=0, overtaking=False, partings=(*PARTINGS, Parting.PRUNED))
     drop = attrs.evolve(prune, overtaking=True)
     a_then_b = [*finalises("A", a1), *finalises("B", b1)]
+    refused = [*finalises("A", a1), *makes("B", b2, b3), *finalises("B", b3)]
     return (
         ban.two("ban", [g, a1, a2], [g, a1, c2], [*bans("A", a2), *bans("B", c2)], connects=1, cuts=0),
         ban.two("worsen", [g, a1, a2, a3], [g, b1, b2, b3], bans("B", b3), connects=1, cuts=0),
         final.two("final", [g, a1, a2], [g, a1, c2], [*finalises("A", a2), *makes("A", a3)], connects=1, cuts=0),
         final.two("overrule", [g, a1], [g, b1], [*makes("A", b2), *finalises("B", a1)], connects=1, cuts=0),
+        final.two("recant", [g, b1], [g], [*makes("A", a1), *finalises("A", a1), *makes("B", b2)], connects=1, cuts=0),
         final.two("contradiction", [g, a1, a2], [g, b1], a_then_b, connects=1, cuts=0),
+        drop.two("refused", [g, a1], [g, b1], refused, connects=1, cuts=0),
         prune.two("prune", [g, a1, a2, d3], [g], [*finalises("A", a1, a2), *makes("B", a1)], connects=1, cuts=0),
         drop.two("forget", [g, a1], [g, b1], finalises("A", a1), connects=1, cuts=0),
         drop.two("drop", [g, a1, a2], [g, b1], [*makes("A", a3), *finalises("A", a1, a2)], connects=1, cuts=0),

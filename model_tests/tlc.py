@@ -31,7 +31,7 @@ FAST_START: Final = ("-XX:TieredStopAtLevel=1",)
 """For small worlds: Java compiles quickly and not well."""
 STATES: Final = (
     "Bounded", "CompoundStates", "FinalAdvances", "InitIffWorse", "NoContradiction", "OneDisconnect", "ParentKnown",
-    "PartsOnlyFor", "PrunedIsSaid", "SettledAtRest", "Tracked",
+    "PartsOnlyFor", "PartsRightly", "PrunedIsSaid", "SettledAtRest", "Tracked",
 )  # fmt: skip
 STEPS: Final = ("AncestorExact", "BoundedSteps", "NeverBelowFinal", "NoEcho", "OnlyBestChain", "OnlyChild")
 RUNS: Final = ("Settles",)

@@ -49,6 +49,7 @@ CLOSED: Final = record(
     received=0,
     left=(),
     claims=frozenset(),
+    dropped=False,
     room=0,
 )
 
@@ -168,6 +169,7 @@ class Translation:
             received=self._at(link.received),
             left=tuple(self._at(block) for block in link.left),
             claims=frozenset(self._at(point) for point in link.claims),
+            dropped=link.dropped,
             room=connection.room,
         )
 

@@ -76,17 +76,19 @@ class Hook(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """With ``Hook.MOVED``: does the new head descend from the old one, and did the best chain or its final point move?
-    If it did not, some other block came."""
+    """With ``Hook.MOVED`` and ``Hook.FINALISED``: does the new head descend from the old one, did the best chain or its
+    final point move (if not, some other block came), and does that final point overrule blocks that were held?"""
 
     extends: bool
     best: bool
+    overrules: bool
 
 
 class Brought(msgspec.Struct, frozen=True):
-    """With the event of a kind that brings blocks: the newest of the run, and what the chain made of it."""
+    """With the event of a kind that brings blocks: a run, and what the chain made of it: of the newest block, or of the
+    first that was refused. ``FULL`` goes before, as more may be held later."""
 
-    newest: Header
+    run: tuple[Header, ...]
     outcome: Outcome
 
 

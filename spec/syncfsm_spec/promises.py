@@ -111,10 +111,12 @@ def promises(
 
 def between(a: str, b: str, tree: Tree, heads_may_worsen: bool) -> list[Property]:
     """The promises about two correct nodes that may be linked."""
-    two = Between(a, b, tree, heads_may_worsen)
+    two, back = Between(a, b, tree, heads_may_worsen), Between(b, a, tree, heads_may_worsen)
     ends = {SETTLES: two.settled, FINAL_ADVANCES: two.final_advances, NEVER_BELOW_FINAL: two.no_contradiction}
     return [
         COMPOUND_STATES.always((a, b), two.compound, link_states),
+        NEVER_BELOW_FINAL.steps((a,), two.parts_rightly, ends_link, (b,)),
+        NEVER_BELOW_FINAL.steps((b,), back.parts_rightly, ends_link, (a,)),
         *(promise.ends((a, b), holds) for promise, holds in ends.items()),
     ]
 

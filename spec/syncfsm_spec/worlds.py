@@ -30,12 +30,16 @@ from syncfsm_spec.sync.worlds import (
     prune_away,
     prune_fork,
     race,
+    recant,
+    refused,
     tired,
     triangle,
 )  # fmt: skip
 
 BOTH: Final = (LOCATOR, STREAMING)
-KINDS_OF_TWO: Final = (forks, race, ahead, finals, contradiction, prune, prune_fork, prune_away, ban)
+KINDS_OF_TWO: Final = (
+    forks, race, ahead, finals, recant, contradiction, refused, prune, prune_fork, prune_away, ban,
+)  # fmt: skip
 KINDS_OF_THREE: Final = (line, line_finals, tired, impatient, next_parts)
 KINDS_OF_THEIR_OWN: Final = (peer.clock, meter, notes.talk, full, liar, noise, early_liar)
 KINDS_WITH_LEDGERS: Final = (forks, race, ahead, finals, prune, ban, line)

@@ -390,14 +390,15 @@ class _Step:
             return
         newest = headers[-1]
         if newest.id in self.chain:  # all held already: another peer was faster
-            self.feed(peer, place, kind.event, Brought(newest, Outcome.KNOWN))
+            self.feed(peer, place, kind.event, Brought(headers, Outcome.KNOWN))
             return
         chain, outcomes = self.chain.extend(headers)
-        refused = next((outcome for outcome in outcomes if outcome not in HELD), None)
+        full = Outcome.FULL if Outcome.FULL in outcomes else None
+        refused = full or next((outcome for outcome in outcomes if outcome not in HELD), None)
         fresh = tuple([header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH])
         if fresh:
             self._decide_all(place, lambda across: across.gained, peer)
-        self._adopt(chain, fresh, (peer, place, kind.event, Brought(newest, refused or outcomes[-1])))
+        self._adopt(chain, fresh, (peer, place, kind.event, Brought(headers, refused or outcomes[-1])))
 
     def _fail(self, peer: str, place: int, fault: Fault) -> None:
         event = self.protocols[place].hooks.get(Hook.FAULT)
@@ -470,8 +471,8 @@ class _Step:
         if source is not None:
             self.feed(*source)
         if chain is not old:
-            final = chain.final.id != old.final.id
-            self._show_chain(Change(extends, final or head.id != old.head.id), final, source)
+            final, overrules = chain.final.id != old.final.id, len(dropped) > pruned.base.height - chain.base.height
+            self._show_chain(Change(extends, final or head.id != old.head.id, overrules), final, source)
         if pruned is not chain:
             self._turn_to(pruned, pruned.base.height)
         if dropped:
@@ -481,7 +482,7 @@ class _Step:
         """Every protocol looks at the new chain, but for the one that brought the blocks: it knows."""
         if final:
             for peer in self._peers():
-                self._hook(peer, Hook.FINALISED)
+                self._hook(peer, Hook.FINALISED, change)
         for peer in self._peers():
             but = source[1] if source is not None and source[0] == peer else None
             self._hook(peer, Hook.MOVED, change, but)

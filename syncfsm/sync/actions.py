@@ -17,7 +17,7 @@ from syncfsm.limits import HELLO_SHARE
 from syncfsm.machine import VIOLATION, Action
 from syncfsm.outputs import Misbehaviour, Send, SendBlocks
 from syncfsm.peer.messages import Parting
-from syncfsm.protocol import Notice, Part, View
+from syncfsm.protocol import Change, Notice, Part, View
 from syncfsm.sync.discovery import narrower, oldest_held, opening
 from syncfsm.sync.guards import hello_credit, orderly, worse_than_heard
 from syncfsm.sync.messages import Finality, Found, Hello
@@ -154,8 +154,8 @@ def _tracked(link: Link, sent: Header | None, received: Header | None, view: Vie
 # Final points ---------------------------------------------------------------------------------------------------
 
 
-def tell_final(link: Link, message: None, view: View) -> Result:
-    return link, (Send(link.peer, Finality(view.chain.final.point)),)
+def tell_final(link: Link, change: Change, view: View) -> Result:
+    return replace(link, dropped=link.dropped or change.overrules), (Send(link.peer, Finality(view.chain.final.point)),)
 
 
 def learn_final(link: Link, claim: Finality, view: View) -> Result:
@@ -171,7 +171,8 @@ def take_found(link: Link, ancestor: Ancestor, view: View) -> Result:
 
 def take_blocks(link: Link, receipt: Receipt, view: View) -> Result:
     """After receiving a block, the peer's head is that block, held here or not."""
-    return _in_step(link, receipt.sent, receipt.newest, view)
+    link, news = _in_step(link, receipt.sent, receipt.newest, view)
+    return (link if receipt.newest.id in view.chain else replace(link, dropped=True)), news
 
 
 def rebase(link: Link, moved: Moved, view: View) -> Result:
@@ -195,7 +196,7 @@ def stream(link: Link, turn: Turn, view: View) -> Result:
 # We cannot go on ------------------------------------------------------------------------------------------------
 
 
-def part_contradicting(link: Link, message: Heard | Finality | None, view: View) -> Result:
+def part_contradicting(link: Link, message: Heard | Receipt | Finality | Change, view: View) -> Result:
     ours = view.chain.final.point
     detail = f"our final block is {ours}; one side followed a chain that the source of truth does not confirm"
     return link, (Part(Parting.CONTRADICTION, ours, detail),)
@@ -233,10 +234,10 @@ def _fault(message: Heard | Ancestor | Receipt | Fault) -> Fault:
         case Heard(hello):
             evidence = hello.head.id[: limits.EVIDENCE_BYTES]
             return Fault("hello-flood", "more hellos than any correct search needs", evidence, Penalty.MILD)
-        case Receipt(newest, Outcome.INVALID):
+        case Receipt(outcome=Outcome.INVALID, newest=newest):
             detail = f"block {newest.point} does not follow from its parent in height or score"
             return Fault("invalid-block", detail, newest.id[: limits.EVIDENCE_BYTES])
-        case Receipt(newest):
+        case Receipt(newest=newest):
             detail = f"block {newest.point} came before our hello"
             return Fault("block-before-hello", detail, newest.id[: limits.EVIDENCE_BYTES])
         case _:

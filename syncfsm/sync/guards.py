@@ -6,11 +6,11 @@ Each function is named in ``rules.py``; those that no row names are private.
 from collections.abc import Mapping
 from typing import Final
 
-from syncfsm.blocks import Header
+from syncfsm.blocks import Header, Point
 from syncfsm.chain import Outcome
 from syncfsm.limits import HELLO_SHARE, Strategy
 from syncfsm.machine import Guard
-from syncfsm.protocol import View
+from syncfsm.protocol import Change, View
 from syncfsm.sync.discovery import contradicts
 from syncfsm.sync.messages import Finality, Hello
 from syncfsm.sync.types import Ancestor, Heard, Link, Moved, Receipt, Relation, Turn
@@ -119,12 +119,18 @@ def has_all(link: Link, heard: Heard, view: View) -> bool:
     return not _lacking(heard.sent, view)
 
 
-def their_final_contradicts(link: Link, message: None, view: View) -> bool:
+def their_final_contradicts(link: Link, change: Change, view: View) -> bool:
     return link.final is not None and contradicts(link.final, view.chain)
 
 
 def claim_contradicts(link: Link, claim: Finality, view: View) -> bool:
     return contradicts(claim.point, view.chain)
+
+
+def claim_names_refused(link: Link, claim: Finality, view: View) -> bool:
+    """It calls final the newest block that it gave us, and our final point rules that one out."""
+    received = link.received
+    return received is not None and received.point == claim.point and _ruled_out(claim.point, view)
 
 
 # Found ----------------------------------------------------------------------------------------------------------
@@ -150,11 +156,17 @@ def no_room_in_tree(link: Link, receipt: Receipt, view: View) -> bool:
 
 
 def out_of_step(link: Link, receipt: Receipt, view: View) -> bool:
-    """The block fits nowhere, and the peer was not already known to be on a branch that we dropped."""
+    """The block fits nowhere, and no branch was dropped that the peer may be on: it goes by what we held or gave it,
+    whichever branch it turns to."""
     if receipt.outcome is Outcome.BELOW_FINAL:
         return link.sent is None and receipt.newest.parent not in view.chain
-    on_dropped_branch = link.received is not None and link.received.id not in view.chain
-    return receipt.outcome is Outcome.UNLINKABLE and (link.sent is None or not on_dropped_branch)
+    return receipt.outcome is Outcome.UNLINKABLE and (link.sent is None or not link.dropped)
+
+
+def refused_is_final(link: Link, receipt: Receipt, view: View) -> bool:
+    """It gives us the block that it calls final, and our final point rules that one out."""
+    final = link.final
+    return final is not None and _ruled_out(final, view) and any(block.point == final for block in receipt.run)
 
 
 def taken_and_lacking(link: Link, receipt: Receipt, view: View) -> bool:
@@ -225,6 +237,12 @@ def owes_worse_hello(link: Link, message: None, view: View) -> bool:
 # Shared ---------------------------------------------------------------------------------------------------------
 
 
+def _ruled_out(given: Point, view: View) -> bool:
+    """Is this block, which the peer gave us, on a branch that our final point rules out? Above that point nothing else
+    keeps one from being held (``ParentKnown``); at or below it, it may be one of ours that is pruned already."""
+    return given.height > view.chain.final.height and given.id not in view.chain
+
+
 def _lacking(sent: Header | None, view: View) -> bool:
     return sent is None or sent.id != view.chain.head.id
 
@@ -233,9 +251,9 @@ GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
         flooding, ungreeted, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts,
-        their_final_contradicts, worse, better, asked, worse_and_asked, can_narrow, better_and_can_narrow, has_all,
-        not_held, found_and_lacking, invalid, no_room_in_tree, out_of_step, taken_and_lacking, extends,
-        head_learnt, head_learnt_and_lacking, hellos_spent, worse_than_heard, pruned_past_peer, lacks_head,
-        can_step_back, rest_fits, search_is_late, owes_hello, owes_worse_hello,
+        claim_names_refused, their_final_contradicts, worse, better, asked, worse_and_asked, can_narrow,
+        better_and_can_narrow, has_all, not_held, found_and_lacking, invalid, no_room_in_tree, refused_is_final,
+        out_of_step, taken_and_lacking, extends, head_learnt, head_learnt_and_lacking, hellos_spent, worse_than_heard,
+        pruned_past_peer, lacks_head, can_step_back, rest_fits, search_is_late, owes_hello, owes_worse_hello,
     )
 }  # fmt: skip

@@ -27,7 +27,7 @@ def found(link: Link, came: Found, view: View) -> Ancestor:
 
 
 def blocks(link: Link, brought: Brought, view: View) -> Receipt:
-    return Receipt(brought.newest, brought.outcome, after(link, brought.newest, view))
+    return Receipt(brought.run, brought.outcome, after(link, brought.run[-1], view))
 
 
 def moved(link: Link, change: Change, view: View) -> Moved:

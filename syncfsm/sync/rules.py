@@ -60,7 +60,8 @@ RULES: Final = (
     Rule(START,   E.BLOCKS,  "ungreeted",            CLOSED,  VIOLATION,        "Nobody can know what we lack before we said hello.", "founding/requirements#peer-mistake"),
     Rule(OPEN,    E.BLOCKS,  "invalid",              CLOSED,  VIOLATION,        "Height or score do not follow from the parent.", "founding/link-notes#never-rejected"),
     Rule(OPEN,    E.BLOCKS,  "no_room_in_tree",      CLOSED,  "part_full",      "As many unfinal blocks or branches are held as the limits allow.", "founding/requirements#bounded-memory"),
-    Rule(OPEN,    E.BLOCKS,  "out_of_step",          CLOSED,  "part_out_of_step", "The parent is not held here: greet anew. A correct peer can do this after we finalised another branch.", "founding/link-notes#orphaned-blocks"),
+    Rule(OPEN,    E.BLOCKS,  "refused_is_final",     CLOSED,  "part_contradicting", "They give us what they call final, and our final point rules it out.", "decisions/0019"),
+    Rule(OPEN,    E.BLOCKS,  "out_of_step",          CLOSED,  "part_out_of_step", "The parent is not held here, and no branch was dropped: no correct peer does this, and nothing is proved. Greet anew.", "founding/link-notes#orphaned-blocks"),
     Rule(OPEN,    E.BLOCKS,  "taken_and_lacking",    SYNCING, "take_blocks",    "The peer's head is that block now, and our best chain has more.", "founding/link-notes#append-entries"),
     Rule(OPEN,    E.BLOCKS,  ALWAYS,                 IDLE,    "take_blocks",    "The peer's head is that block now, and ours too.", "founding/link-notes#append-entries"),
 
@@ -82,6 +83,7 @@ RULES: Final = (
     Rule(OPEN,    E.FINALISED, "their_final_contradicts", CLOSED, "part_contradicting", "What became final here contradicts what they call final.", "founding/requirements#never-below-final"),
     Rule(OPEN,    E.FINALISED, ALWAYS,               STAY,    "tell_final",     "A contradiction must come to light even if no block moves.", "founding/requirements#never-below-final"),
     Rule(OPEN,    E.FINAL,   "claim_contradicts",    CLOSED,  "part_contradicting", "Two final blocks at one height: no exchange can help, and nothing is proved against either.", "founding/requirements#never-below-final"),
+    Rule(OPEN,    E.FINAL,   "claim_names_refused",  CLOSED,  "part_contradicting", "They call final what they gave us and our final point rules out.", "decisions/0019"),
     Rule(OPEN,    E.FINAL,   ALWAYS,                 STAY,    "learn_final",     "A search need not go below the lower of the two final points.", "founding/link-notes#synchronous-liveness"),
 
     # ---- There is room: our turn to send ----

@@ -12,6 +12,7 @@ import msgspec
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Outcome
 from syncfsm.errors import Fault
+from syncfsm.protocol import Change
 from syncfsm.sync.messages import Finality, Hello
 
 
@@ -95,6 +96,9 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     claims: tuple[Point, ...] = ()
     """Blocks the peer's hellos named that are not held here, highest first; so that none is sent to it if it comes from
     elsewhere."""
+    dropped: bool = False
+    """Since we greeted, finality dropped a branch here, or refused a block of the peer's: what the peer still builds on
+    that fits nowhere, and is late, not wrong."""
     owes_hello: bool = False
     """A hello was put off by the rate limit; the newest is sent when the limit allows."""
     since: float = 0.0
@@ -169,11 +173,16 @@ class Ancestor(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """With ``BLOCKS``: the newest block of a run, what the chain made of it, and what ``sent`` becomes."""
+    """With ``BLOCKS``: a run, what the chain made of it (as in ``Brought``), and what ``sent`` becomes."""
 
-    newest: Header
+    run: tuple[Header, ...]
     outcome: Outcome
     sent: Header | None
+
+    @property
+    def newest(self) -> Header:
+        """The last block of the run."""
+        return self.run[-1]
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -201,6 +210,7 @@ CARRIES: Final = {
     Event.FINAL: Finality,
     Event.BLOCKS: Receipt,
     Event.MOVED: Moved,
+    Event.FINALISED: Change,
     Event.TURN: Turn,
     Event.FAULT: Fault,
 }

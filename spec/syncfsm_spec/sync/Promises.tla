@@ -150,6 +150,11 @@ OneDisconnect ==
         IN  /\ \A i \in 1..Len(queue) - 1 : queue[i] # End
             /\ link[n] = Closed /\ line[n].open => queue # <<>> /\ Last(queue) = End
 
+Contradict == LET a == chain[1].final b == chain[2].final IN ~IsAncestor(a, b) /\ ~IsAncestor(b, a)
+PartsRightly ==
+    \A n \in Node : \A i \in 1..Len(line[n].queue) :
+        line[n].queue[i].type = "bye" => (line[n].queue[i].reason = "contradicting-final" => Contradict)
+
 PartsOnlyFor ==
     \A n \in Node : \A i \in 1..Len(line[n].queue) :
         line[n].queue[i].type = "bye" => line[n].queue[i].reason \in Partings
@@ -167,9 +172,13 @@ Settled ==
     \/ \A n \in Node : link[n].state = "idle" /\ Agrees(n, chain[Peer(n)].head)
 
 HasFinal(n) == LET b == chain[Peer(n)].final IN b \in chain[n].held \/ IsAncestor(b, chain[n].base)
-FinalAdvances == AtRest /\ link[1] # Closed => \A n \in Node : HasFinal(n)
-NoContradiction ==
-    AtRest /\ link[1] # Closed => LET a == chain[1].final b == chain[2].final IN IsAncestor(a, b) \/ IsAncestor(b, a)
+FinalAdvances == AtRest /\ link[1] # Closed /\ ~Contradict => \A n \in Node : HasFinal(n)
+(* What nobody can know is left out: the higher one has dropped all at the *)
+(* height of the lower one's final point, and its own final block is not   *)
+(* the last that it gave the lower one.                                    *)
+CannotKnow(low, high) ==
+    Height[chain[low].final] < Height[chain[high].base] /\ chain[high].final # link[low].received
+NoContradiction == AtRest /\ link[1] # Closed /\ Contradict => CannotKnow(1, 2) \/ CannotKnow(2, 1)
 SettledAtRest == AtRest => Settled
 
 Settles == <>[](AtRest /\ Settled)

@@ -42,6 +42,7 @@ FoundNotHeld         == /\ Gets("found", Greeting, "FoundNotHeld")
 FoundFoundAndLacking == /\ Gets("found", Open, "FoundFoundAndLacking")
 FoundTakeFound       == /\ Gets("found", Open, "FoundTakeFound")
 
+BlocksRefusedIsFinal  == /\ Gets("block", Open, "BlocksRefusedIsFinal")
 BlocksOutOfStep       == /\ Gets("block", Open, "BlocksOutOfStep")
 BlocksTakenAndLacking == /\ Gets("block", Open, "BlocksTakenAndLacking")
 BlocksTakeBlocks      == /\ Gets("block", Open, "BlocksTakeBlocks")
@@ -59,8 +60,9 @@ MovedRebase               == /\ Learns({"make", "ban", "unban"}, InStep, "MovedR
 FinalisedTheirFinalContradicts == /\ Learns({"finalise"}, Open, "FinalisedTheirFinalContradicts")
 FinalisedTellFinal             == /\ Learns({"finalise"}, Open, "FinalisedTellFinal")
 
-FinalClaimContradicts == /\ Gets("final", Open, "FinalClaimContradicts")
-FinalLearnFinal       == /\ Gets("final", Open, "FinalLearnFinal")
+FinalClaimContradicts  == /\ Gets("final", Open, "FinalClaimContradicts")
+FinalClaimNamesRefused == /\ Gets("final", Open, "FinalClaimNamesRefused")
+FinalLearnFinal        == /\ Gets("final", Open, "FinalLearnFinal")
 
 TurnCanStepBack == /\ Writes({"init"}, "TurnCanStepBack")
 TurnIgnore      == /\ Writes({"init"}, "TurnIgnore")
@@ -81,10 +83,11 @@ NextByRow ==
     \/ HelloWorse \/ HelloCanNarrow \/ HelloRemember \/ HelloBetterAndCanNarrow \/ HelloBetter \/ HelloAsked
     \/ HelloSearch \/ HelloHasAll \/ HelloLearnHas
     \/ FoundNotHeld \/ FoundFoundAndLacking \/ FoundTakeFound
-    \/ BlocksOutOfStep \/ BlocksTakenAndLacking \/ BlocksTakeBlocks
+    \/ BlocksRefusedIsFinal \/ BlocksOutOfStep \/ BlocksTakenAndLacking \/ BlocksTakeBlocks
     \/ MovedNothingShared \/ MovedHeadLearntAndLacking \/ MovedHeadLearnt \/ MovedExtends \/ MovedWorseThanHeard
     \/ MovedHelloAgain \/ MovedPrunedPastPeer \/ MovedLacksHead \/ MovedRebase
-    \/ FinalisedTheirFinalContradicts \/ FinalisedTellFinal \/ FinalClaimContradicts \/ FinalLearnFinal
+    \/ FinalisedTheirFinalContradicts \/ FinalisedTellFinal \/ FinalClaimContradicts
+    \/ FinalClaimNamesRefused \/ FinalLearnFinal
     \/ TurnCanStepBack \/ TurnIgnore \/ TurnRestFits \/ TurnStream \/ RoomGain
     \/ ByeTakeLeave \/ LeaveLeave \/ LostLose
     \/ NoRow

@@ -243,16 +243,33 @@ class Between:
         return head.id in chain and (banned or chain.head.rank >= head.rank)
 
     def final_advances(self, a: Node, b: Node) -> bool:
-        """Linked and at rest, each has the other's final block, or has dropped it because it lies below its base."""
-        return not self.linked(a, b) or (self._has_final(a, b) and self._has_final(b, a))
+        """Linked and at rest, each has the other's final block, or has dropped it because it lies below its base. (If
+        the two contradict, there is nothing to advance to: that is for ``no_contradiction``.)"""
+        if not self.linked(a, b) or self._contradict(a, b):
+            return True
+        return self._has_final(a, b) and self._has_final(b, a)
 
     def _has_final(self, node: Node, other: Node) -> bool:
         final = other.chain.final
         return final.id in node.chain or self.tree.descends(node.chain.base.id, final.id)
 
     def no_contradiction(self, a: Node, b: Node) -> bool:
-        """Linked and at rest, the final points of two peers do not contradict each other: else they have parted."""
-        return not self.linked(a, b) or not self.tree.contradict(a.chain.final.id, b.chain.final.id)
+        """Linked and at rest, the final points of two peers do not contradict each other: else they have parted. What
+        nobody can know is left out: the higher one has dropped all at the height of the lower one's final point, and
+        its own final block is not the last that it gave the lower one."""
+        if not self.linked(a, b) or not self._contradict(a, b):
+            return True
+        low, high, peer = (a, b, self.b) if a.chain.final.height <= b.chain.final.height else (b, a, self.a)
+        dropped = low.chain.final.height < high.chain.base.height
+        return dropped and links(low)[peer].received != high.chain.final
+
+    def parts_rightly(self, moment: Moment, b: Node) -> bool:
+        """If a leaves b because their final points contradict, they do."""
+        left = [output.reason for output in moment.outputs if isinstance(output, Disconnect) and output.peer == self.b]
+        return Parting.CONTRADICTION not in left or self._contradict(moment.after, b)
+
+    def _contradict(self, a: Node, b: Node) -> bool:
+        return self.tree.contradict(a.chain.final.id, b.chain.final.id)
 
 
 @attrs.frozen

@@ -75,6 +75,26 @@ def contradiction(strategy: Strategy) -> World:
     )  # fmt: skip
 
 
+def refused(strategy: Strategy) -> World:
+    moves = [*finalises("A", a1), *makes("B", b2, b3), *finalises("B", b2, b3)]
+    sentence = "Peers with contradicting final points part once, saying why."
+    setting = Setting(strategy=strategy, retention=0, overtaking=True, partings=(CONTRADICTION, PRUNED, OUT_OF_STEP))
+    return setting.two(
+        "refused", [g, a1], [g, b1], moves,
+        extra=[SometimesStep("PartsContradicting", sentence, A_B, Parts(CONTRADICTION))],
+        doc="Two sources of truth that contradict each other, and B drops what would show it; A refuses what B calls "
+        "final.",
+    )  # fmt: skip
+
+
+def recant(strategy: Strategy) -> World:
+    moves = [*makes("A", a1), *finalises("A", a1), *makes("B", b2, a2, b3)]
+    return Setting(strategy=strategy, overtaking=True, partings=(OUT_OF_STEP,)).two(
+        "recant", [g, b1], [g], moves,
+        doc="A gives B a block, and then overrules it; B goes on where it was, turns to the final branch, and back.",
+    )  # fmt: skip
+
+
 def prune(strategy: Strategy) -> World:
     moves = [*finalises("B", a1, a2, a3), *makes("B", a4), *makes("A", a2), *finalises("A", a1)]
     sentence = "A peer whose head is below what we still hold is told so at once."
