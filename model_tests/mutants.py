@@ -35,6 +35,7 @@ from syncfsm_spec.notes.worlds import talk
 from syncfsm_spec.peer.worlds import by_itself as lone_peer
 from syncfsm_spec.peer.worlds import clock
 from syncfsm_spec.settings import LOCATOR, STREAMING
+from syncfsm_spec.sync.flood import flood
 from syncfsm_spec.sync.leader import by_itself as lone_leader
 from syncfsm_spec.sync.promises import NO_ECHO
 from syncfsm_spec.sync.worlds import (
@@ -276,6 +277,12 @@ def follow_anew(leader: Leader, look: Look, view: View) -> tuple[Leader, tuple[A
     return LEADER.actions["follow"](replace(leader, patience=None), look, view)
 
 
+def narrow_for_nothing(link: Link, heard: Heard, view: View) -> Result:
+    """A hello that is answered is not counted."""
+    after, outputs = ACTIONS["narrow"](link, heard, view)
+    return replace(after, may_hear=link.may_hear), outputs
+
+
 def deaf_to_found(rule: Rule) -> Rule:
     """Rows by which a ``Found`` ends the search do nothing."""
     return attrs.evolve(rule, target=STAY, action=IGNORE) if rule.event == (Event.FOUND,) and rule.target else rule
@@ -325,6 +332,7 @@ MUTANTS: Final = (
     mutant("rough", "AncestorExact", forks(LOCATOR), guards={"common": rough, "common_and_lacking": rough_and_lacking}),
     mutant("both-search", "CompoundStates", forks(STREAMING), rules=row(*SEARCH, ALWAYS, target=State.INIT)),
     mutant("found-for-found", "Settles", forks(LOCATOR), actions={"take_found": echo_found}),
+    mutant("narrow-for-nothing", "Settles", flood(), actions={"narrow": narrow_for_nothing}),
     mutant("deaf-to-found", "Settles", finals(LOCATOR), rules=deaf_to_found),
     mutant("never-moves", "FinalAdvances", finals(LOCATOR), guards={"lacks_head": never}),
     mutant("agree-to-differ", "NeverBelowFinal", contradiction(LOCATOR), guards=dict.fromkeys(CONTRADICT, never)),

@@ -9,6 +9,7 @@ from syncfsm_spec.peer import worlds as peer
 from syncfsm_spec.settings import LOCATOR, STREAMING
 from syncfsm_spec.sync import leader
 from syncfsm_spec.sync import worlds as sync
+from syncfsm_spec.sync.flood import flood
 from syncfsm_spec.sync.promises import NO_ECHO
 from syncfsm_spec.sync.worlds import (
     ahead,
@@ -49,6 +50,7 @@ STANDARD: Final = (
     *(kind(strategy) for kind in (*KINDS_OF_TWO, *KINDS_OF_THREE, *KINDS_OF_THEIR_OWN) for strategy in BOTH),
     triangle(LOCATOR),
     *ALONE,
+    flood(),
     *(with_ledgers(kind(strategy), TREE, NO_ECHO) for kind in KINDS_WITH_LEDGERS for strategy in BOTH),
 )
 """What ``syncfsm check`` explores when no world is named."""

@@ -26,7 +26,7 @@ def flooding(link: Link, heard: Heard, view: View) -> bool:
 
 
 def orderly(link: Link, hello: Hello) -> bool:
-    """Is this a step of a search under way: the same head, and strictly further down or strictly narrower?
+    """Is this a step of a search under way: an answer, from the same head, and with less left to search?
 
     A correct peer sends as many of these as its search needs, none above the highest head that we said, even if ours is
     lower now; so that height bounds them, and none is counted.
@@ -34,15 +34,17 @@ def orderly(link: Link, hello: Hello) -> bool:
     last = link.heard
     return (
         last is not None
-        and hello.points[0].height <= link.top
         and hello.about is not None
         and hello.head == last.head
-        and (hello.points[0].height < last.points[0].height or _width(hello) < _width(last))
+        and hello.ceiling <= link.top + 1
+        and _left(hello) < _left(last)
     )
 
 
-def _width(hello: Hello) -> int:
-    return hello.ceiling - hello.points[-1].height
+def _left(hello: Hello) -> int:
+    """How much there is left to search: where the common ancestor may be, and how far down it is offered. A locator
+    raises its lowest point or lowers its ceiling with each step, a streaming search lowers both."""
+    return 2 * hello.ceiling - hello.points[-1].height
 
 
 def hello_credit(credit: float, link: Link, view: View, share: int) -> float:

@@ -67,6 +67,23 @@ def test_a_search_at_heights_that_we_never_had_is_a_flood() -> None:
     pytest.fail("2000 hellos were accepted in one instant")
 
 
+@pytest.mark.parametrize("flood", ["a ceiling that counts down", "lower and narrower by turns"])
+def test_hellos_that_lead_nowhere_are_a_flood(flood: str) -> None:
+    made, _ = hear(greeted(node(TRUNK)), "p", hello_of(TRUNK[0], child(GENESIS, "other")))
+    head, low, high = (Point(height, b"made up") for height in (2**40, 1, 3))
+    for step in range(2000):
+        if flood == "lower and narrower by turns":
+            points, ceiling = ((low,) if step % 2 else (high,)), 4
+        else:
+            points, ceiling = (low,), 2**48 - 1 - step
+        hello = Hello(head, b"", GENESIS.point, GENESIS.point, points, ceiling, TRUNK[-1].point)
+        made, outputs = hear(made, "p", hello)
+        if partings(outputs):
+            assert rule_of(outputs) == "hello-flood"
+            return
+    pytest.fail("2000 hellos were accepted in one instant")
+
+
 def test_hellos_to_a_node_that_has_not_greeted_us_are_counted() -> None:
     made, _ = connected(node(TRUNK), "leader", "p")
     assert waiting(made) == ("p",)
