@@ -35,7 +35,8 @@ from syncfsm.wire.handshake import (
 from syncfsm.wire.inbox import Inbox
 from syncfsm.wire.outbox import Outbox
 from syncfsm_adapters.command.producer import Producer
-from syncfsm_adapters.store.base import BlockStore, MemoryStore
+from syncfsm_adapters.store.base import BlockStore
+from syncfsm_adapters.store.memory import MemoryStore
 from syncfsm_adapters.tcp.node import TcpNode
 
 CHAIN_ID = b"test"

@@ -15,7 +15,7 @@ from syncfsm.peer.protocol import PEER
 from syncfsm.wire.frames import FrameKind, frame_word
 from syncfsm.wire.handshake import VERSION, Greeting, RefusalReason, first_frame
 from syncfsm_adapters.command.producer import Producer
-from syncfsm_adapters.store.base import MemoryStore
+from syncfsm_adapters.store.memory import MemoryStore
 from syncfsm_adapters.tcp import node as node_of
 from tests.adapters.tcp_nodes import (
     CHAIN_ID,
