@@ -59,7 +59,7 @@ class CheckedStore(BlockStore):
         """Carry out a checked change, of whose ``dropped`` these are ``removed`` now, whole or not at all."""
 
     @abstractmethod
-    def _holds(self, point: Point) -> bool:
+    def _holds(self, height: int, id: bytes) -> bool:
         """Whether the block is held."""
 
     @abstractmethod
@@ -77,9 +77,9 @@ class CheckedStore(BlockStore):
         if change.dropped or (change.base is not None and change.base != goal):
             prunings += (self._pruning(change, change.base or goal),)
         removed, rest, base = _advance(prunings, PORTION)
-        held = [header for header in removed if self._holds(header.point)]
+        held = [header for header in removed if self._holds(header.height, header.id)]
         if len(held) < len(removed) and not self._prunings:
-            lost = next(header.point for header in removed if not self._holds(header.point))
+            lost = next(header.point for header in removed if not self._holds(header.height, header.id))
             raise LocalError(f"can not drop block {lost}: it is not held; drop what the chain has dropped, once")
         standing = self._check_points(change, added, held, goal, base or self._standing.base)
         self._write(change, held, standing)
@@ -132,13 +132,13 @@ class CheckedStore(BlockStore):
                 raise LocalError(f"can not store block {header.point}: {detail}; give each header its own body")
             if added.get(header.parent) != header.height - 1 and not self._may_follow(header):
                 raise LocalError(f"can not store block {header.point}: its parent is not held; store that first")
-            if header.id in added or self._holds(header.point):
+            if header.id in added or self._holds(header.height, header.id):
                 raise LocalError(f"can not store block {header.point}: it is held already; store each block once")
             added[header.id] = header.height
         return added
 
     def _may_follow(self, header: Header) -> bool:
-        return header.height > 0 and self._holds(Point(header.height - 1, header.parent))
+        return header.height > 0 and self._holds(header.height - 1, header.parent)
 
     def _pruning(self, change: Change, base: Point) -> Pruning:
         """What this change drops, with a base that ``_check_points`` has not looked at yet."""
@@ -159,7 +159,7 @@ class CheckedStore(BlockStore):
             ("final block", final, old.final),
             ("base", next_base, goal),
         ):
-            held = point == before or added.get(point.id) == point.height or self._holds(point)
+            held = point == before or added.get(point.id) == point.height or self._holds(point.height, point.id)
             if point.id in gone or not held:
                 raise LocalError(f"{point} can not be the {name}: that block is not held then; store it, or keep it")
         if not (goal.height <= next_base.height <= final.height <= head.height and old.final.height <= final.height):

@@ -23,7 +23,7 @@ from syncfsm.errors import LocalError
 from syncfsm_adapters.store import index, marks
 from syncfsm_adapters.store.base import Change, Standing, Tell, silent
 from syncfsm_adapters.store.checked import CheckedStore
-from syncfsm_adapters.store.files import Disk, Files
+from syncfsm_adapters.store.files import Disk, Files, put
 from syncfsm_adapters.store.folder import check_kind, create, translated
 from syncfsm_adapters.store.index import Place
 from syncfsm_adapters.store.marks import Mark
@@ -56,8 +56,8 @@ class FileStore(CheckedStore):
 
     segment_bytes: ClassVar = 64 * 1024 * 1024
     """A segment is full when it has so many bytes: what may have to be read in full when a store is opened."""
-    segment_blocks: ClassVar = 32 * 1024
-    """… or so many blocks: their headers are in memory till then."""
+    segment_blocks: ClassVar = 16 * 1024
+    """… or so many blocks: their headers are in memory till then, and its index is made at once, in some 15 ms."""
 
     def __init__(
         self,
@@ -81,6 +81,8 @@ class FileStore(CheckedStore):
         self._durable = opened.durable
         self._seed = crc32(opened.segments.secret)
         self._lost = dict.fromkeys(opened.report.lost)
+        self._top = max(opened.segments.top, opened.standing.genesis.height)
+        """No block is above this height."""
         self._jobs: list[tuple[Growing, Future[None]]] = []
         self._in_order = True
         """Have all full segments reached the disk, one after the other?"""
@@ -153,6 +155,10 @@ class FileStore(CheckedStore):
     def lost(self) -> Collection[Point]:
         return self._lost.keys()
 
+    def commit(self, change: Change) -> None:
+        with translated(self._path):
+            super().commit(change)
+
     def close(self) -> None:
         with translated(self._path):
             for _, job in self._jobs:
@@ -167,15 +173,20 @@ class FileStore(CheckedStore):
     # Reading ----------------------------------------------------------------------------------------------------
 
     def header(self, point: Point) -> Header | None:
-        if point == self._standing.genesis.point:
-            return self._standing.genesis if self._in_reach(point) else None
+        if point.height < self._oldest:
+            return None
+        if self._is_genesis(point.height, point.id):
+            return self._standing.genesis
         with translated(self._path):
-            return self._segments.header(point) if self._in_reach(point) else None
+            return self._segments.header(point)
 
     def bodies(self, points: Sequence[Point]) -> list[bytes | None]:
         with translated(self._path):
             self._collect()
-            places = [self._segments.find(point) if self._in_reach(point) else None for point in points]
+            oldest = self._oldest
+            places = [
+                self._segments.find(point.height, point.id) if point.height >= oldest else None for point in points
+            ]
             found: list[bytes | None] = []
             for start, end in _together(places):
                 found += self._read(points[start:end], places[start:end])
@@ -208,14 +219,19 @@ class FileStore(CheckedStore):
             self._lost[point] = None
             self._tell("store-damaged", height=point.height, id=point.id, reason=why, lost=len(self._lost))
 
-    def _in_reach(self, point: Point) -> bool:
-        return self._keep_history or point.height >= self._standing.base.height
+    @property
+    def _oldest(self) -> int:
+        """The height below which nothing is held."""
+        return 0 if self._keep_history else self._standing.base.height
 
-    def _holds(self, point: Point) -> bool:
-        if not self._in_reach(point):
+    def _holds(self, height: int, id: bytes) -> bool:
+        if height > self._top or height < self._oldest:
             return False
-        with translated(self._path):
-            return point == self._standing.genesis.point or self._segments.find(point) is not None
+        return self._segments.find(height, id) is not None or self._is_genesis(height, id)
+
+    def _is_genesis(self, height: int, id: bytes) -> bool:
+        genesis = self._standing.genesis
+        return height == genesis.height and id == genesis.id
 
     def _from(self, height: int) -> Iterator[Header]:
         genesis = self._standing.genesis
@@ -255,23 +271,23 @@ class FileStore(CheckedStore):
     def _append(self, record: Record, bodies: Sequence[bytes], standing: Standing) -> None:
         """One record more, after which the store stands there."""
         self._check_usable()
+        self._collect()
         segment = self._segments.active
         file = name(segment.number)
-        with translated(self._path):
-            self._collect()
-            if not self._files.intact(file, segment.size):
-                self._unusable = f"{file} was removed, replaced or changed by somebody else while it was open"
-                self._check_usable()
-            prefix, link = encode(record, bodies, segment.end, self._durable, self._seed)
-            try:
-                self._files.write(file, segment.size, [prefix, *bodies])
-                if self._power:
-                    self._files.sync(file)
-            except BaseException as error:
-                self._undo(segment, error)
-                raise
+        if not self._files.intact(file, segment.size):
+            self._unusable = f"{file} was removed, replaced or changed by somebody else while it was open"
+            self._check_usable()
+        prefix, link = encode(record, bodies, segment.end, self._durable, self._seed)
+        try:
+            self._files.write(file, segment.size, [prefix, *bodies])
+            if self._power:
+                self._files.sync(file)
+        except BaseException as error:
+            self._undo(segment, error)
+            raise
         end = segment.size + len(prefix) + sum(map(len, bodies))
         self._segments.take(segment, record, segment.size + len(prefix), end, link)
+        self._top = max(self._top, segment.high)
         if self._power:
             self._durable = link.number
         if self.owed is not None and standing.head.height >= self.owed:
@@ -354,14 +370,13 @@ class FileStore(CheckedStore):
 
     def _fill(self, segment: Growing, standing: Standing) -> None:
         """Have a full segment reach the disk, and its index made."""
-        secret = self._segments.secret
         live = tuple(number for number in self._segments.live if number <= segment.number)
-        summary = segment.summary(standing, live)
+        content = segment.index(standing, live, self._segments.secret)
 
-        def job(files: Files) -> None:
+        def job(files: Files) -> None:  # it only waits for the disk, as Python runs one thread at a time
             files.sync(name(segment.number))
             files.sync_names()
-            index.write(files, summary, segment.rows(), secret)
+            put(files, index.name(segment.number), content)
 
         self._jobs.append((segment, self._files.later(job)))
         if len(self._jobs) > WAITING:

@@ -33,8 +33,8 @@ class MemoryStore(CheckedStore):
     def close(self) -> None:
         pass
 
-    def _holds(self, point: Point) -> bool:
-        return point in self._blocks
+    def _holds(self, height: int, id: bytes) -> bool:
+        return Point(height, id) in self._blocks
 
     def _write(self, change: Change, removed: Sequence[Header], standing: Standing) -> None:
         self._blocks.update((header.point, (header, body)) for header, body in change.blocks)

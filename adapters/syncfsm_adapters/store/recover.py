@@ -14,7 +14,7 @@ import msgspec
 from syncfsm.blocks import Point
 from syncfsm_adapters.store import index
 from syncfsm_adapters.store.base import Standing, damaged
-from syncfsm_adapters.store.files import DRAFT, Files
+from syncfsm_adapters.store.files import DRAFT, Files, put
 from syncfsm_adapters.store.index import Index
 from syncfsm_adapters.store.marks import Mark
 from syncfsm_adapters.store.records import TITLE_BYTES, Found, Link, Record, secret_in, strays, walk
@@ -191,8 +191,8 @@ class Recovery:
         segment = Growing(number, _before(tail.found[0]))
         for found in tail.found:
             self._take(segment, found)
-        summary = segment.summary(self._known, self._live)
-        self._segments.full[number] = index.write(self._files, summary, segment.rows(), self._segments.secret)
+        put(self._files, index.name(number), segment.index(self._known, self._live, self._segments.secret))
+        self._segments.full[number] = index.read(self._files, number, self._segments.secret)
         self._last = number
         if number not in self._rebuilt:
             self._rebuilt.append(number)
@@ -207,7 +207,9 @@ class Recovery:
         segment = Growing(number, Link(*known.before))
         for found in tail.found:
             segment.take(found.record, found.bodies, found.end, found.link)
-        return index.write(self._files, known, segment.rows(), self._segments.secret)
+        entries = list(segment.blocks.values())
+        put(self._files, index.name(number), index.build(known, entries, self._segments.secret))
+        return index.read(self._files, number, self._segments.secret)
 
     def _follow(self, number: int, before: Link) -> None:
         if self._end is not None and number == self._last + 1 and before != self._end and not self._accept:

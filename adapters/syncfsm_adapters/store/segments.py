@@ -10,11 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final, TypeVar
 
-import msgspec
-
 from syncfsm.blocks import Header, Point
 from syncfsm_adapters.store.base import Standing
-from syncfsm_adapters.store.index import CHUNK, Columns, DamagedError, Index, Place, Row, Summary, digest
+from syncfsm_adapters.store.index import CHUNK, Columns, DamagedError, Entry, Index, Place, Summary, build, digest
 from syncfsm_adapters.store.records import Found, Link, Record
 
 LOADED: Final = 16
@@ -28,14 +26,6 @@ Part = TypeVar("Part")
 def name(number: int) -> str:
     """The name of a segment's file."""
     return f"{number:08d}.blocks"
-
-
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A block of a segment that has no index yet."""
-
-    header: Header
-    offset: int
-    sum: int
 
 
 class Growing:
@@ -63,9 +53,9 @@ class Growing:
     def place(self, entry: Entry) -> Place:
         return Place(self.number, entry.offset, entry.header.size, entry.sum)
 
-    def find(self, point: Point) -> Entry | None:
-        entry = self.blocks.get(point.id)
-        return entry if entry is not None and entry.header.height == point.height else None
+    def find(self, height: int, id: bytes) -> Entry | None:
+        entry = self.blocks.get(id)
+        return entry if entry is not None and entry.header.height == height else None
 
     def summary(self, standing: Standing, live: tuple[int, ...]) -> Summary:
         """What its index is to begin with."""
@@ -73,9 +63,9 @@ class Growing:
         dropped, revived = list(self.dropped), self.revived
         return Summary(self.number, self.size, before, after, 0, 0, -1, dropped, revived, standing, live, 0, [])
 
-    def rows(self) -> list[Row]:
-        """What its index is made of."""
-        return [Row(e.header, e.offset, e.header.size, e.sum) for e in list(self.blocks.values())]
+    def index(self, standing: Standing, live: tuple[int, ...], secret: bytes) -> list[bytes]:
+        """The content of its index."""
+        return build(self.summary(standing, live), list(self.blocks.values()), secret)
 
 
 class Segments:
@@ -95,12 +85,19 @@ class Segments:
         self._lows: list[int] = []
         """The smallest height in a full segment or after it."""
         self._columns: OrderedDict[int, Columns] = OrderedDict()
+        self._guess = 0
+        """The row after the one that was found last: the next block often is there."""
         self._chunks: OrderedDict[tuple[int, int], list[Header]] = OrderedDict()
 
     @property
     def active(self) -> Growing:
         """The one that is written to."""
         return self.growing[-1]
+
+    @property
+    def top(self) -> int:
+        """The height of the highest block."""
+        return max((*self._highs[-1:], *(segment.high for segment in self.growing)), default=-1)
 
     @property
     def live(self) -> tuple[int, ...]:
@@ -145,14 +142,14 @@ class Segments:
 
     # Looking up -------------------------------------------------------------------------------------------------
 
-    def find(self, point: Point) -> Place | None:
+    def find(self, height: int, id: bytes) -> Place | None:
         """Where a block is; ``None`` if it is not held."""
-        if point.id in self.dead:
+        if id in self.dead:
             return None
         for segment in reversed(self.growing):
-            if (entry := segment.find(point)) is not None:
+            if (entry := segment.find(height, id)) is not None:
                 return segment.place(entry)
-        found = self._row(point)
+        found = self._row(height, id)
         return found[1].place(found[2]) if found is not None else None
 
     def header(self, point: Point) -> Header | None:
@@ -160,9 +157,9 @@ class Segments:
         if point.id in self.dead:
             return None
         for segment in reversed(self.growing):
-            if (entry := segment.find(point)) is not None:
+            if (entry := segment.find(point.height, point.id)) is not None:
                 return entry.header
-        found = self._row(point)
+        found = self._row(point.height, point.id)
         if found is None:
             return None
         header = self._chunk(found[0], found[2] // CHUNK)[found[2] % CHUNK]
@@ -194,18 +191,18 @@ class Segments:
     def _read_chunk(self, number: int, chunk: int) -> list[Header]:
         return self._or_mended(number, lambda index: index.chunk(chunk))
 
-    def _row(self, point: Point) -> tuple[Index, Columns, int] | None:
+    def _row(self, height: int, id: bytes) -> tuple[Index, Columns, int] | None:
         """The newest full segment that has it, and which row it is there."""
-        numbers = self._between(point.height, point.height)
-        if not numbers:
+        if not self._highs or height > self._highs[-1]:
             return None
-        key = digest(point.id, self.secret)
-        for number in reversed(numbers):
+        key = digest(id, self.secret)
+        for number in reversed(self._between(height, height)):
             index = self.full[number]
-            if index.summary.low <= point.height <= index.summary.high:
+            if index.summary.low <= height <= index.summary.high:
                 columns = self._loaded(number)
-                row = columns.find(point.height, key)
+                row = columns.find(height, key, self._guess)
                 if row is not None:
+                    self._guess = row + 1
                     return index, columns, row
         return None
 
