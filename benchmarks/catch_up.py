@@ -5,6 +5,7 @@ hashes them. The two take turns, and the medians are compared.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from benchmarks.measure import Figures, rounded
 from benchmarks.peers import CHAIN
 from syncfsm import signed
 from syncfsm_adapters.command.producer import Producer
-from syncfsm_adapters.store.sqlite import SqliteStore
+from syncfsm_adapters.store.file import FileStore
 
 KEY: Final = SigningKey(bytes(32))
 PUBLIC: Final = bytes(KEY.verify_key).hex()
@@ -37,7 +38,7 @@ def run(quick: bool) -> Figures:
     """The figures of ``catch_up``, by size of the block."""
     with tempfile.TemporaryDirectory(prefix="syncfsm-bench-") as folder:
         return {
-            name: _race(Path(folder) / f"{name}.sqlite", size, count // 20 if quick else count, 1 if quick else 3)
+            name: _race(Path(folder) / f"{name}.store", size, count // 20 if quick else count, 1 if quick else 3)
             for name, (size, count) in SIZES.items()
         }
 
@@ -49,9 +50,9 @@ def _race(path: Path, size: int, count: int, rounds: int) -> Figures:
     # In this order: the bare sender has closed the file when it listens, and the node can open it.
     with _sender("send", path) as bare_port, _sender("serve", path, PUBLIC) as port:
         for number in range(rounds):
-            client = path.with_name(f"{path.stem}-{number}.sqlite")
+            client = path.with_name(f"{path.stem}-{number}.store")
             nodes.append(_measured("fetch", client, PUBLIC, port, count))
-            client.unlink()
+            shutil.rmtree(client)
             bare.append(_measured("read", bare_port))
     assert all(found["blocks"] == count for found in bare)
     return _figures(size, count, nodes, bare)
@@ -78,7 +79,7 @@ def _make(path: Path, size: int, count: int) -> None:
     """A file of ``count`` signed blocks, each with a body of its own."""
     producer, chance = Producer(KEY, CHAIN), Random(1)
     head = signed.genesis(CHAIN)
-    store = SqliteStore.open(path, head, CHAIN)
+    store = FileStore.open(path, head, CHAIN)
     for start in range(0, count, BATCH):
         blocks = []
         for _ in range(min(BATCH, count - start)):

@@ -29,7 +29,7 @@ from syncfsm.wire.frames import HEADER_BYTES, FrameKind
 from syncfsm.wire.inbox import LANE_BYTES
 from syncfsm.wire.outbox import Outbox
 from syncfsm_adapters.store.base import load_chain
-from syncfsm_adapters.store.sqlite import SqliteStore
+from syncfsm_adapters.store.file import FileStore
 from syncfsm_adapters.tcp.node import TcpNode
 
 CHAIN: Final = b"benchmark"
@@ -47,7 +47,7 @@ def say(**words: object) -> None:
 
 def _tcp_node(path: str, public: str, name: bytes, journal: Callable[..., None]) -> TcpNode:
     """A node as ``syncfsm node`` makes one."""
-    store = SqliteStore.open(Path(path), signed.genesis(CHAIN), CHAIN)
+    store = FileStore.open(Path(path), signed.genesis(CHAIN), CHAIN)
     config = Config(signed.SignedChain(CHAIN, bytes.fromhex(public)), limits=LIMITS)
     node = Node.start(config, load_chain(store, LIMITS))
     return TcpNode(node, store, name.ljust(32, b"-"), chance=Random(), journal=journal)
@@ -103,7 +103,7 @@ def _send_to_all(chunks: list[bytes]) -> None:
 
 
 def _frames(path: str) -> list[bytes]:
-    store = SqliteStore.open(Path(path), signed.genesis(CHAIN), CHAIN)
+    store = FileStore.open(Path(path), signed.genesis(CHAIN), CHAIN)
     outbox = Outbox(LIMITS, STANDARD)
     for header in store.headers_from_base():
         body = store.body(header.point)

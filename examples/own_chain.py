@@ -16,7 +16,7 @@ from syncfsm.errors import Fault
 from syncfsm.events import Produced
 from syncfsm.node.node import Config, Node
 from syncfsm_adapters.asyncio import TcpNode
-from syncfsm_adapters.store import SqliteStore, load_chain
+from syncfsm_adapters.store import FileStore, load_chain
 
 GENESIS = Header(0, sha256(b"my chain").digest(), b"", bytes(8), 0, b"")
 
@@ -44,7 +44,7 @@ class HashChain:
 
 def open_node(folder: Path, name: str) -> TcpNode:
     """The node of this name, with the blocks that it had when it was last open."""
-    store, config = SqliteStore.open(folder / name, GENESIS, b"my chain"), Config(HashChain())
+    store, config = FileStore.open(folder / name, GENESIS, b"my chain"), Config(HashChain())
     node = Node.start(config, load_chain(store, config.limits))
     return TcpNode(node, store, sha256(name.encode()).digest(), chance=SystemRandom())
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Chain
 from syncfsm.limits import Limits
-from syncfsm_adapters.store import sqlite
 from syncfsm_adapters.store.base import Change, load_chain
+from syncfsm_adapters.store.file import FileStore
 
 GENESIS = Header(0, b"genesis", b"", b"", 0, b"")
 CHAIN_ID = b"kill-test"
@@ -43,10 +43,10 @@ def say(word: str, head: Point, blocks: Iterable[Header] = (), dropped: Iterable
 
 
 def main(path: str, seed: str) -> None:
-    sqlite.LOG_BYTES = 512 * 1024  # so that kills hit the copying of the log too
+    FileStore.segment_bytes = 512 * 1024  # so that kills hit full segments and their indexes too
     chance = random.Random(seed)
     print("opening", flush=True)
-    store = sqlite.SqliteStore.open(path, GENESIS, CHAIN_ID)
+    store = FileStore.open(path, GENESIS, CHAIN_ID)
     chain = load_chain(store, Limits(retention=50))
     while True:
         chain, change = grow(chain, chance)

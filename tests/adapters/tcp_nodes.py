@@ -44,7 +44,7 @@ from syncfsm_adapters import asyncio as on_asyncio
 from syncfsm_adapters import tcp as on_trio
 from syncfsm_adapters.command.producer import Producer
 from syncfsm_adapters.connect import Shell
-from syncfsm_adapters.store.base import BlockStore, MemoryStore, load_chain
+from syncfsm_adapters.store import BlockStore, MemoryStore, load_chain
 
 CHAIN_ID = b"test"
 KEY = SigningKey(b"sequencer".ljust(32))

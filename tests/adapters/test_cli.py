@@ -12,7 +12,7 @@ import pytest
 from syncfsm import signed
 from syncfsm.node.registry import STANDARD
 from syncfsm_adapters.command.cli import PIPE_CLOSED
-from syncfsm_adapters.store.sqlite import SqliteStore
+from syncfsm_adapters.store.file import FileStore
 
 KEY = "0b" * 32
 
@@ -25,7 +25,7 @@ def run(*arguments: str, given: bytes = b"", seconds: float = 60) -> subprocess.
 def sequencer(folder: Path, *flags: str) -> tuple[str, ...]:
     key = folder / "key"
     key.write_text(KEY)
-    return ("node", "--name", "s", "--key", str(key), "--store", str(folder / "s.sqlite"), "--log", "json", *flags)
+    return ("node", "--name", "s", "--key", str(key), "--store", str(folder / "s.store"), "--log", "json", *flags)
 
 
 def made_of(folder: Path, payloads: str, blocks: int, given: bytes = b"") -> list[bytes]:
@@ -44,7 +44,7 @@ def made_of(folder: Path, payloads: str, blocks: int, given: bytes = b"") -> lis
         process.terminate()
         process.communicate()
         assert process.returncode == 0
-    store = SqliteStore.open(folder / "s.sqlite", signed.genesis(b"demo"), b"demo")
+    store = FileStore.open(folder / "s.store", signed.genesis(b"demo"), b"demo")
     bodies = [store.body(point) or b"" for point in store.best_chain()]
     store.close()
     return bodies[1:]
@@ -94,12 +94,12 @@ def test_payloads_from_a_file_a_directory_and_standard_input(tmp_path: Path) -> 
 def test_settings_come_from_a_file_and_flags_win(tmp_path: Path) -> None:
     config = tmp_path / "node.toml"
     config.write_text(
-        f'name = "toml"\nstore = "{tmp_path / "n.sqlite"}"\nkey = "{tmp_path / "new.key"}"\ninterval = -1\n'
+        f'name = "toml"\nstore = "{tmp_path / "n.store"}"\nkey = "{tmp_path / "new.key"}"\ninterval = -1\n'
     )
     refused = run("node", "--config", str(config))
     assert refused.returncode == 2
     assert "interval is a number of seconds above 0" in refused.stderr.decode()
-    assert not (tmp_path / "n.sqlite").exists()
+    assert not (tmp_path / "n.store").exists()
 
 
 def mistakes(folder: Path) -> dict[str, tuple[tuple[str, ...], str]]:
@@ -107,8 +107,8 @@ def mistakes(folder: Path) -> dict[str, tuple[tuple[str, ...], str]]:
     (folder / "no.key").write_text("not a key")
     (folder / "broken.toml").write_text("name = ")
     (folder / "odd.toml").write_text('nmae = "x"')
-    (folder / "no.sqlite").write_bytes(b"this is no database, but somebody's only copy of something" * 100)
-    follower = ("node", "--name", "f", "--store", str(folder / "f.sqlite"), "--public-key", "ab" * 32)
+    (folder / "no.store").write_bytes(b"this is no database, but somebody's only copy of something" * 100)
+    follower = ("node", "--name", "f", "--store", str(folder / "f.store"), "--public-key", "ab" * 32)
     return {
         "no role": (("node", "--name", "f", "--store", "x"), "--key FILE to be the sequencer, or --public-key"),
         "no name": (("node", "--store", "x"), "missing: name"),
@@ -120,7 +120,7 @@ def mistakes(folder: Path) -> dict[str, tuple[tuple[str, ...], str]]:
         "payloads of a follower": ((*follower, "--blocks", "3"), "only a sequencer makes blocks"),
         "bad address": ((*follower, "--peer", "nowhere"), "nowhere"),
         "silence": ((*follower, "--silence", "0.5"), "must be longer than keepalive"),
-        "not a database": ((*follower[:4], str(folder / "no.sqlite"), *follower[5:]), "no.sqlite"),
+        "not a database": ((*follower[:4], str(folder / "no.store"), *follower[5:]), "no.store"),
         "no followers": (("outage", "--followers", "0"), "followers"),
         "a kept folder": (("outage", "--keep", str(folder)), "is not empty"),
     }
@@ -129,14 +129,14 @@ def mistakes(folder: Path) -> dict[str, tuple[tuple[str, ...], str]]:
 def test_mistakes_get_one_line_that_says_what_to_do_and_lose_nothing(tmp_path: Path) -> None:
     before = {}
     for name, (arguments, words) in mistakes(tmp_path).items():
-        before[name] = (tmp_path / "no.sqlite").read_bytes()
+        before[name] = (tmp_path / "no.store").read_bytes()
         result = run(*arguments)
         said = result.stderr.decode()
         assert result.returncode == 2, (name, said)
         assert words in said, (name, said)
         assert said.startswith("syncfsm: "), (name, said)
         assert said.count("\n") == 1, (name, said)
-    assert set(before.values()) == {(tmp_path / "no.sqlite").read_bytes()}
+    assert set(before.values()) == {(tmp_path / "no.store").read_bytes()}
 
 
 def test_unknown_flags_are_refused_with_the_usage() -> None:
@@ -154,11 +154,11 @@ def test_a_port_in_use_is_a_mistake_that_says_so(tmp_path: Path) -> None:
 
 
 def test_two_nodes_cannot_share_a_file(tmp_path: Path) -> None:
-    SqliteStore.open(tmp_path / "s.sqlite", signed.genesis(b"demo"), b"demo").close()
-    store = SqliteStore.open(tmp_path / "s.sqlite", signed.genesis(b"demo"), b"demo")
+    FileStore.open(tmp_path / "s.store", signed.genesis(b"demo"), b"demo").close()
+    store = FileStore.open(tmp_path / "s.store", signed.genesis(b"demo"), b"demo")
     try:
         result = run(*sequencer(tmp_path))
     finally:
         store.close()
     assert result.returncode == 2
-    assert "s.sqlite" in result.stderr.decode()
+    assert "s.store" in result.stderr.decode()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from syncfsm import signed
 from syncfsm_adapters.__main__ import INTERRUPTED
-from syncfsm_adapters.store.sqlite import SqliteStore
+from syncfsm_adapters.store.file import FileStore
 
 SECONDS = 60
 SAID = b"syncfsm: interrupted\n"
@@ -57,7 +57,7 @@ def wait_for_reader(fifo: Path, process: subprocess.Popen[bytes]) -> int:
 
 
 def test_a_node_stops_in_order_before_it_ends(tmp_path: Path) -> None:
-    store, key = tmp_path / "s.sqlite", tmp_path / "s.key"
+    store, key = tmp_path / "s.store", tmp_path / "s.key"
     flags = ("--store", str(store), "--key", str(key), "--interval", "0.01", "--log", "json")
     with running("node", "--name", "s", *flags) as process:
         while json.loads(line(process))["event"] != "head":
@@ -65,7 +65,7 @@ def test_a_node_stops_in_order_before_it_ends(tmp_path: Path) -> None:
         *_, last = interrupt(process).splitlines()
     said = json.loads(last)
     assert said["event"] == "stopped"
-    opened = SqliteStore.open(store, signed.genesis(b"demo"), b"demo")
+    opened = FileStore.open(store, signed.genesis(b"demo"), b"demo")
     assert str(list(opened.best_chain())[-1]) == said["head"]
     opened.close()
 

@@ -20,7 +20,7 @@ from syncfsm.peer.messages import Parting
 from syncfsm_adapters.memory.network import MemoryNetwork
 from syncfsm_adapters.memory.pipes import Path
 from syncfsm_adapters.memory.world import Blocks, Meter, PlainBlocks, Producer, SignedBlocks, line, mesh, regular, star
-from syncfsm_adapters.store.base import MemoryStore
+from syncfsm_adapters.store.memory import MemoryStore
 
 QUICK = Limits(keepalive=0.5, silence=2.0)
 

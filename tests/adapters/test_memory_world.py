@@ -4,7 +4,7 @@ from syncfsm.node.node import Config
 from syncfsm_adapters.memory.network import MemoryNetwork
 from syncfsm_adapters.memory.pipes import Path
 from syncfsm_adapters.memory.world import Meter, PlainBlocks, Producer, line, mesh, regular, star
-from syncfsm_adapters.store.base import MemoryStore
+from syncfsm_adapters.store.memory import MemoryStore
 
 
 def test_topologies() -> None:

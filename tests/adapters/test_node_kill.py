@@ -17,7 +17,7 @@ import pytest
 
 from syncfsm import signed
 from syncfsm.blocks import Point
-from syncfsm_adapters.store.sqlite import SqliteStore
+from syncfsm_adapters.store.file import FileStore
 
 CHAIN = "kills"
 INTERVAL = "0.02"
@@ -58,8 +58,8 @@ def first(told: Iterator[dict[str, str]], event: str) -> dict[str, str]:
     return next(line for line in told if line["event"] == event)
 
 
-def open_store(path: Path) -> SqliteStore:
-    return SqliteStore.open(path, signed.genesis(CHAIN.encode()), CHAIN.encode())
+def open_store(path: Path) -> FileStore:
+    return FileStore.open(path, signed.genesis(CHAIN.encode()), CHAIN.encode())
 
 
 def acknowledged(process: subprocess.Popen[bytes], heads: int) -> Iterator[Point]:
@@ -74,8 +74,8 @@ def acknowledged(process: subprocess.Popen[bytes], heads: int) -> Iterator[Point
 
 def run_kills(folder: Path, kills: int) -> None:
     chance = random.Random(kills)
-    key, store = str(folder / "key"), folder / "follower.sqlite"
-    sequencer_flags = ("--name", "s", "--store", str(folder / "s.sqlite"), "--listen", "127.0.0.1:0", "--key", key)
+    key, store = str(folder / "key"), folder / "follower.store"
+    sequencer_flags = ("--name", "s", "--store", str(folder / "s.store"), "--listen", "127.0.0.1:0", "--key", key)
     with node(*sequencer_flags, "--interval", INTERVAL) as sequencer:
         told = drained(sequencer)
         public = first(told, "started")["public_key"]
@@ -102,7 +102,7 @@ def run_kills(folder: Path, kills: int) -> None:
             follower.terminate()
             follower.wait()
     chains = []
-    for name in ("s.sqlite", "follower.sqlite"):
+    for name in ("s.store", "follower.store"):
         opened = open_store(folder / name)
         chains.append(list(opened.best_chain()))
         opened.close()

@@ -1,23 +1,27 @@
 """What only a store in a file can suffer: restarts, other processes, other chains, full disks, damage."""
 
-import shutil
-import sqlite3
+import resource
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
-from syncfsm_adapters.store import sqlite
-from syncfsm_adapters.store.sqlite import ORDINAL_BITS, Promise, SqliteStore
+from syncfsm.limits import Limits
+from syncfsm_adapters.store.base import Change, load_chain
+from syncfsm_adapters.store.file import FileStore, Promise
 
 CHAIN = b"test-chain"
 GENESIS = Header(0, b"genesis", b"", b"", 0, b"")
 Block = tuple[Header, bytes]
+
+
+class Small(FileStore):
+    """Its segments are soon full."""
+
+    segment_bytes = 20_000
 
 
 def branch(parent: Header, count: int, name: str = "", size: int = 20) -> list[Block]:
@@ -34,20 +38,24 @@ def points(blocks: list[Block]) -> list[Point]:
     return [header.point for header, _ in blocks]
 
 
-def reopen(path: Path) -> SqliteStore:
-    return SqliteStore.open(path, GENESIS, CHAIN)
+def reopen(path: Path) -> FileStore:
+    return FileStore.open(path, GENESIS, CHAIN)
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in path.iterdir()}
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "node.db"
+    return tmp_path / "node.store"
 
 
 @pytest.mark.parametrize("promise", Promise)
 def test_all_is_there_after_reopening(path: Path, promise: Promise) -> None:
     main, side = branch(GENESIS, 2000), branch(GENESIS, 2, "side", size=100_000)
     with_body = [*main, *side]
-    store = SqliteStore.open(path, GENESIS, CHAIN, promise=promise)
+    store = FileStore.open(path, GENESIS, CHAIN, promise=promise)
     store.append(with_body, main[-1][0].point)
     store.finalise(main[4][0].point)
     store.ban(b"bad")
@@ -65,21 +73,21 @@ def test_all_is_there_after_reopening(path: Path, promise: Promise) -> None:
 
 def test_another_chain_is_refused(path: Path) -> None:
     reopen(path).close()
-    before = path.read_bytes()
+    before = contents(path)
     with pytest.raises(LocalError, match=r"belongs to chain b'test-chain'.*b'other'.*Give the path of that chain"):
-        SqliteStore.open(path, GENESIS, b"other")
+        FileStore.open(path, GENESIS, b"other")
     with pytest.raises(LocalError, match=r"with genesis 0:67326732.* was asked for"):
-        SqliteStore.open(path, Header(0, b"g2g2", b"", b"", 0, b""), CHAIN)
-    assert path.read_bytes() == before
+        FileStore.open(path, Header(0, b"g2g2", b"", b"", 0, b""), CHAIN)
+    assert contents(path) == before
 
 
 def test_a_file_in_use_is_refused(path: Path) -> None:
     store = reopen(path)
-    with pytest.raises(LocalError, match=r"node.db is in use by another process. Stop that one"):
+    with pytest.raises(LocalError, match=r"node.store is in use by another process. Stop that one"):
         reopen(path)
     script = (
-        "import sys; from syncfsm.blocks import Header; from syncfsm_adapters.store.sqlite import SqliteStore\n"
-        "SqliteStore.open(sys.argv[1], Header(0, b'genesis', b'', b'', 0, b''), b'test-chain')"
+        "import sys; from syncfsm.blocks import Header; from syncfsm_adapters.store.file import FileStore\n"
+        "FileStore.open(sys.argv[1], Header(0, b'genesis', b'', b'', 0, b''), b'test-chain')"
     )
     other = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
     assert "LocalError" in other.stderr
@@ -99,196 +107,154 @@ def test_a_closed_store_says_so(path: Path) -> None:
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match=r"can not make the block store .*Give a path in a folder that exists"):
-        reopen(tmp_path / "nowhere" / "node.db")
+        reopen(tmp_path / "nowhere" / "node.store")
 
 
-def test_nothing_is_left_beside_the_file_but_its_index(path: Path) -> None:
+def test_nothing_is_left_beside_the_folder(path: Path) -> None:
     reopen(path).close()
-    assert {file.name for file in path.parent.iterdir()} <= {"node.db", "node.db-shm"}
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert set(contents(path)) == {"00000001.blocks", "lock", "mark"}
 
 
-def test_the_log_of_a_lost_store_is_not_mixed_into_a_new_one(path: Path) -> None:
-    log = path.with_name("node.db-wal")
-    log.write_bytes(b"blocks of a store that was here")
-    with pytest.raises(LocalError, match=r"node.db-wal is the log of a store that was there before"):
+def test_an_empty_folder_is_taken(path: Path) -> None:
+    path.mkdir()
+    reopen(path).close()
+    assert "00000001.blocks" in contents(path)
+
+
+def test_a_file_that_is_no_store_is_refused(path: Path) -> None:
+    for content in (b"", b"These are not blocks at all. " * 1000):
+        path.write_bytes(content)
+        with pytest.raises(LocalError, match=r"node.store is a file and no block store.*Give another path"):
+            reopen(path)
+        assert path.read_bytes() == content
+
+
+def test_a_folder_of_something_else_is_refused(path: Path) -> None:
+    path.mkdir()
+    (path / "letter").write_text("Dear all")
+    with pytest.raises(LocalError, match="is damaged: it has no segment"):
         reopen(path)
-    assert log.read_bytes() == b"blocks of a store that was here"
-    assert not path.exists()
+    assert (path / "letter").read_text() == "Dear all"
+
+
+def test_a_store_of_format_1_is_refused_with_the_way_out(path: Path) -> None:
+    path.write_bytes(b"SQLite format 3\0" + bytes(100))
+    with pytest.raises(LocalError, match=r"has format 1.*Run `syncfsm store migrate .*node.store`"):
+        reopen(path)
 
 
 def test_a_full_disk_loses_nothing(path: Path) -> None:
     store = reopen(path)
     blocks = branch(GENESIS, 3)
     store.append(blocks, blocks[2][0].point)
-    (used,) = store._connection.execute("PRAGMA page_count").fetchone()
-    store._connection.execute(f"PRAGMA max_page_count = {used + 4}")
     (big,) = branch(blocks[2][0], 1, size=1_000_000)
-    with pytest.raises(LocalError, match=r"can not be read or written: .*full.* Look at the free space"):
-        store.append([big], big[0].point)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(LocalError, match=r"can not be read or written: .* Look at the free space"):
+            store.append([big], big[0].point)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert store.standing.head == blocks[2][0].point
     (small,) = branch(blocks[2][0], 1, "small")
     store.append([small], small[0].point)
     store.close()
-    assert list(reopen(path).best_chain()) == [GENESIS.point, *points(blocks), small[0].point]
+    again = reopen(path)
+    assert not again.report.lines
+    assert list(again.best_chain()) == [GENESIS.point, *points(blocks), small[0].point]
+    again.close()
 
 
-# Damage ---------------------------------------------------------------------------------------------------------
-
-KEY = {height: height << ORDINAL_BITS for height in range(8)}
-
-
-def sql(statement: str, *values: object) -> Callable[[Path], None]:
-    def damage(path: Path) -> None:
-        connection = sqlite3.connect(path)
-        connection.execute(statement, values)
-        connection.commit()
-        connection.close()
-
-    return damage
-
-
-def truncate(size: int) -> Callable[[Path], None]:
-    def damage(path: Path) -> None:
-        path.write_bytes(path.read_bytes()[:size])
-
-    return damage
-
-
-def overwrite(path: Path) -> None:
-    path.write_bytes(b"These are not blocks at all. " * 1000)
-
-
-def flip(path: Path) -> None:
-    """Flip one bit in the proof of one header."""
-    content = bytearray(path.read_bytes())
-    at = content.index(b"proof", content.index(b"genesis"))
-    content[at] ^= 1
-    path.write_bytes(content)
-
-
-def zero_page(path: Path) -> None:
-    """Lose a page in the middle, which holds headers."""
-    content = bytearray(path.read_bytes())
-    page = content.index(b"proof") // sqlite.PAGE_BYTES
-    content[page * sqlite.PAGE_BYTES : (page + 1) * sqlite.PAGE_BYTES] = bytes(sqlite.PAGE_BYTES)
-    path.write_bytes(content)
-
-
-def summed(value: bytes) -> tuple[int, bytes]:
-    return crc32(value), value
-
-
-DAMAGE = {
-    "not a database": (overwrite, "file is not a database"),
-    "empty": (truncate(0), "it is not a block store, or its first page is lost"),
-    "cut in the first page": (truncate(1000), "malformed|not a database|first page is lost"),
-    "cut by a page": (truncate(-sqlite.PAGE_BYTES), "database disk image is malformed"),
-    "lost page": (zero_page, "malformed"),
-    "flipped bit": (flip, "the header at height 6 does not match its checksum"),
-    "another program's": (sql("PRAGMA application_id = 77"), "it is not a block store"),
-    "no table": (sql("DROP TABLE headers"), "no such table: headers"),
-    "header that does not decode": (
-        sql("UPDATE headers SET sum = ?, header = ? WHERE key = ?", *summed(b"\xc1"), KEY[3]),
-        r"the header at height 3 does not decode \(",
-    ),
-    "header of another type": (
-        sql("UPDATE headers SET header = 5 WHERE key = ?", KEY[3]),
-        "the header at height 3 does not match its checksum",
-    ),
-    "header that is text": (
-        sql("UPDATE headers SET header = CAST(x'ff41' AS TEXT) WHERE key = ?", KEY[3]),
-        "the header at height 3 does not match its checksum",
-    ),
-    "header at another place": (
-        sql("UPDATE headers SET key = ? WHERE key = ?", KEY[7], KEY[6]),
-        "the header at height 7 is of height 6",
-    ),
-    "parent missing": (sql("DELETE FROM headers WHERE key = ?", KEY[3]), "block 4:34 is there, but not its parent"),
-    "head missing": (sql("DELETE FROM headers WHERE key = ?", KEY[6]), "its head 6:36 is missing"),
-    "base missing": (sql("DELETE FROM headers WHERE key = ?", KEY[0]), "block 1:31 is there, but not its parent"),
-    "no standing": (sql("DELETE FROM standing"), "its record of head, final point and base is missing"),
-    "standing flipped": (sql("UPDATE standing SET sum = sum + 1"), "its record of head, final point and base is"),
-    "standing that does not decode": (
-        sql("UPDATE standing SET sum = ?, value = ?", *summed(b"\x90")),
-        r"its record of head, final point and base does not decode \(",
-    ),
-}
-
-
-def damaged_store(path: Path, name: str) -> None:
-    blocks = branch(GENESIS, 6)
-    store = reopen(path)
-    store.append(blocks, blocks[5][0].point)
-    store.close()
-    DAMAGE[name][0](path)
-
-
-@pytest.mark.parametrize("name", DAMAGE)
-def test_damage_is_told_and_nothing_is_touched(path: Path, name: str) -> None:
-    damaged_store(path, name)
-    before = path.read_bytes()
-    with pytest.raises(LocalError, match=DAMAGE[name][1]) as error:
-        reopen(path)
-    assert f"the block store {path} is damaged: " in str(error.value)
-    assert "Move it away and start again to sync anew, or restore a backup" in str(error.value)
-    assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize("name", ["flipped bit", "parent missing", "standing flipped"])
-def test_damage_after_a_kill_leaves_the_log_untouched_too(path: Path, name: str) -> None:
-    damaged_store(path, name)
-    leave_log(path)
-    log = path.with_name("node.db-wal")
-    before = path.read_bytes(), log.read_bytes()
-    with pytest.raises(LocalError, match=DAMAGE[name][1]):
-        reopen(path)
-    assert (path.read_bytes(), log.read_bytes()) == before
-
-
-def leave_log(path: Path) -> None:
-    """Write to the file as a process that is then killed: the change stays in the log."""
-    copy = path.with_name("copy.db")
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE more (x)")
-    connection.commit()
-    for suffix in ("", "-wal"):
-        shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
-    connection.close()
-    for suffix in ("", "-wal"):
-        shutil.move(f"{copy}{suffix}", f"{path}{suffix}")
-
-
-def test_another_version_is_told(path: Path) -> None:
-    reopen(path).close()
-    sql("PRAGMA user_version = 9")(path)
-    before = path.read_bytes()
-    with pytest.raises(LocalError, match=r"has format 9, and this release reads format 1.*release that wrote it"):
-        reopen(path)
-    assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize("value", ["x'00'", "x''", "7"])
-def test_a_damaged_body_is_not_handed_out(path: Path, value: str) -> None:
-    blocks = branch(GENESIS, 3)
-    store = reopen(path)
-    store.append(blocks, blocks[2][0].point)
-    store.close()
-    sql(f"UPDATE bodies SET body = {value} WHERE key = ?", KEY[2])(path)
-    store = reopen(path)
-    assert store.body(blocks[0][0].point) == blocks[0][1]
-    with pytest.raises(LocalError, match="is damaged: the body of block 2:32 does not match its checksum"):
-        store.bodies(points(blocks))
+def test_full_segments_are_found_again(path: Path) -> None:
+    store = Small.open(path, GENESIS, CHAIN)
+    main, side = branch(GENESIS, 300, size=500), branch(GENESIS, 150, "side", size=400)
+    for start in range(0, 300, 7):
+        store.append(main[start : start + 7], main[min(299, start + 6)][0].point)
+        if start < 150:
+            store.append(side[start : start + 7], store.standing.head)
+    for _ in range(2):
+        assert store.bodies(points([*main, *side])) == [body for _, body in [*main, *side]]
+        assert [store.header(header.point) for header, _ in main] == [header for header, _ in main]
+        assert list(store.best_chain()) == [GENESIS.point, *points(main)]
+        assert store.bodies([Point(150, b"unknown"), Point(999, b"x")]) == [None, None]
+        with pytest.raises(LocalError, match="held already"):
+            store.append([main[5]], store.standing.head)
+        store.close()
+        assert len(list(path.glob("*.index"))) > 5
+        store = Small.open(path, GENESIS, CHAIN)
+        assert not store.report.lines
     store.close()
 
 
-def test_bodies_that_changed_places_are_not_handed_out(path: Path) -> None:
+def test_open_files_do_not_grow_with_the_segments(path: Path) -> None:
+    store = Small.open(path, GENESIS, CHAIN)
+    main = branch(GENESIS, 400, size=1000)
+    for block in main:
+        store.append([block], block[0].point)
+    assert store.bodies(points(main)) == [body for _, body in main]
+    ours = [file for file in Path("/proc/self/fd").iterdir() if file.exists() and path in file.resolve().parents]
+    assert 0 < len(ours) <= 12
+    store.close()
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "longer", "folder removed"])
+def test_a_file_that_is_removed_or_replaced_under_a_node_is_noticed(path: Path, how: str) -> None:
+    store = reopen(path)
     blocks = branch(GENESIS, 2)
-    store = reopen(path)
-    store.append(blocks, blocks[1][0].point)
+    store.append(blocks[:1], blocks[0][0].point)
+    log = path / "00000001.blocks"
+    copy = log.read_bytes()
+    if how == "longer":
+        with log.open("ab") as file:
+            file.write(b"x")
+    elif how == "folder removed":
+        path.rename(path.with_name("elsewhere"))
+    else:
+        log.unlink()
+        if how == "replaced":
+            log.write_bytes(copy)
+    for _ in range(2):
+        with pytest.raises(LocalError, match=r"00000001.blocks was removed, replaced or changed by somebody else"):
+            store.append(blocks[1:], blocks[1][0].point)
     store.close()
-    for old, new in ((KEY[1], -1), (KEY[2], KEY[1]), (-1, KEY[2])):
-        sql("UPDATE bodies SET key = ? WHERE key = ?", new, old)(path)
-    store = reopen(path)
-    with pytest.raises(LocalError, match="the body of block 1:31 does not match its checksum"):
-        store.body(blocks[0][0].point)
+
+
+def test_large_drops_go_in_portions(path: Path) -> None:
+    store = Small.open(path, GENESIS, CHAIN)
+    main, junk = branch(GENESIS, 5), [block for n in range(900) for block in branch(GENESIS, 5, f"j{n}-")]
+    store.append([*main, *junk], main[-1][0].point)
+    dropped = sorted((header for header, _ in junk), key=lambda header: (header.height, header.id))
+    store.commit(Change(final=main[2][0].point, base=main[1][0].point, dropped=[GENESIS, main[0][0], *dropped]))
+    assert store.standing.final == main[2][0].point
+    assert store.standing.base == GENESIS.point
+    left = [len(list(store.headers_from_base()))]
+    store.append([*branch(main[-1][0], 1, "new")], main[-1][0].point)
+    while store.tidy():
+        left.append(len(list(store.headers_from_base())))
+    assert left == sorted(left, reverse=True)
+    assert len(left) > 1
+    assert store.standing.base == main[1][0].point
+    assert store.body(main[0][0].point) == main[0][1]
+    assert store.bodies(points(junk)) == [None] * len(junk)
     store.close()
+    again = reopen(path)
+    assert again.bodies(points(junk)) == [None] * len(junk)
+    assert len(list(again.headers_from_base())) == 5
+    again.close()
+
+
+def test_a_drop_that_a_crash_cut_short_is_finished_on_loading(path: Path) -> None:
+    store = Small.open(path, GENESIS, CHAIN)
+    main, junk = branch(GENESIS, 5), [block for n in range(500) for block in branch(GENESIS, 5, f"j{n}-")]
+    store.append([*main, *junk], main[-1][0].point)
+    dropped = sorted((header for header, _ in junk), key=lambda header: (header.height, header.id))
+    store.commit(Change(final=main[2][0].point, base=main[1][0].point, dropped=[GENESIS, main[0][0], *dropped]))
+    store.close()  # as if it had been killed: nothing of the rest is on disk
+    again = reopen(path)
+    chain = load_chain(again, Limits(retention=1))
+    while again.tidy():
+        pass
+    assert (chain.base, again.standing.base) == (main[1][0], main[1][0].point)
+    assert again.bodies(points(junk)) == [None] * len(junk)
+    again.close()

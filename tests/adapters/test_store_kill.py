@@ -11,7 +11,7 @@ import pytest
 from syncfsm.blocks import Header, Point
 from syncfsm.limits import Limits
 from syncfsm_adapters.store.base import load_chain
-from syncfsm_adapters.store.sqlite import SqliteStore
+from syncfsm_adapters.store.file import FileStore
 
 CHILD = Path(__file__).with_name("store_kill_child.py")
 GENESIS = Header(0, b"genesis", b"", b"", 0, b"")
@@ -68,7 +68,7 @@ def run_and_kill(path: Path, seed: int, lines: int) -> list[str]:
 
 def check(path: Path, told: Told) -> None:
     """Everything acknowledged is there, and the head is the last one acknowledged, or the one that was on its way."""
-    store = SqliteStore.open(path, GENESIS, b"kill-test")
+    store = FileStore.open(path, GENESIS, b"kill-test")
     head = store.standing.head
     assert head in told.heads
     best = list(store.best_chain())

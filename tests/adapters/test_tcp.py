@@ -19,8 +19,8 @@ from syncfsm.notes.types import Deliver, Say
 from syncfsm.outputs import HeadMoved
 from syncfsm_adapters.connect import target
 from syncfsm_adapters.connect.backoff import LONGEST, SHORTEST, Backoff, parse_address
-from syncfsm_adapters.store.base import MemoryStore, load_chain
-from syncfsm_adapters.store.sqlite import SqliteStore
+from syncfsm_adapters.store import MemoryStore, load_chain
+from syncfsm_adapters.store.file import FileStore
 from syncfsm_adapters.tcp import TcpNode
 from tests.adapters.tcp_nodes import CHAIN_ID, GENESIS, PRODUCER, Carriers, Running, grow, in_trio, start
 
@@ -45,9 +45,9 @@ def dialled(node: Running) -> bool:
 @in_trio
 async def test_a_new_node_gets_all_blocks_and_stores_them(carriers: Carriers, tmp_path: Path) -> None:
     blocks = grow([*SMALL[:245], *LARGE, *SMALL[245:]])
-    path = tmp_path / "blocks.sqlite"
+    path = tmp_path / "blocks.store"
     full = Running(carriers, b"full", blocks=blocks)
-    new = Running(carriers, b"new", store=SqliteStore.open(path, GENESIS, CHAIN_ID))
+    new = Running(carriers, b"new", store=FileStore.open(path, GENESIS, CHAIN_ID))
     async with trio.open_nursery() as nursery:
         await start(nursery, full)
         await start(nursery, new, full)
@@ -55,7 +55,7 @@ async def test_a_new_node_gets_all_blocks_and_stores_them(carriers: Carriers, tm
         new.tcp.stop()
         full.tcp.stop()
     assert (new.host.tally.received, new.host.tally.repeated) == (500, 0)
-    again = SqliteStore.open(path, GENESIS, CHAIN_ID)
+    again = FileStore.open(path, GENESIS, CHAIN_ID)
     assert load_chain(again, Limits()).head == blocks[-1][0]
     assert again.bodies([header.point for header, _ in blocks]) == [body for _, body in blocks]
     again.close()
@@ -188,7 +188,7 @@ async def test_a_note_comes_after_its_block_and_overtakes_what_is_queued(carrier
 
 @in_trio
 async def test_shutdown_says_why_and_closes_all(carriers: Carriers, tmp_path: Path) -> None:
-    going = Running(carriers, b"going", store=SqliteStore.open(tmp_path / "going.sqlite", GENESIS, CHAIN_ID))
+    going = Running(carriers, b"going", store=FileStore.open(tmp_path / "going.store", GENESIS, CHAIN_ID))
     staying = [Running(carriers, b"staying-%d" % number) for number in range(3)]
     async with trio.open_nursery() as nursery:
         async with trio.open_nursery() as inner:
@@ -202,7 +202,7 @@ async def test_shutdown_says_why_and_closes_all(carriers: Carriers, tmp_path: Pa
             assert await node.parted() == ("peer-left", "shutdown")
         nursery.cancel_scope.cancel()
     assert going.partings == [("shutdown", "")] * 3
-    SqliteStore.open(tmp_path / "going.sqlite", GENESIS, CHAIN_ID).close()
+    FileStore.open(tmp_path / "going.store", GENESIS, CHAIN_ID).close()
 
 
 @in_trio
@@ -210,14 +210,14 @@ async def test_a_cancelled_node_leaves_its_store_whole(carriers: Carriers, tmp_p
     blocks = grow(SMALL[:200])
     full = Running(carriers, b"full", blocks=blocks)
     new = Running(
-        carriers, b"new", store=SqliteStore.open(tmp_path / "new.sqlite", GENESIS, CHAIN_ID), chosen=Limits(run=7)
+        carriers, b"new", store=FileStore.open(tmp_path / "new.store", GENESIS, CHAIN_ID), chosen=Limits(run=7)
     )
     async with trio.open_nursery() as nursery:
         await start(nursery, full)
         await start(nursery, new, full)
         await new.until(lambda: new.host.head.height)
         nursery.cancel_scope.cancel()
-    again = SqliteStore.open(tmp_path / "new.sqlite", GENESIS, CHAIN_ID)
+    again = FileStore.open(tmp_path / "new.store", GENESIS, CHAIN_ID)
     head = load_chain(again, Limits()).head
     assert head == new.host.node.chain.head
     assert again.bodies([header.point for header, _ in blocks[: head.height]]) == [b for _, b in blocks[: head.height]]

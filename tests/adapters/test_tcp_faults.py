@@ -16,7 +16,7 @@ from syncfsm.wire.frames import FrameKind, frame_word
 from syncfsm.wire.handshake import VERSION, Greeting, RefusalReason, first_frame
 from syncfsm_adapters.command.producer import Producer
 from syncfsm_adapters.connect import connector
-from syncfsm_adapters.store.base import MemoryStore
+from syncfsm_adapters.store import MemoryStore
 from tests.adapters.tcp_nodes import (
     CHAIN_ID,
     GENESIS,

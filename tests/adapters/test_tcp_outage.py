@@ -14,7 +14,7 @@ from syncfsm.blocks import Header
 from syncfsm.limits import Limits
 from syncfsm.outputs import Accepted
 from syncfsm.testing.outage import Loss, Outage
-from syncfsm_adapters.store.sqlite import SqliteStore
+from syncfsm_adapters.store.file import FileStore
 from syncfsm_adapters.story.cable import Cable
 from tests.adapters.tcp_nodes import CHAIN_ID, GENESIS, Carriers, Running, in_trio, start
 
@@ -55,7 +55,7 @@ class Stage:
             await self.wake(name)
 
     async def wake(self, name: str) -> None:
-        store = SqliteStore.open(self.folder / f"{name}.sqlite", GENESIS, CHAIN_ID)
+        store = FileStore.open(self.folder / f"{name}.store", GENESIS, CHAIN_ID)
         node = self.nodes[name] = Running(self.carriers, name.encode(), store=store, chosen=CHOSEN)
         node.host.watch(lambda output, now: self.note(name, output))
         self.scopes[name] = await self.nursery.start(self.live, name)

@@ -28,7 +28,7 @@ TABLES: Final = STANDARD.tables
 NODE_HELP: Final = """Run one node until SIGINT or SIGTERM: a sequencer (--key) makes blocks, a full node (--public-key)
 follows. It prints one line for every change of state: the head, a link, a final point, a parting, a peer's fault."""
 OUTAGE_HELP: Final = """Tell the story this library is for. A sequencer and full nodes, each a process of its own with
-its own SQLite file, meshed over TCP on this machine, make and share blocks; node A loses its link at height X, comes
+its own store, meshed over TCP on this machine, make and share blocks; node A loses its link at height X, comes
 back when the sequencer is GAP blocks further, and must be at the live head within one block time, with no gap and no
 duplicate. Exits with 0 if it was, and all files agree."""
 
@@ -69,7 +69,7 @@ def _node(node: argparse.ArgumentParser) -> None:
     node.add_argument("--config", metavar="FILE", help="TOML file with the settings below, '_' for '-'; flags win")
     node.add_argument("--name", help="what this node is called in its journal")
     node.add_argument("--chain", help="which chain; peers of another one are refused (default: demo)")
-    node.add_argument("--store", metavar="FILE", help="SQLite file of the blocks; made if it does not exist")
+    node.add_argument("--store", metavar="FOLDER", help="where the blocks are kept; made if it does not exist")
     node.add_argument(
         "--node-key",
         metavar="FILE",

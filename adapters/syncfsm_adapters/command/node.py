@@ -9,6 +9,7 @@ from random import SystemRandom
 import trio
 
 from syncfsm import signed
+from syncfsm.errors import LocalError
 from syncfsm.events import Finalised
 from syncfsm.limits import Strategy
 from syncfsm.node.node import Config, Node
@@ -19,7 +20,7 @@ from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Journal, follow
 from syncfsm_adapters.host.mistakes import one_mistake
 from syncfsm_adapters.store.base import load_chain
-from syncfsm_adapters.store.sqlite import Promise, SqliteStore
+from syncfsm_adapters.store.file import FileStore, Promise
 from syncfsm_adapters.tcp.node import TcpNode
 
 DRAIN = 1.0
@@ -47,7 +48,14 @@ async def _run(settings: Settings) -> None:
     source = _payloads(settings)
     # A sequencer that forgot a block over a power failure would sign another one at the same height.
     promise = Promise.KILL if key is None else Promise.POWER
-    store = SqliteStore.open(Path(settings.store), signed.genesis(chain_id), chain_id, promise=promise)
+    store = FileStore.open(Path(settings.store), signed.genesis(chain_id), chain_id, promise=promise, tell=journal)
+    if key is not None and store.owed is not None:
+        store.close()
+        raise LocalError(
+            f"{store} has come back behind: its head was at height {store.owed} once and is {store.standing.head} now. "
+            "A sequencer that goes on from there signs other blocks at heights that it has signed. Run it as a full "
+            "node, with --public-key in place of --key, until it has those blocks from its peers"
+        )
     config = Config(signed.SignedChain(chain_id, public), Strategy(settings.strategy), settings.limits)
     node = Node.start(config, load_chain(store, settings.limits))
     node_id = bytes(keys.load_or_make(Path(settings.node_key or f"{settings.store}.id")).verify_key)

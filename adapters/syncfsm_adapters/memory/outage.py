@@ -16,7 +16,7 @@ from syncfsm.sync.messages import Hello
 from syncfsm_adapters.memory.network import MemoryNetwork
 from syncfsm_adapters.memory.pipes import Path
 from syncfsm_adapters.memory.world import Meter, Pairs, Producer, SignedBlocks, line, mesh, regular, star
-from syncfsm_adapters.store.base import MemoryStore
+from syncfsm_adapters.store.memory import MemoryStore
 
 Mode: TypeAlias = Literal["network", "crash"]
 Topology: TypeAlias = Literal["mesh", "star", "line", "regular"]

@@ -1,6 +1,6 @@
 """Tells the story: starts the processes, cuts one off, brings it back, and asks at the end what they hold.
 
-Every node is an operating-system process with a SQLite file of its own; the director knows of them what their journals
+Every node is an operating-system process with a store of its own; the director knows of them what their journals
 say. The lost node's connections run through cables that the director can cut.
 """
 
@@ -17,7 +17,7 @@ import trio
 
 from syncfsm import signed
 from syncfsm.errors import LocalError
-from syncfsm_adapters.store.sqlite import SqliteStore
+from syncfsm_adapters.store.file import FileStore
 from syncfsm_adapters.story.cable import Cable
 from syncfsm_adapters.story.figures import Account, Line, figures
 from syncfsm_adapters.story.plan import LOST, SEQUENCER, WARM_BLOCKS, Plan, Scene
@@ -129,7 +129,7 @@ class Director:
         chains = []
         for name in self.scenes:
             chain_id = CHAIN.encode()
-            store = SqliteStore.open(self._file(name), signed.genesis(chain_id), chain_id)
+            store = FileStore.open(self._file(name), signed.genesis(chain_id), chain_id)
             try:
                 chains.append(tuple(store.best_chain()))
             finally:
@@ -141,7 +141,7 @@ class Director:
     # Processes ----------------------------------------------------------------------------------------------------
 
     def _file(self, name: str) -> Path:
-        return self.plan.folder / f"{name}.sqlite"
+        return self.plan.folder / f"{name}.store"
 
     def _follower(self) -> tuple[str, str]:
         return ("--public-key", self.scenes[SEQUENCER].public_key)

@@ -1,0 +1,236 @@
+"""The segments of a store: one that is written to, and those that are full; where each block is.
+
+A full segment has an index in a file, of which the parts that were asked for last are in memory; so what a store needs
+of memory does not grow with the chain. What the segment that is written to holds is in memory.
+"""
+
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import Final, TypeVar
+
+from syncfsm.blocks import Header, Point
+from syncfsm_adapters.store.base import Standing
+from syncfsm_adapters.store.index import CHUNK, Columns, DamagedError, Entry, Index, Place, Summary, build, digest
+from syncfsm_adapters.store.records import Found, Link, Record
+
+LOADED: Final = 16
+"""Full segments whose columns are in memory at most."""
+CHUNKS: Final = 4
+"""Chunks of headers in memory at most."""
+_ABOVE_ALL: Final = 2**63
+Part = TypeVar("Part")
+
+
+def name(number: int) -> str:
+    """The name of a segment's file."""
+    return f"{number:08d}.blocks"
+
+
+class Growing:
+    """A segment that is written to, or whose index is being made."""
+
+    def __init__(self, number: int, before: Link) -> None:
+        self.number, self.before = number, before
+        self.end = before
+        self.size = 0
+        self.blocks: dict[bytes, Entry] = {}
+        self.dropped: dict[Point, None] = {}
+        self.revived: list[bytes] = []
+        self.high = -1
+
+    def take(self, record: Record, bodies: int, end: int, link: Link) -> None:
+        """A record has been written to it, its bodies from there on."""
+        for header, sum in zip(record.headers, record.sums, strict=True):
+            self.blocks[header.id] = Entry(header, bodies, sum)
+            bodies += header.size
+            if header.height > self.high:
+                self.high = header.height
+        self.dropped.update(dict.fromkeys(record.dropped))
+        self.end, self.size = link, end
+
+    def place(self, entry: Entry) -> Place:
+        return Place(self.number, entry.offset, entry.header.size, entry.sum)
+
+    def find(self, height: int, id: bytes) -> Entry | None:
+        entry = self.blocks.get(id)
+        return entry if entry is not None and entry.header.height == height else None
+
+    def summary(self, standing: Standing, live: tuple[int, ...]) -> Summary:
+        """What its index is to begin with."""
+        before, after = (self.before.number, self.before.sum), (self.end.number, self.end.sum)
+        dropped, revived = list(self.dropped), self.revived
+        return Summary(self.number, self.size, before, after, 0, 0, -1, dropped, revived, standing, live, 0, [])
+
+    def index(self, standing: Standing, live: tuple[int, ...], secret: bytes) -> list[bytes]:
+        """The content of its index."""
+        return build(self.summary(standing, live), list(self.blocks.values()), secret)
+
+
+class Segments:
+    """All segments of a store: the full ones by number, the growing ones from the oldest to the one written to."""
+
+    def __init__(self, secret: bytes, mend: Callable[[int], Index]) -> None:
+        self.secret = secret
+        self._mend = mend
+        """Makes the index of a full segment again."""
+        self.full: dict[int, Index] = {}
+        self.growing: list[Growing] = []
+        self.dead: set[bytes] = set()
+        """Ids of blocks that were dropped, and are still in a segment."""
+        self._order: list[int] = []
+        self._highs: list[int] = []
+        """The greatest height in a full segment or before it."""
+        self._lows: list[int] = []
+        """The smallest height in a full segment or after it."""
+        self._columns: OrderedDict[int, Columns] = OrderedDict()
+        self._guess = 0
+        """The row after the one that was found last: the next block often is there."""
+        self._chunks: OrderedDict[tuple[int, int], list[Header]] = OrderedDict()
+
+    @property
+    def active(self) -> Growing:
+        """The one that is written to."""
+        return self.growing[-1]
+
+    @property
+    def top(self) -> int:
+        """The height of the highest block."""
+        return max((*self._highs[-1:], *(segment.high for segment in self.growing)), default=-1)
+
+    @property
+    def live(self) -> tuple[int, ...]:
+        """The numbers of all."""
+        return (*self._order, *(segment.number for segment in self.growing))
+
+    def take(self, segment: Growing, record: Record, bodies: int, end: int, link: Link) -> None:
+        """A record is in this segment, which is the newest."""
+        if self.dead and record.headers:
+            revived = [header.id for header in record.headers if header.id in self.dead]
+            segment.revived += revived
+            self.dead.difference_update(revived)
+            for header in record.headers if revived else ():
+                segment.dropped.pop(header.point, None)
+        segment.take(record, bodies, end, link)
+        self.dead.update(point.id for point in record.dropped)
+
+    def replay(self, segment: Growing, found: Found) -> None:
+        """The same for a record that was found in the file."""
+        self.take(segment, found.record, found.bodies, found.end, found.link)
+
+    def filled(self, index: Index) -> None:
+        """A growing segment has its index now, or a full one is there as the store is opened."""
+        self.growing = [segment for segment in self.growing if segment.number != index.summary.number]
+        self.full[index.summary.number] = index
+        self.arrange()
+
+    def forget(self, number: int) -> None:
+        """A full segment is gone."""
+        del self.full[number]
+        self._columns.pop(number, None)
+        for key in [key for key in self._chunks if key[0] == number]:
+            del self._chunks[key]
+        self.arrange()
+
+    def arrange(self) -> None:
+        self._order = sorted(self.full)
+        summaries = [self.full[number].summary for number in self._order]
+        self._highs = list(accumulate((summary.high for summary in summaries), max))
+        lows = (summary.low if summary.blocks else _ABOVE_ALL for summary in reversed(summaries))
+        self._lows = list(accumulate(lows, min))[::-1]
+
+    # Looking up -------------------------------------------------------------------------------------------------
+
+    def find(self, height: int, id: bytes) -> Place | None:
+        """Where a block is; ``None`` if it is not held."""
+        if id in self.dead:
+            return None
+        for segment in reversed(self.growing):
+            if (entry := segment.find(height, id)) is not None:
+                return segment.place(entry)
+        found = self._row(height, id)
+        return found[1].place(found[2]) if found is not None else None
+
+    def header(self, point: Point) -> Header | None:
+        """The header of a held block."""
+        if point.id in self.dead:
+            return None
+        for segment in reversed(self.growing):
+            if (entry := segment.find(point.height, point.id)) is not None:
+                return entry.header
+        found = self._row(point.height, point.id)
+        if found is None:
+            return None
+        header = self._chunk(found[0], found[2] // CHUNK)[found[2] % CHUNK]
+        return header if header.id == point.id else None
+
+    def from_height(self, height: int) -> Iterator[Header]:
+        """All held headers at or above this height, in the order of their heights. A block whose body was stored again
+        comes again."""
+        found: list[Header] = []
+        for number in self._between(height, None):
+            row = self._loaded(number).first(height)
+            chunks = range(row // CHUNK, len(self.full[number].summary.chunks))
+            for chunk in chunks:
+                found += (header for header in self._read_chunk(number, chunk) if header.height >= height)
+        for segment in self.growing:
+            found += (entry.header for entry in segment.blocks.values() if entry.header.height >= height)
+        found.sort(key=_height)
+        dead = self.dead
+        return (header for header in found if header.id not in dead) if dead else iter(found)
+
+    def _or_mended(self, number: int, read: Callable[[Index], Part]) -> Part:
+        """What is read from an index, which is made again if that fails."""
+        try:
+            return read(self.full[number])
+        except (DamagedError, OSError):
+            self.full[number] = self._mend(number)
+            return read(self.full[number])
+
+    def _read_chunk(self, number: int, chunk: int) -> list[Header]:
+        return self._or_mended(number, lambda index: index.chunk(chunk))
+
+    def _row(self, height: int, id: bytes) -> tuple[Index, Columns, int] | None:
+        """The newest full segment that has it, and which row it is there."""
+        if not self._highs or height > self._highs[-1]:
+            return None
+        key = digest(id, self.secret)
+        for number in reversed(self._between(height, height)):
+            index = self.full[number]
+            if index.summary.low <= height <= index.summary.high:
+                columns = self._loaded(number)
+                row = columns.find(height, key, self._guess)
+                if row is not None:
+                    self._guess = row + 1
+                    return index, columns, row
+        return None
+
+    def _between(self, low: int, high: int | None) -> Sequence[int]:
+        """The full segments that may have blocks from height ``low`` to ``high``, from the oldest to the newest."""
+        first = bisect_left(self._highs, low)
+        last = len(self._order) if high is None else bisect_left(self._lows, high + 1)
+        return self._order[first:last]
+
+    def _loaded(self, number: int) -> Columns:
+        columns = self._columns.get(number)
+        if columns is None:
+            columns = self._columns[number] = self._or_mended(number, Index.columns)
+            if len(self._columns) > LOADED:
+                self._columns.popitem(last=False)
+        else:
+            self._columns.move_to_end(number)
+        return columns
+
+    def _chunk(self, index: Index, number: int) -> list[Header]:
+        key = index.summary.number, number
+        chunk = self._chunks.get(key)
+        if chunk is None:
+            chunk = self._chunks[key] = self._read_chunk(*key)
+            if len(self._chunks) > CHUNKS:
+                self._chunks.popitem(last=False)
+        return chunk
+
+
+def _height(header: Header) -> int:
+    return header.height
