@@ -17,6 +17,7 @@ from typing import Self
 import attrs
 import msgspec
 from immutables import Map, MapMutation
+from msgspec.structs import force_setattr
 
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
@@ -106,7 +107,7 @@ class Chain:
                 outcomes.append(Outcome.BANNED)
                 continue
             outcomes.append(Outcome.NEW)
-            if header.rank > head.rank:
+            if header.parent == head.id or header.rank > head.rank:  # a child is better than its parent
                 head = header
         if len(blocks) == len(self.blocks):
             return self, tuple(outcomes)
@@ -348,11 +349,21 @@ def _clean(blocks: Entries, entry: Entry) -> Entry:
 
 def _child(blocks: Entries, parent: Entry, header: Header, barred: bool) -> Entry:
     """The entry of a new child. It jumps over two spans if the parent's jump and the next are equally long."""
+    _share(header, parent.header)
     jump = blocks.get(parent.jump)
     low = jump.low if jump else _low(parent.low)
     if parent.header.height - parent.low == parent.low - low:
         return Entry(header, jump.jump if jump else b"", low, barred)
     return Entry(header, parent.header.id, parent.header.height, barred)
+
+
+def _share(header: Header, parent: Header) -> None:
+    """Let a header that is to be kept have the very objects that its parent has, where they are equal: a fifth of what
+    it takes. Nobody can tell the difference."""
+    if header.parent is not parent.id:
+        force_setattr(header, "parent", parent.id)
+    if header.size == parent.size and header.size is not parent.size:
+        force_setattr(header, "size", parent.size)
 
 
 def _low(height: int) -> int:
