@@ -11,7 +11,6 @@ from nacl.signing import SigningKey
 
 from syncfsm import limits, signed
 from syncfsm.blocks import Header, Point
-from syncfsm.chain import Chain
 from syncfsm.limits import Limits
 from syncfsm.node.node import Config, Node
 from syncfsm.node.registry import STANDARD
@@ -35,7 +34,7 @@ from syncfsm.wire.handshake import (
 from syncfsm.wire.inbox import Inbox
 from syncfsm.wire.outbox import Outbox
 from syncfsm_adapters.command.producer import Producer
-from syncfsm_adapters.store.base import BlockStore
+from syncfsm_adapters.store.base import BlockStore, load_chain
 from syncfsm_adapters.store.memory import MemoryStore
 from syncfsm_adapters.tcp.node import TcpNode
 
@@ -90,11 +89,9 @@ class Running:
     ) -> None:
         chosen = chosen or Limits()
         store = store or MemoryStore(GENESIS, CHAIN_ID)
-        chain = Chain.start(store.standing.genesis, chosen)
         if blocks:
             store.append(blocks, blocks[-1][0].point)
-            chain, _ = chain.extend([header for header, _ in blocks])
-        node = Node.start(Config(CHECK, limits=chosen), chain)
+        node = Node.start(Config(CHECK, limits=chosen), load_chain(store, chosen))
         self.outputs: list[Output] = []
         self.journal: list[tuple[str, dict[str, Any]]] = []
         self.address = ""
