@@ -31,7 +31,8 @@ def made(folder: Path, promise: Promise, seed: int = 1) -> Truth:
     """A store whose process was killed, and a backup of it from some time before."""
     path, backup = folder / "node.store", folder / "backup"
     store = SmallStore.open(path, GENESIS, CHAIN, promise=promise)
-    standings, bodies = [store.standing], {}
+    standings = [store.standing]
+    bodies: dict[Point, bytes] = {}
     for number, change in enumerate(changes(Random(seed), 43)):
         if number == 25:
             shutil.copytree(path, backup)

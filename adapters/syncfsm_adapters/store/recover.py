@@ -177,8 +177,7 @@ class Recovery:
         size = self._files.size(name(summary.number)) if name(summary.number) in self._names else 0
         if size < summary.size:
             self._short.append(summary.number)
-        self._segments.dead.difference_update(summary.revived)
-        self._segments.dead.update(point.id for point in summary.dropped)
+        self._segments.kill(summary.dropped, summary.number)
         self._segments.full[summary.number] = found
         self._standing, self._live, self._end = summary.standing, summary.live, summary.end
         self._last = summary.number
