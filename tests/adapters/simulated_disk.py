@@ -105,6 +105,9 @@ class SimulatedDisk:
         self._jobs = [(due - 1, job, future) for due, job, future in self._jobs]
         return name in self.files and self.size(name) == size
 
+    def forget(self, name: str) -> None:
+        pass
+
     def later(self, job: Callable[[Files], None]) -> "Future[None]":
         future: Future[None] = Future()
         if self.slow:

@@ -151,11 +151,9 @@ class Running:
     ) -> None:
         chosen = chosen or Limits()
         store = store or MemoryStore(GENESIS, CHAIN_ID)
-        chain = load_chain(store, chosen)
         if blocks:
             store.append(blocks, blocks[-1][0].point)
-            chain, _ = chain.extend([header for header, _ in blocks])
-        node = Node.start(Config(CHECK, limits=chosen), chain)
+        node = Node.start(Config(CHECK, limits=chosen), load_chain(store, chosen))
         self.outputs: list[Output] = []
         self.journal: list[tuple[str, dict[str, Any]]] = []
         self.address = ""

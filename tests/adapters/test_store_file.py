@@ -258,3 +258,98 @@ def test_a_drop_that_a_crash_cut_short_is_finished_on_loading(path: Path) -> Non
     assert (chain.base, again.standing.base) == (main[1][0], main[1][0].point)
     assert again.bodies(points(junk)) == [None] * len(junk)
     again.close()
+
+
+def size(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.iterdir())
+
+
+def tidied(store: FileStore) -> None:
+    store._log.settle()
+    while store.tidy():
+        pass
+    store._log.settle()
+
+
+def test_dropped_branches_give_their_space_back(path: Path) -> None:
+    store = Small.open(path, GENESIS, CHAIN)
+    main, junk = branch(GENESIS, 60, size=500), branch(GENESIS, 59, "junk", size=5000)
+    for own, other in zip(main, junk, strict=False):
+        store.append([own, other], own[0].point)
+    store.append(main[59:], main[59][0].point)
+    full = size(path)
+    dropped = [header for header, _ in junk]
+    store.commit(Change(final=main[58][0].point, dropped=dropped, base=GENESIS.point))
+    tidied(store)
+    store.close()
+    assert size(path) < full / 3
+    again = Small.open(path, GENESIS, CHAIN)
+    assert not again.report.lines
+    assert again.bodies(points(main)) == [body for _, body in main]
+    assert again.bodies(points(junk)) == [None] * len(junk)
+    assert list(again.best_chain()) == [GENESIS.point, *points(main)]
+    again.close()
+
+
+def test_history_that_is_not_kept_gives_its_space_back(path: Path) -> None:
+    store = Small.open(path, GENESIS, CHAIN, keep_history=False)
+    main = branch(GENESIS, 400, size=1000)
+    sizes = []
+    for number, block in enumerate(main):
+        store.append([block], block[0].point)
+        if number % 50 == 49:
+            store.finalise(main[number - 5][0].point)
+            store.prune([header for header, _ in main[: number - 10]], main[number - 10][0].point)
+            tidied(store)
+            sizes.append(size(path))
+    assert max(sizes) < 100_000  # of 400,000
+    store.close()
+    again = Small.open(path, GENESIS, CHAIN, keep_history=False)
+    assert list(again.best_chain()) == points(main[389:])
+    again.close()
+
+
+def test_compacting_gives_all_space_back(path: Path) -> None:
+    store = FileStore.open(path, GENESIS, CHAIN)
+    main, junk = branch(GENESIS, 20, size=5000), branch(GENESIS, 5, "junk", size=4000)
+    store.append([*main, *junk], main[-1][0].point)
+    store.commit(Change(final=main[10][0].point, dropped=[header for header, _ in junk], base=GENESIS.point))
+    full = size(path)
+    tidied(store)
+    assert size(path) == full  # it is not worth it
+    store.compact()
+    assert size(path) < full - 4 * 5000 + 2 * 20 * 300
+    assert store.bodies(points(main)) == [body for _, body in main]
+    store.close()
+
+
+def test_the_scrub_finds_what_has_rotted_and_what_is_gone(path: Path) -> None:
+    told: list[tuple[str, dict[str, object]]] = []
+    store = Small.open(path, GENESIS, CHAIN, tell=lambda event, **fields: told.append((event, fields)))
+    main = branch(GENESIS, 200, size=1000)
+    for start in range(0, 200, 10):
+        store.append(main[start : start + 10], main[start + 9][0].point)
+    store._log.settle()
+
+    def scrubbed() -> tuple[int, int]:
+        store.scrub(10**9)  # ends the pass that is under way, if there is one
+        for _ in range(1000):
+            if (done := store.scrub(3000)) is not None:
+                return done.blocks, done.lost
+        raise AssertionError("no end")
+
+    whole, lost = scrubbed()
+    assert whole > 150
+    assert (lost, told) == (0, [])
+    victim = path / "00000002.blocks"
+    content = bytearray(victim.read_bytes())
+    content[content.index(main[35][1])] ^= 4
+    with victim.open("r+b") as file:
+        file.write(content)
+    assert scrubbed() == (whole, 1)
+    assert [(event, fields["height"]) for event, fields in told] == [("store-damaged", 36)]
+    victim.unlink()
+    assert scrubbed()[1] > 10
+    assert any("00000002.blocks was removed" in str(fields.get("reason")) for _, fields in told)
+    assert store.body(main[-1][0].point) == main[-1][1]
+    store.close()

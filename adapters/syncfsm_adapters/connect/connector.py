@@ -188,6 +188,7 @@ class Connector:
         due = self.host.node.next_deadline
         if due is not None and due <= now:
             self.feed(Tick(now))
+        self.host.tidy()
 
     def leave(self, now: float, reason: Parting = Parting.SHUTDOWN) -> None:
         """End all links, telling the peers why."""

@@ -15,9 +15,10 @@ import attrs
 
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
-from syncfsm.events import Event, Produced, Received, Verdict
+from syncfsm.events import Event, Leave, Produced, Received, Verdict
 from syncfsm.node.node import Node
 from syncfsm.outputs import Accepted, Disconnect, Dropped, FinalMoved, HeadMoved, Output, Send, SendBlocks
+from syncfsm.peer.messages import Parting
 from syncfsm.protocol import Message
 from syncfsm.sync.messages import Hello
 from syncfsm_adapters.store.base import BlockStore, Change
@@ -65,6 +66,8 @@ class Host:
         self.tally = Tally()
         self._registry = node.config.registry
         self._carrier = carrier
+        self._unserved: list[str] = []
+        """Peers that need a block whose body is lost."""
         self._watchers: list[Watcher] = []
         self._observers: list[Observer] = []
 
@@ -98,9 +101,19 @@ class Host:
                 watcher(output, event.now)
         for observer in self._observers:
             observer(before, node, event.now)
+        while self._unserved:
+            peer = self._unserved.pop()
+            if peer in self.node.links:
+                self.feed(Leave(peer, Parting.PRUNED, event.now))
+
+    def tidy(self) -> None:
+        """Have the store do a portion of what can wait; to be called now and then."""
+        self.store.tidy()
 
     def _keep(self, event: Event, node: Node, outputs: Sequence[Output], bodies: Mapping[bytes, bytes]) -> None:
         """One change in the store for all that one event changes, before anything is sent."""
+        if self.store.lost:
+            self._mend(event, bodies)
         blocks: list[tuple[Header, bytes]] = []
         dropped: list[Header] = []
         for output in outputs:
@@ -124,6 +137,12 @@ class Host:
         )
         self.store.commit(change)
 
+    def _mend(self, event: Event, bodies: Mapping[bytes, bytes]) -> None:
+        """Bodies that were lost, and come again."""
+        for header in self._headers(event) if bodies else ():
+            if header.point in self.store.lost and header.id in bodies:
+                self.store.mend(header, bodies[header.id])
+
     def _count(self, event: Event, outputs: Sequence[Output]) -> None:
         if not isinstance(event, Received):
             return
@@ -136,41 +155,46 @@ class Host:
 
     def _bodies(self, event: Event) -> Mapping[bytes, bytes]:
         """The bodies that an event brings, by the ids of their blocks."""
-        headers: Sequence[Header] = ()
-        bodies: Sequence[bytes] = ()
+        given: Sequence[bytes] = ()
+        headers = self._headers(event)
+        if headers:
+            given = event.bodies if isinstance(event, Produced) else event.message.bodies  # type: ignore[union-attr]
+        return dict(zip([header.id for header in headers], given, strict=False))
+
+    def _headers(self, event: Event) -> Sequence[Header]:
+        """The headers that an event brings with their bodies."""
         if isinstance(event, Produced):
-            headers, bodies = event.headers, event.bodies
-        elif isinstance(event, Received):
-            headers = self._registry.headers(event.message)
-            bodies = event.message.bodies if headers else ()  # type: ignore[attr-defined]  # a kind that brings blocks
-        return dict(zip([header.id for header in headers], bodies, strict=False))
+            return event.headers
+        return self._registry.headers(event.message) if isinstance(event, Received) else ()
 
     def _carry(self, output: Output, bodies: Mapping[bytes, bytes]) -> None:
         match output:
             case Send(peer, message):
                 self._carrier.send(peer, message)
-            case SendBlocks(peer, headers, protocol):
-                self._carrier.send_blocks(peer, protocol, self._with_bodies(headers, bodies))
+            case SendBlocks(peer, headers, protocol) if peer not in self._unserved:
+                blocks = self._with_bodies(headers, bodies)
+                if blocks:
+                    self._carrier.send_blocks(peer, protocol, blocks)
+                if len(blocks) < len(headers):  # it can not have the others from us: as if they were pruned
+                    self._unserved.append(peer)
             case Disconnect(peer, reason, detail):
                 self._carrier.disconnect(peer, reason, detail)
             case _:
                 pass
 
     def _with_bodies(self, headers: Sequence[Header], fresh: Mapping[bytes, bytes]) -> list[tuple[Header, bytes]]:
-        """The bodies to send: those that have just come need not be read back."""
+        """The blocks to send, up to the first whose body is lost. Bodies that have just come need not be read back."""
         if all(header.id in fresh for header in headers):
             return [(header, fresh[header.id]) for header in headers]
-        stored = self.store.bodies([header.point for header in headers])
-        return [(header, _held(header, body)) for header, body in zip(headers, stored, strict=True)]
+        blocks = []
+        for header, body in zip(headers, self.store.bodies([header.point for header in headers]), strict=True):
+            if body is None:
+                break
+            blocks.append((header, body))
+        return blocks
 
 
 def _body(header: Header, bodies: Mapping[bytes, bytes]) -> bytes:
     if header.id not in bodies:
         raise LocalError(f"no body was given for block {header.point}; give the event the bodies beside the headers")
     return bodies[header.id]
-
-
-def _held(header: Header, body: bytes | None) -> bytes:
-    if body is None:
-        raise LocalError(f"the store has lost the body of block {header.point}; move the file away and resync")
-    return body

@@ -94,7 +94,7 @@ class CheckedStore(BlockStore):
         base = self._standing.base
         descend: set[bytes] = set()  # and those that were there already
         for header in self._from(base.height):
-            if (header.parent in descend and header.id not in descend) or header.point == base:
+            if header.id not in descend and (header.parent in descend or header.point == base):
                 descend.add(header.id)
                 yield header
         for point, name in ((base, "base"), (self._standing.final, "final block"), (self._standing.head, "head")):

@@ -11,34 +11,22 @@ full the next one begins, and a thread has the full one reach the disk and makes
 
 import os
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, Final, Self
-from zlib import crc32
 
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
-from syncfsm_adapters.store import index, marks
 from syncfsm_adapters.store.base import Change, Standing, Tell, silent
+from syncfsm_adapters.store.bodies import Bodies, Scrub, Scrubbed
 from syncfsm_adapters.store.checked import CheckedStore
-from syncfsm_adapters.store.files import Disk, Files, put
+from syncfsm_adapters.store.files import Disk, Files
 from syncfsm_adapters.store.folder import check_kind, create, translated
-from syncfsm_adapters.store.index import Place
-from syncfsm_adapters.store.marks import Mark
-from syncfsm_adapters.store.records import Link, Record, Start, body_sum, encode, title
+from syncfsm_adapters.store.log import Log
+from syncfsm_adapters.store.reclaim import Reclaim
+from syncfsm_adapters.store.records import Record, body_sum
 from syncfsm_adapters.store.recover import Opened, Recovery, Report
-from syncfsm_adapters.store.segments import Growing, name
 
-WAITING: Final = 4
-"""Full segments that may wait for their index; then writing waits too."""
-TOGETHER: Final = 16 * 1024
-"""Bodies up to this size that stand near each other are read together."""
-GAP: Final = 4 * 1024
-"""How near: what else the log has between two blocks that came alone."""
-SPAN: Final = 512 * 1024
-"""Most bytes that are read at once for that."""
 _NOTHING: Final = Record()
 
 
@@ -69,24 +57,22 @@ class FileStore(CheckedStore):
         keep_history: bool = True,
         tell: Tell = silent,
     ) -> None:
-        self._files, self._path, self._tell = files, path, tell
-        self._power, self._keep_history = promise is Promise.POWER, keep_history
+        self._path, self._keep_history = path, keep_history
         self.report: Report = opened.report
         """What was noticed on opening."""
-        self.owed: int | None = opened.report.owed
-        """The height of the head that the store had acknowledged and came back without, until it has one as high. Until
-        then whoever makes blocks must not make any."""
-        self._segments = opened.segments
         self._standing = opened.standing
-        self._durable = opened.durable
-        self._seed = crc32(opened.segments.secret)
-        self._lost = dict.fromkeys(opened.report.lost)
+        self._segments = opened.segments
         self._top = max(opened.segments.top, opened.standing.genesis.height)
         """No block is above this height."""
-        self._jobs: list[tuple[Growing, Future[None]]] = []
-        self._in_order = True
-        """Have all full segments reached the disk, one after the other?"""
-        self._unusable = ""
+        self._log = Log(
+            files, self, opened, power=promise is Promise.POWER, tell=tell,
+            most_bytes=self.segment_bytes, most_blocks=self.segment_blocks,
+        )  # fmt: skip
+        self._bodies = Bodies(files, opened.report.lost, tell)
+        self._reclaim = Reclaim(self._log, self._bodies, lambda: self._standing, lambda: self._oldest)
+        self._scrub = Scrub(files, opened.segments, self._bodies, tell)
+        if lines := self.report.lines:
+            tell("store-opened", store=str(path), noticed="; ".join(lines))
 
     @classmethod
     def open(
@@ -144,31 +130,51 @@ class FileStore(CheckedStore):
                 f"and chain {chain_id!r} with genesis {genesis.point} was asked for. Give the path of that chain's "
                 "store, or a path where nothing is yet"
             )
-        store = cls(files, path, opened, promise=promise, keep_history=keep_history, tell=tell)
-        store._begin(opened)
-        return store
+        return cls(files, path, opened, promise=promise, keep_history=keep_history, tell=tell)
 
     def __str__(self) -> str:
         return f"the block store {self._path}"
 
     @property
     def lost(self) -> Collection[Point]:
-        return self._lost.keys()
+        return self._bodies.lost.keys()
+
+    @property
+    def owed(self) -> int | None:
+        """The height of the head that the store had acknowledged and came back without, until it has one as high. Until
+        then whoever makes blocks must not make any."""
+        return self._log.owed
 
     def commit(self, change: Change) -> None:
         with translated(self._path):
             super().commit(change)
 
+    def tidy(self) -> bool:
+        with translated(self._path):
+            self._log.collect()
+            return super().tidy() or self._reclaim.step()
+
+    def compact(self) -> None:
+        """Give back all space that is not needed, at once; ``tidy`` does so for what is worth it, in portions."""
+        with translated(self._path):
+            while super().tidy():
+                pass
+            self._log.roll(self._standing)
+            self._log.settle()
+            while self._reclaim.step(0.0):
+                pass
+            self._log.settle()
+
+    def scrub(self, most: int) -> Scrubbed | None:
+        """Look whether the bodies of full segments are what was stored, some ``most`` bytes of them. What a whole pass
+        has looked at, when it ends. ``LocalError`` if the store's files are not there any more."""
+        with translated(self._path):
+            self._log.check()
+            return self._scrub.step(most)
+
     def close(self) -> None:
         with translated(self._path):
-            for _, job in self._jobs:
-                with suppress(OSError):
-                    job.result()
-            if not self._unusable:
-                self._files.sync(name(self._segments.active.number))
-            self._unusable = "it is closed"
-            self._jobs.clear()
-            self._files.close()
+            self._log.close()
 
     # Reading ----------------------------------------------------------------------------------------------------
 
@@ -182,42 +188,12 @@ class FileStore(CheckedStore):
 
     def bodies(self, points: Sequence[Point]) -> list[bytes | None]:
         with translated(self._path):
-            self._collect()
+            self._log.collect()
             oldest = self._oldest
             places = [
                 self._segments.find(point.height, point.id) if point.height >= oldest else None for point in points
             ]
-            found: list[bytes | None] = []
-            for start, end in _together(places):
-                found += self._read(points[start:end], places[start:end])
-            return found
-
-    def _read(self, points: Sequence[Point], places: Sequence[Place | None]) -> Iterator[bytes | None]:
-        """The bodies at these places, which are one, or near each other in one segment."""
-        first, last = places[0], places[-1]
-        if first is None or last is None:
-            yield None
-            return
-        try:
-            data = self._files.read(name(first.segment), first.offset, last.offset + last.size - first.offset)
-        except OSError as error:
-            data, why = b"", str(error)
-        else:
-            why = "it does not match its check sum"
-        for point, place in zip(points, places, strict=True):
-            assert place is not None
-            start = place.offset - first.offset
-            body = data if len(places) == 1 else data[start : start + place.size]
-            if len(body) == place.size and body_sum(point.id, body) == place.sum:
-                yield body
-            else:
-                self._miss(point, why)
-                yield None
-
-    def _miss(self, point: Point, why: str) -> None:
-        if point not in self._lost:
-            self._lost[point] = None
-            self._tell("store-damaged", height=point.height, id=point.id, reason=why, lost=len(self._lost))
+            return self._bodies.read(points, places)
 
     @property
     def _oldest(self) -> int:
@@ -238,7 +214,7 @@ class FileStore(CheckedStore):
         if height <= genesis.height:
             yield genesis
         with translated(self._path):
-            self._collect()
+            self._log.collect()
             yield from self._segments.from_height(height)
 
     # Writing ----------------------------------------------------------------------------------------------------
@@ -256,161 +232,16 @@ class FileStore(CheckedStore):
             ban=sorted(banned - unbanned),
             unban=sorted(unbanned - banned),
         )
-        if record != _NOTHING:
-            self._append(record, [body for _, body in change.blocks], standing)
+        if record == _NOTHING:
+            return
+        places = [self._segments.find(header.height, header.id) for header in removed]
+        self._log.append(record, [body for _, body in change.blocks], standing)
+        self._top = max(self._top, self._segments.active.high, *(header.height for header in record.headers[-1:]))
+        for place in places:
+            self._reclaim.dropped(place)
 
     def _rewrite(self, blocks: Sequence[tuple[Header, bytes]]) -> None:
-        sums = [body_sum(header.id, body) for header, body in blocks]
-        record = Record(headers=[header for header, _ in blocks], sums=sums, again=True)
-        self._append(record, [body for _, body in blocks], self._standing)
+        with translated(self._path):
+            self._log.rewrite(blocks, self._standing)
         for header, _ in blocks:
-            if header.point in self._lost:
-                del self._lost[header.point]
-                self._tell("store-mended", height=header.height, id=header.id, lost=len(self._lost))
-
-    def _append(self, record: Record, bodies: Sequence[bytes], standing: Standing) -> None:
-        """One record more, after which the store stands there."""
-        self._check_usable()
-        self._collect()
-        segment = self._segments.active
-        file = name(segment.number)
-        if not self._files.intact(file, segment.size):
-            self._unusable = f"{file} was removed, replaced or changed by somebody else while it was open"
-            self._check_usable()
-        prefix, link = encode(record, bodies, segment.end, self._durable, self._seed)
-        try:
-            self._files.write(file, segment.size, [prefix, *bodies])
-            if self._power:
-                self._files.sync(file)
-        except BaseException as error:
-            self._undo(segment, error)
-            raise
-        end = segment.size + len(prefix) + sum(map(len, bodies))
-        self._segments.take(segment, record, segment.size + len(prefix), end, link)
-        self._top = max(self._top, segment.high)
-        if self._power:
-            self._durable = link.number
-        if self.owed is not None and standing.head.height >= self.owed:
-            self.owed = None
-        with suppress(OSError):  # it is there for the day after; the change itself is kept
-            Mark(link.number, standing.head.height, self._power, self.owed).write(self._files)
-        if segment.size >= self.segment_bytes or len(segment.blocks) >= self.segment_blocks:
-            self._roll(standing)
-
-    def _undo(self, segment: Growing, error: BaseException) -> None:
-        """A record could not be written: have the file end where it did. If the disk did not take what it had been
-        given before, nobody knows what it holds, and the store is not to be used until it is opened anew."""
-        try:
-            self._files.truncate(name(segment.number), segment.size)
-            if self._power:
-                self._files.sync(name(segment.number))
-        except OSError:
-            self._unusable = f"a write had failed ({error}), and could not be undone"
-
-    def _check_usable(self) -> None:
-        if self._unusable:
-            raise LocalError(f"{self} can not be used: {self._unusable}. Open it anew, and see what it says")
-
-    # Segments ---------------------------------------------------------------------------------------------------
-
-    def _begin(self, opened: Opened) -> None:
-        """Carry out what opening has found necessary."""
-        files = self._files
-        if marks.FILE not in files.names():
-            files.create(marks.FILE)
-        Mark(opened.end.number, opened.standing.head.height, False, self.owed).write(files, both=True)
-        if self.owed is not None:  # before what shows it is cut off
-            files.sync(marks.FILE)
-        for file in opened.remove:
-            files.remove(file)
-        if opened.remove:
-            files.sync_names()
-        if opened.keep is not None:
-            number, size = opened.keep
-            files.truncate(name(number), size)
-            files.sync(name(number))
-        growing = self._segments.growing
-        if not growing:
-            number = max(self._segments.full) + 1
-            self._segments.growing.append(self._new(number, opened.end, opened.standing))
-        for segment in growing[:-1]:
-            self._fill(segment, opened.standing)
-        if lines := self.report.lines:
-            self._tell("store-opened", store=str(self._path), noticed="; ".join(lines))
-
-    def _new(self, number: int, after: Link, standing: Standing) -> Growing:
-        """An empty segment."""
-        segment = Growing(number, after)
-        record = Record(start=Start(number, standing, (*self._segments.live, number)))
-        prefix, link = encode(record, (), after, self._durable, self._seed)
-        start = title(self._segments.secret) + prefix
-        self._files.create(name(number))
-        try:
-            self._files.write(name(number), 0, [start])
-            if self._power:
-                self._files.sync(name(number))
-                self._files.sync_names()
-        except OSError:
-            self._files.remove(name(number))
-            raise
-        segment.take(record, len(start), len(start), link)
-        return segment
-
-    def _roll(self, standing: Standing) -> None:
-        """Go on in a new segment. If there is no space for one, the full one takes what comes, and the next commit
-        tries again."""
-        full = self._segments.active
-        try:
-            segment = self._new(full.number + 1, full.end, standing)
-        except OSError as error:
-            self._tell("store-trouble", store=str(self._path), reason=f"no new segment: {error}")
-            return
-        self._fill(full, standing)
-        self._segments.growing.append(segment)
-
-    def _fill(self, segment: Growing, standing: Standing) -> None:
-        """Have a full segment reach the disk, and its index made."""
-        live = tuple(number for number in self._segments.live if number <= segment.number)
-        content = segment.index(standing, live, self._segments.secret)
-
-        def job(files: Files) -> None:  # it only waits for the disk, as Python runs one thread at a time
-            files.sync(name(segment.number))
-            files.sync_names()
-            put(files, index.name(segment.number), content)
-
-        self._jobs.append((segment, self._files.later(job)))
-        if len(self._jobs) > WAITING:
-            with suppress(OSError):  # told when it is collected
-                self._jobs[0][1].result()
-
-    def _collect(self) -> None:
-        """Take over the indexes that have been made."""
-        while self._jobs and self._jobs[0][1].done():
-            segment, job = self._jobs.pop(0)
-            try:
-                job.result()
-                made = index.read(self._files, segment.number, self._segments.secret)
-            except (OSError, index.DamagedError) as error:  # it stays in memory; opening the store tries again
-                self._in_order = False
-                self._tell("store-trouble", store=str(self._path), reason=f"no index of a segment: {error}")
-                continue
-            if self._in_order:
-                self._durable = max(self._durable, segment.end.number)
-            self._segments.filled(made)
-
-
-def _together(places: Sequence[Place | None]) -> Iterator[tuple[int, int]]:
-    """Cut places into pieces that are to be read at once."""
-    start = 0
-    for at in range(1, len(places) + 1):
-        if at < len(places):
-            first, before, place = places[start], places[at - 1], places[at]
-            if (
-                first is not None and before is not None and place is not None
-                and place.segment == first.segment and place.size <= TOGETHER and first.size <= TOGETHER
-                and 0 <= place.offset - before.offset - before.size <= GAP
-                and place.offset + place.size - first.offset <= SPAN
-            ):  # fmt: skip
-                continue
-        yield start, at
-        start = at
+            self._bodies.mended(header.point)

@@ -67,6 +67,10 @@ class Files(Protocol):
         """Whether the name still leads to the file that is written to, and it has this size."""
         ...
 
+    def forget(self, name: str) -> None:
+        """The file is gone, or is not the one it was: do not go on with what is open."""
+        ...
+
     def later(self, job: Callable[["Files"], None]) -> "Future[None]":
         """Do the job beside what else is done, in the order of the calls; it is given files of its own."""
         ...
@@ -154,12 +158,12 @@ class Disk:
         os.fdatasync(self._file(name))
 
     def rename(self, old: str, new: str) -> None:
-        self._forget(new)
-        self._forget(old)
+        self.forget(new)
+        self.forget(old)
         os.replace(self.folder / old, self.folder / new)
 
     def remove(self, name: str) -> None:
-        self._forget(name)
+        self.forget(name)
         os.unlink(self.folder / name)
 
     def sync_names(self) -> None:
@@ -219,6 +223,6 @@ class Disk:
             _, oldest = self._open.popitem(last=False)
             os.close(oldest)
 
-    def _forget(self, name: str) -> None:
+    def forget(self, name: str) -> None:
         with suppress(KeyError):
             os.close(self._open.pop(name))

@@ -22,7 +22,7 @@ from zlib import crc32
 
 import msgspec
 
-from syncfsm.blocks import Header, Id, Point
+from syncfsm.blocks import Header, Point
 from syncfsm_adapters.store.base import Standing
 from syncfsm_adapters.store.files import Files
 from syncfsm_adapters.store.records import Link
@@ -52,7 +52,6 @@ class Summary(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     low: int
     high: int
     dropped: list[Point]
-    revived: list[Id]
     standing: Standing
     live: tuple[int, ...]
     columns_sum: int

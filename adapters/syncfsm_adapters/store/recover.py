@@ -4,7 +4,7 @@ Full segments are taken at their index's word. What has none is read in full: it
 promised to survive. A flaw below that leaves the store as it is: whoever repairs it decides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 from zlib import crc32
 
@@ -177,8 +177,7 @@ class Recovery:
         size = self._files.size(name(summary.number)) if name(summary.number) in self._names else 0
         if size < summary.size:
             self._short.append(summary.number)
-        self._segments.dead.difference_update(summary.revived)
-        self._segments.dead.update(point.id for point in summary.dropped)
+        self._segments.kill(summary.dropped, summary.number)
         self._segments.full[summary.number] = found
         self._standing, self._live, self._end = summary.standing, summary.live, summary.end
         self._last = summary.number
@@ -313,9 +312,8 @@ class Recovery:
         cut_bytes = sum(sizes[number] for number in useless) + (sizes[last.number] - last.size if last else 0)
         records = [found for tail in tails for found in (*tail.found, *tail.strays) if found.link.number > keep]
         lost = tuple(
-            found.record.headers[place].point
-            for tail in tails for found in tail.found if found.link.number <= keep for place in found.bad
-            if found.record.headers[place].id not in self._segments.dead
+            point for tail in tails for found in tail.found if found.link.number <= keep
+            for point in self._lost(tail.number, found)
         )  # fmt: skip
         behind, owed = self._behind(standing, records)
         report = Report(
@@ -324,6 +322,15 @@ class Recovery:
         )  # fmt: skip
         size = (last.number, last.size) if last is not None and cut else None
         return Opened(self._segments, standing, self._end, self._durable, report, size, tuple(files))
+
+    def _lost(self, segment: int, found: Found) -> Iterator[Point]:
+        """Blocks whose bodies in this record are bad, and are not somewhere else too."""
+        for row in found.bad:
+            header = found.record.headers[row]
+            offset = found.bodies + sum(before.size for before in found.record.headers[:row])
+            place = self._segments.find(header.height, header.id)
+            if place is not None and (place.segment, place.offset) == (segment, offset):
+                yield header.point
 
     def _behind(self, standing: Standing, gone: Sequence[Found]) -> tuple[int, int | None]:
         """How many acknowledged changes are gone, and the height of the head then. What was written after a record

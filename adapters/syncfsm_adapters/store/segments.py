@@ -19,6 +19,8 @@ LOADED: Final = 16
 """Full segments whose columns are in memory at most."""
 CHUNKS: Final = 4
 """Chunks of headers in memory at most."""
+OVERHEAD: Final = 256
+"""About what a block takes beside its body."""
 _ABOVE_ALL: Final = 2**63
 Part = TypeVar("Part")
 
@@ -37,7 +39,6 @@ class Growing:
         self.size = 0
         self.blocks: dict[bytes, Entry] = {}
         self.dropped: dict[Point, None] = {}
-        self.revived: list[bytes] = []
         self.high = -1
 
     def take(self, record: Record, bodies: int, end: int, link: Link) -> None:
@@ -60,8 +61,8 @@ class Growing:
     def summary(self, standing: Standing, live: tuple[int, ...]) -> Summary:
         """What its index is to begin with."""
         before, after = (self.before.number, self.before.sum), (self.end.number, self.end.sum)
-        dropped, revived = list(self.dropped), self.revived
-        return Summary(self.number, self.size, before, after, 0, 0, -1, dropped, revived, standing, live, 0, [])
+        dropped = list(self.dropped)
+        return Summary(self.number, self.size, before, after, 0, 0, -1, dropped, standing, live, 0, [])
 
     def index(self, standing: Standing, live: tuple[int, ...], secret: bytes) -> list[bytes]:
         """The content of its index."""
@@ -77,8 +78,9 @@ class Segments:
         """Makes the index of a full segment again."""
         self.full: dict[int, Index] = {}
         self.growing: list[Growing] = []
-        self.dead: set[bytes] = set()
-        """Ids of blocks that were dropped, and are still in a segment."""
+        self.dead: dict[bytes, tuple[int, int]] = {}
+        """Blocks that were dropped, and may still be in a segment: their heights, and the segment that says so. One
+        that is in a later segment too has come again since."""
         self._order: list[int] = []
         self._highs: list[int] = []
         """The greatest height in a full segment or before it."""
@@ -106,14 +108,15 @@ class Segments:
 
     def take(self, segment: Growing, record: Record, bodies: int, end: int, link: Link) -> None:
         """A record is in this segment, which is the newest."""
-        if self.dead and record.headers:
-            revived = [header.id for header in record.headers if header.id in self.dead]
-            segment.revived += revived
-            self.dead.difference_update(revived)
-            for header in record.headers if revived else ():
+        for header in record.headers if self.dead else ():
+            if self.dead.pop(header.id, None) is not None:
                 segment.dropped.pop(header.point, None)
         segment.take(record, bodies, end, link)
-        self.dead.update(point.id for point in record.dropped)
+        self.kill(record.dropped, segment.number)
+
+    def kill(self, points: Sequence[Point], number: int) -> None:
+        """This segment says that these blocks are dropped."""
+        self.dead.update((point.id, (point.height, number)) for point in points)
 
     def replay(self, segment: Growing, found: Found) -> None:
         """The same for a record that was found in the file."""
@@ -126,12 +129,38 @@ class Segments:
         self.arrange()
 
     def forget(self, number: int) -> None:
-        """A full segment is gone."""
+        """A full segment is gone, and with it what was dropped and stood only there."""
+        rows = self.rows(number) if self.dead else []
         del self.full[number]
         self._columns.pop(number, None)
         for key in [key for key in self._chunks if key[0] == number]:
             del self._chunks[key]
         self.arrange()
+        for header, _ in rows:
+            if header.id in self.dead and self._place(header.height, header.id) is None:
+                del self.dead[header.id]
+
+    def rows(self, number: int) -> list[tuple[Header, Place]]:
+        """The blocks of a full segment, dropped ones too, in the order of their bodies."""
+        columns = self._loaded(number)
+        chunks = (self._read_chunk(number, chunk) for chunk in range(len(self.full[number].summary.chunks)))
+        headers = (header for chunk in chunks for header in chunk)
+        return sorted(((header, columns.place(row)) for row, header in enumerate(headers)), key=_offset)
+
+    def needed_drops(self, number: int) -> list[Point]:
+        """What a full segment says was dropped and still is in another one."""
+        dropped = (point for point in self.full[number].summary.dropped if self.dead.get(point.id, (0, 0))[1] == number)
+        places = ((point, self._place(point.height, point.id)) for point in dropped)
+        return [point for point, place in places if place is not None and place.segment != number]
+
+    def waste(self) -> dict[int, int]:
+        """About how many bytes of each full segment are those of dropped blocks."""
+        found: dict[int, int] = {}
+        for id, (height, _) in self.dead.items():
+            place = self._place(height, id)
+            if place is not None and self.find(height, id) is None:
+                found[place.segment] = found.get(place.segment, 0) + place.size + OVERHEAD
+        return found
 
     def arrange(self) -> None:
         self._order = sorted(self.full)
@@ -144,8 +173,13 @@ class Segments:
 
     def find(self, height: int, id: bytes) -> Place | None:
         """Where a block is; ``None`` if it is not held."""
-        if id in self.dead:
+        place = self._place(height, id)
+        if place is not None and id in self.dead and place.segment <= self.dead[id][1]:
             return None
+        return place
+
+    def _place(self, height: int, id: bytes) -> Place | None:
+        """Where a block is, be it dropped or not: in the newest segment that has it."""
         for segment in reversed(self.growing):
             if (entry := segment.find(height, id)) is not None:
                 return segment.place(entry)
@@ -154,7 +188,7 @@ class Segments:
 
     def header(self, point: Point) -> Header | None:
         """The header of a held block."""
-        if point.id in self.dead:
+        if point.id in self.dead and self.find(point.height, point.id) is None:
             return None
         for segment in reversed(self.growing):
             if (entry := segment.find(point.height, point.id)) is not None:
@@ -178,7 +212,8 @@ class Segments:
             found += (entry.header for entry in segment.blocks.values() if entry.header.height >= height)
         found.sort(key=_height)
         dead = self.dead
-        return (header for header in found if header.id not in dead) if dead else iter(found)
+        held = (header for header in found if header.id not in dead or self.find(header.height, header.id) is not None)
+        return held if dead else iter(found)
 
     def _or_mended(self, number: int, read: Callable[[Index], Part]) -> Part:
         """What is read from an index, which is made again if that fails."""
@@ -234,3 +269,7 @@ class Segments:
 
 def _height(header: Header) -> int:
     return header.height
+
+
+def _offset(row: tuple[Header, Place]) -> int:
+    return row[1].offset

@@ -1,0 +1,85 @@
+"""Getting space back: segments that nothing is needed of any more go; what is left of one that is mostly dropped moves
+to the end of the log, and then it goes too."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from syncfsm.blocks import Header
+from syncfsm_adapters.store.base import Standing
+from syncfsm_adapters.store.bodies import Bodies
+from syncfsm_adapters.store.index import Place
+from syncfsm_adapters.store.log import Log
+from syncfsm_adapters.store.segments import OVERHEAD
+
+SHARE: Final = 0.5
+"""A segment is worth moving when this share of it has been dropped."""
+PORTION: Final = 1024 * 1024
+"""Bytes that are moved at once."""
+
+
+class Reclaim:
+    """Does it in portions. ``standing`` says where the store stands, ``oldest`` below which height it holds nothing."""
+
+    def __init__(self, log: Log, bodies: Bodies, standing: Callable[[], Standing], oldest: Callable[[], int]) -> None:
+        self._log, self._bodies, self._standing, self._oldest = log, bodies, standing, oldest
+        self._waste = log.segments.waste()
+        self._moving: Iterator[None] = iter(())
+        self._stuck: set[int] = set()
+        """Segments that can not be moved, as a body in them is lost."""
+
+    def dropped(self, place: Place | None) -> None:
+        """A block that was there is not held any more."""
+        if place is not None:
+            self._waste[place.segment] = self._waste.get(place.segment, 0) + place.size + OVERHEAD
+
+    def step(self, share: float = SHARE) -> bool:
+        """Do a portion of what is worth it: segments of which more than this ``share`` was dropped. Whether there may
+        be more."""
+        for _ in self._moving:
+            return True
+        number = self._worth(share)
+        if number is None:
+            return False
+        self._moving = self._move(number)
+        return True
+
+    def _worth(self, share: float) -> int | None:
+        """A segment whose space is worth having back."""
+        full = self._log.segments.full
+        for number in sorted(full):
+            summary = full[number].summary
+            if summary.high < self._oldest():
+                return number
+            if self._waste.get(number, 0) > share * summary.size and number not in self._stuck:
+                return number
+        return None
+
+    def _move(self, number: int) -> Iterator[None]:
+        segments = self._log.segments
+        batch: list[tuple[Header, Place]] = []
+        size = 0
+        for header, place in segments.rows(number):
+            if header.height >= self._oldest() and segments.find(header.height, header.id) == place:
+                batch.append((header, place))
+                size += place.size + OVERHEAD
+            if size >= PORTION:
+                if not self._rewrite(batch):
+                    self._stuck.add(number)
+                    return
+                batch, size = [], 0
+                yield
+        if not self._rewrite(batch):
+            self._stuck.add(number)
+            return
+        self._log.retire(number, self._standing())
+        self._waste.pop(number, None)
+        yield
+
+    def _rewrite(self, batch: list[tuple[Header, Place]]) -> bool:
+        bodies = self._bodies.read([header.point for header, _ in batch], [place for _, place in batch])
+        blocks = [(header, body) for (header, _), body in zip(batch, bodies, strict=True) if body is not None]
+        if len(blocks) < len(batch):
+            return False
+        if blocks:
+            self._log.rewrite(blocks, self._standing())
+        return True
