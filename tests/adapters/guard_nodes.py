@@ -77,6 +77,13 @@ class Process:
             pass
         return self._process.wait()
 
+    def refused(self) -> str:
+        """It must end without a head; what it said then."""
+        for line in self.lines():
+            assert line["event"] != "head", line
+        assert self._process.wait() == 2
+        return self.error()
+
     def error(self) -> str:
         assert self._process.stderr is not None
         self._process.wait()
