@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -309,6 +310,33 @@ def test_a_write_of_another_process_just_before_ours_is_noticed_after_it() -> No
     between.append(dict(other.slots))
     with pytest.raises(LocalError, match="changed by somebody else"):
         first.keep(*BLOCKS[1])
+
+
+def test_a_process_that_was_held_up_and_writes_late_hides_nothing() -> None:
+    """Where locks do not hold: it looks, sleeps while another one takes over and signs, and then overwrites that."""
+
+    class Sleepy(Disk):
+        def write(self, slot: int, data: bytes) -> None:
+            if meanwhile:
+                meanwhile.pop()()
+            super().write(slot, data)
+
+    def take_over() -> None:
+        disk.locked = False
+        other = opened(disk)
+        for header, body in blocks(2, BLOCKS[0][0], b"other"):
+            other.keep(header, body)
+
+    meanwhile: list[Callable[[], None]] = []
+    disk = Sleepy()
+    first = opened(disk, new=True)
+    first.keep(*BLOCKS[0])
+    meanwhile.append(take_over)
+    with pytest.raises(LocalError, match="changed by somebody else"):
+        first.keep(*BLOCKS[1])
+    disk.locked = False
+    with pytest.raises(LocalError, match="written to by two processes at once"):
+        opened(disk)
 
 
 def test_files_that_are_replaced_under_a_running_process_are_noticed(tmp_path: Path) -> None:

@@ -182,9 +182,14 @@ class Guard:
             if data[bad] is None and held[0].sequence > 0:
                 return f"{self} is not whole: the file slot-{bad} is gone"
             self.noticed = f"slot-{bad} can not be read: torn while it was written, or damaged; the other one is good"
-        elif abs(held[0].sequence - held[1].sequence) != 1:
-            numbers = " and ".join(str(slot.sequence) for slot in held)
+            return ""
+        older, newer = sorted(held, key=lambda slot: slot.sequence)
+        if newer.sequence != older.sequence + 1:
+            numbers = f"{older.sequence} and {newer.sequence}"
             return f"{self} is not whole: one slot is an old copy (writes {numbers} do not follow one another)"
+        taken_over = newer.content == older.content or self._content(newer).body is None
+        if newer.owner != older.owner and not taken_over:
+            return f"{self} was written to by two processes at once"
         return ""
 
     # Writing --------------------------------------------------------------------------------------------------------
