@@ -47,7 +47,7 @@ def test_a_sequencer_whose_store_was_wiped_does_not_start_alone(tmp_path: Path) 
         with process(*place.sequencer()) as sequencer:
             said = sequencer.refused()
         assert said.count("\n") == 1
-        assert f"block {head} was signed" in said
+        assert f"Block {head} was signed" in said
         assert f"start once with --sign-anew {head}" in said
         assert "--peer" in said
     with process(*place.sequencer("--sign-anew", f"{head.height - 1}:00000000")) as sequencer:

@@ -24,7 +24,9 @@ from syncfsm_adapters.command.resume import resume
 from syncfsm_adapters.command.settings import Settings
 from syncfsm_adapters.guard import Guard
 from syncfsm_adapters.host.host import Host
-from syncfsm_adapters.store.base import Change, MemoryStore, load_chain
+from syncfsm_adapters.store.base import BlockStore, Change, load_chain
+from syncfsm_adapters.store.file import FileStore
+from syncfsm_adapters.store.memory import MemoryStore
 from tests.adapters.guard_disk import Disk
 
 CHAIN_ID = b"demo"
@@ -72,7 +74,7 @@ class FullStore(MemoryStore):
 class Sequencer:
     """One start of a sequencer on this store and this disk."""
 
-    store: MemoryStore
+    store: BlockStore
     disk: Disk
     peers: int = 0
     listens: bool = False
@@ -207,8 +209,31 @@ async def test_with_nobody_to_fetch_from_it_does_not_start() -> None:
         sequencer = Sequencer(store_of(*held), disk_of(*BLOCKS[:4]))
         if len(held) == 4:
             assert sequencer.host.head.height == BLOCKS[3][0].height
-        with pytest.raises(LocalError, match="lacks it: a block made there would be a second one"):
+        with pytest.raises(LocalError, match="a block made there would be a second one"):
             await sequencer.resume()
+
+
+def test_what_a_store_says_that_it_had_is_waited_for_too(tmp_path: Path) -> None:
+    """The guard is older than the store, which knows that it came back behind."""
+    store = FileStore.open(tmp_path / "blocks", GENESIS, CHAIN_ID)
+    store.append(BLOCKS[:3], BLOCKS[2][0].point)
+    store.owed = 5
+
+    @in_virtual_time
+    async def story() -> None:
+        with pytest.raises(LocalError, match=r"was at height 5 once, says the block store.*--sign-anew 2:"):
+            await Sequencer(store, disk_of(*BLOCKS[:2])).resume()
+        sequencer = Sequencer(store, disk_of(*BLOCKS[:2]), peers=1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(sequencer.resume)
+            await trio.sleep(50)
+            sequencer.join("p", BLOCKS[5][0])
+            sequencer.give("p", BLOCKS[3:6])
+        assert sequencer.states == ["asking", "behind", "missing", "ready"]
+        assert sequencer.host.head == BLOCKS[5][0].point
+
+    story()
+    store.close()
 
 
 @in_virtual_time

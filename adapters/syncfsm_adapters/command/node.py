@@ -10,7 +10,6 @@ import trio
 from nacl.signing import SigningKey
 
 from syncfsm import signed
-from syncfsm.errors import LocalError
 from syncfsm.events import Finalised
 from syncfsm.limits import Strategy
 from syncfsm.node.node import Config, Node
@@ -51,13 +50,6 @@ async def _run(settings: Settings) -> None:
     # A sequencer that forgot a block over a power failure would sign another one at the same height.
     promise = Promise.KILL if key is None else Promise.POWER
     store = FileStore.open(Path(settings.store), signed.genesis(chain_id), chain_id, promise=promise, tell=journal)
-    if key is not None and store.owed is not None:
-        store.close()
-        raise LocalError(
-            f"{store} has come back behind: its head was at height {store.owed} once and is {store.standing.head} now. "
-            "A sequencer that goes on from there signs other blocks at heights that it has signed. Run it as a full "
-            "node, with --public-key in place of --key, until it has those blocks from its peers"
-        )
     config = Config(signed.SignedChain(chain_id, public), Strategy(settings.strategy), settings.limits)
     node = Node.start(config, load_chain(store, settings.limits))
     node_id = bytes(keys.load_or_make(Path(settings.node_key or f"{settings.store}.id")).verify_key)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import attrs
 import trio
 from nacl.signing import SigningKey
 
@@ -16,6 +17,7 @@ from syncfsm_adapters.command.settings import Settings
 from syncfsm_adapters.guard import Guard
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Journal
+from syncfsm_adapters.store.file import FileStore
 
 LOOK_AGAIN = 0.02
 """Seconds between two looks whether it may begin."""
@@ -45,24 +47,22 @@ async def resume(host: Host, guard: Guard, settings: Settings, journal: Journal)
 
     ``LocalError`` if the chain has it not, and there is nobody from whom it could come.
     """
-    told: tuple[Stand, bool] | None = None
+    told: tuple[str, bool] | None = None
     expected = _expected(settings, guard)
     asking = Asking.start(settings.limits.ask, expected, host.node.status(), trio.current_time())
     if expected:
         journal("guard", state="asking", sentence="Before the first block, the peers are asked for their heads.")
     while True:
-        stand = stands(guard.signed.header, host.node.chain)
-        if stand is Stand.NEXT and guard.signed.body is not None:
-            _adopt(host, guard, journal)
-            continue
+        _adopt(host, guard, journal)
+        lack = _lack(host, guard, settings)
         status, now = host.node.status(), trio.current_time()
         asking = asking.look(status, now)
         over = asking.over(status, now)
-        if stand is Stand.REACHED and over:
+        if lack is None and over:
             break
-        if stand is not Stand.REACHED and told != (stand, over):
-            told = (stand, over)
-            _tell(host, guard, settings, stand, over, journal)
+        if lack is not None and told != (lack.state, over):
+            told = (lack.state, over)
+            _tell(host, guard, settings, lack, over, journal)
         await trio.sleep(LOOK_AGAIN)
     journal("guard", state="ready", head=host.head, peers=len(status.peers))
 
@@ -74,24 +74,45 @@ def _expected(settings: Settings, guard: Guard) -> int:
 
 
 def _adopt(host: Host, guard: Guard, journal: Journal) -> None:
-    """The process was killed when the block had been signed, and was not in the store yet."""
+    """Add the block that was signed, if it is the next: the process was killed before the store had it."""
     header, body = guard.signed.header, guard.signed.body
-    assert body is not None
-    host.feed(Produced((header,), trio.current_time(), (body,)))
-    journal("guard", state="adopted", block=header.point)
+    if body is not None and stands(header, host.node.chain) is Stand.NEXT:
+        host.feed(Produced((header,), trio.current_time(), (body,)))
+        journal("guard", state="adopted", block=header.point)
 
 
-def _tell(host: Host, guard: Guard, settings: Settings, stand: Stand, over: bool, journal: Journal) -> None:
-    """The chain lacks what was signed last: say so, and say it again when the peers turn out to lack it too."""
+@attrs.frozen
+class Lack:
+    """Why no block may be made yet: a word, and a sentence for people."""
+
+    state: str
+    sentence: str
+
+
+def _lack(host: Host, guard: Guard, settings: Settings) -> Lack | None:
+    """What the chain lacks of what the guard, or the store, knows to have been signed."""
+    header = guard.signed.header
+    stand = stands(header, host.node.chain)
+    if stand is not Stand.REACHED:
+        return Lack(stand.value, f"Block {header.point} was signed with this key, says {guard}. {stand.sentence}")
+    owed = host.store.owed if isinstance(host.store, FileStore) else None
+    if owed is None or settings.sign_anew is not None:
+        return None
+    stand = Stand.BEHIND
+    return Lack(stand.value, f"The head was at height {owed} once, says {host.store}. {stand.sentence}")
+
+
+def _tell(host: Host, guard: Guard, settings: Settings, lack: Lack, over: bool, journal: Journal) -> None:
+    """Say what is lacking, and say it again when the peers turn out to lack it too."""
     signed = guard.signed.header.point
-    anew = f"If you know that nobody has that block, start once with --sign-anew {signed}"
+    anew = f"If you know that nobody has them, start once with --sign-anew {signed}."
     if settings.listen is None and not settings.peers:
         raise LocalError(
-            f"block {signed} was signed with this key, says {guard}, but {host.store} ends at {host.head} and lacks "
-            "it: a block made there would be a second one at its height. Give --peer or --listen: the sequencer "
-            f"fetches what it lacks, and goes on by itself. {anew}"
+            f"{lack.sentence} The head is {host.head} now, and a block made there would be a second one at its height. "
+            "Give --peer or --listen: the sequencer fetches what it lacks, and goes on by itself. "
+            f"{anew}"
         )
-    state, sentence = stand.value, stand.sentence
+    state, sentence = lack.state, lack.sentence
     if over:
         state = "missing"
         sentence += f" No peer has them so far; it goes on when one does. Or put the store back that had them. {anew}"
