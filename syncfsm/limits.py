@@ -111,3 +111,6 @@ class Limits:
     """How long a node that is behind waits for new blocks from one peer before it greets the others."""
     lead: float = attrs.field(default=30.0, validator=must.gt(0))
     """How long it follows one peer at all before it greets the others, so that a slow one does not set the pace."""
+    ask: float = attrs.field(default=3.0, validator=must.gt(0))
+    """How long a node that makes blocks waits before its first one for peers, or for new blocks from them: longer than
+    the longest pause between two attempts to reach a node."""

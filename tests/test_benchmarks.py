@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import catch_up, discovery, report
+from benchmarks import catch_up, discovery, guard, report
 from benchmarks.__main__ import main
 
 
@@ -43,6 +43,10 @@ def test_the_same_blocks_are_caught_up_and_looped_over() -> None:
     assert found["ratio_to_bare_loop"] == pytest.approx(
         found["blocks_per_second"] / found["bare_loop_blocks_per_second"], rel=0.01
     )
+
+
+def test_a_guard_writes_little_more_than_the_block() -> None:
+    assert 1024 < guard.run(quick=True)["bytes_written_per_block"] < 1536  # type: ignore[operator]
 
 
 def test_unknown_topic_is_a_mistake_that_names_the_topics(capsys: pytest.CaptureFixture[str]) -> None:

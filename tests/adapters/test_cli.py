@@ -14,8 +14,6 @@ from syncfsm.node.registry import STANDARD
 from syncfsm_adapters.command.cli import PIPE_CLOSED
 from syncfsm_adapters.store.file import FileStore
 
-KEY = "0b" * 32
-
 
 def run(*arguments: str, given: bytes = b"", seconds: float = 60) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "syncfsm_adapters", *arguments]
@@ -23,9 +21,8 @@ def run(*arguments: str, given: bytes = b"", seconds: float = 60) -> subprocess.
 
 
 def sequencer(folder: Path, *flags: str) -> tuple[str, ...]:
-    key = folder / "key"
-    key.write_text(KEY)
-    return ("node", "--name", "s", "--key", str(key), "--store", str(folder / "s.store"), "--log", "json", *flags)
+    key, store = str(folder / "key"), str(folder / "s.store")
+    return ("node", "--name", "s", "--key", key, "--store", store, "--log", "json", *flags)
 
 
 def made_of(folder: Path, payloads: str, blocks: int, given: bytes = b"") -> list[bytes]:
@@ -105,6 +102,7 @@ def test_settings_come_from_a_file_and_flags_win(tmp_path: Path) -> None:
 def mistakes(folder: Path) -> dict[str, tuple[tuple[str, ...], str]]:
     """What can be asked wrongly, and words that the answer must have."""
     (folder / "no.key").write_text("not a key")
+    (folder / "g.key").write_text("0b" * 32)
     (folder / "broken.toml").write_text("name = ")
     (folder / "odd.toml").write_text('nmae = "x"')
     (folder / "no.store").write_bytes(b"this is no database, but somebody's only copy of something" * 100)
@@ -118,6 +116,11 @@ def mistakes(folder: Path) -> dict[str, tuple[tuple[str, ...], str]]:
         "unknown setting": (("node", "--config", str(folder / "odd.toml")), "unknown setting 'nmae'"),
         "no payloads": (sequencer(folder, "--payloads", str(folder / "nowhere")), "cannot read payloads from"),
         "payloads of a follower": ((*follower, "--blocks", "3"), "only a sequencer makes blocks"),
+        "a guard of a follower": ((*follower, "--guard", str(folder)), "only a sequencer signs"),
+        "a key without its guard": (
+            ("node", "--name", "s", "--store", str(folder / "g.store"), "--key", str(folder / "g.key")),
+            "there is no guard in",
+        ),
         "bad address": ((*follower, "--peer", "nowhere"), "nowhere"),
         "silence": ((*follower, "--silence", "0.5"), "must be longer than keepalive"),
         "not a database": ((*follower[:4], str(folder / "no.store"), *follower[5:]), "no.store"),

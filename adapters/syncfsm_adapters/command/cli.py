@@ -80,6 +80,14 @@ def _node(node: argparse.ArgumentParser) -> None:
         "--peer", action="append", dest="peers", metavar="HOST:PORT", help="stay linked to it; repeatable"
     )
     node.add_argument("--key", metavar="FILE", help="be the sequencer; the signing key, made if it does not exist")
+    node.add_argument(
+        "--guard", metavar="DIR", help="a sequencer keeps its last signed block there (default: KEY.guard)"
+    )
+    node.add_argument(
+        "--sign-anew",
+        metavar="BLOCK",
+        help="forget that this block was signed last, once: named as in the refusal that tells of it",
+    )
     node.add_argument("--public-key", metavar="HEX", help="follow the sequencer that printed this key")
     node.add_argument("--interval", type=float, metavar="S", help="seconds between blocks (default: 0.2)")
     node.add_argument("--payloads", metavar="FROM", help="a file or - (one a line), or a directory (one a file)")

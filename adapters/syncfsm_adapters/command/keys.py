@@ -10,10 +10,17 @@ from syncfsm.errors import LocalError
 
 def load_or_make(path: Path) -> SigningKey:
     """The key in ``path``; made and written there if there is no such file. ``LocalError`` if it is no key."""
-    if not path.exists():
+    key = load(path)
+    if key is None:
         key = SigningKey.generate()
         write(path, key)
-        return key
+    return key
+
+
+def load(path: Path) -> SigningKey | None:
+    """The key in ``path``; ``None`` if there is no such file. ``LocalError`` if it is no key."""
+    if not path.exists():
+        return None
     try:
         return SigningKey(bytes.fromhex(path.read_text(encoding="ascii").strip()))
     except (OSError, ValueError) as error:
@@ -29,6 +36,8 @@ def write(path: Path, key: SigningKey) -> None:
         raise LocalError(f"cannot write the key file {path}: {error.strerror}; give a path that is free") from error
     with os.fdopen(file, "w", encoding="ascii") as stream:
         stream.write(bytes(key).hex() + "\n")
+        stream.flush()
+        os.fsync(file)
 
 
 def public(digits: str) -> bytes:

@@ -7,14 +7,15 @@ from pathlib import Path
 from random import SystemRandom
 
 import trio
+from nacl.signing import SigningKey
 
 from syncfsm import signed
-from syncfsm.errors import LocalError
 from syncfsm.events import Finalised
 from syncfsm.limits import Strategy
 from syncfsm.node.node import Config, Node
 from syncfsm_adapters.command import keys, payloads
 from syncfsm_adapters.command.producer import Producer
+from syncfsm_adapters.command.resume import guarded, resume, sequencer_key
 from syncfsm_adapters.command.settings import Settings
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Journal, follow
@@ -43,19 +44,12 @@ async def _run(settings: Settings) -> None:
     form = settings.log or ("text" if sys.stdout.isatty() else "json")
     journal = Journal(settings.name, form)
     chain_id = settings.chain.encode()
-    key = keys.load_or_make(Path(settings.key)) if settings.key is not None else None
+    key, new = sequencer_key(Path(settings.key)) if settings.key is not None else (None, False)
     public = bytes(key.verify_key) if key is not None else keys.public(settings.public_key or "")
     source = _payloads(settings)
     # A sequencer that forgot a block over a power failure would sign another one at the same height.
     promise = Promise.KILL if key is None else Promise.POWER
     store = FileStore.open(Path(settings.store), signed.genesis(chain_id), chain_id, promise=promise, tell=journal)
-    if key is not None and store.owed is not None:
-        store.close()
-        raise LocalError(
-            f"{store} has come back behind: its head was at height {store.owed} once and is {store.standing.head} now. "
-            "A sequencer that goes on from there signs other blocks at heights that it has signed. Run it as a full "
-            "node, with --public-key in place of --key, until it has those blocks from its peers"
-        )
     config = Config(signed.SignedChain(chain_id, public), Strategy(settings.strategy), settings.limits)
     node = Node.start(config, load_chain(store, settings.limits))
     node_id = bytes(keys.load_or_make(Path(settings.node_key or f"{settings.store}.id")).verify_key)
@@ -68,7 +62,7 @@ async def _run(settings: Settings) -> None:
         nursery.start_soon(_confirm, tcp.host, settings.final_after)
         nursery.start_soon(_tell_why, tcp.host, journal)
         if key is not None:
-            nursery.start_soon(_produce, tcp.host, Producer(key, chain_id), source, settings, making, journal)
+            nursery.start_soon(_produce, tcp.host, key, new, source, settings, making, journal)
         await tcp.run(settings.listen, settings.peers)
         nursery.cancel_scope.cancel()
     journal("stopped", head=tcp.host.head)
@@ -112,14 +106,18 @@ async def _leave_in_step(tcp: TcpNode) -> None:
 
 async def _produce(
     host: Host,
-    producer: Producer,
+    key: SigningKey,
+    new: bool,
     source: AsyncIterator[bytes],
     settings: Settings,
     making: trio.CancelScope,
     journal: Journal,
 ) -> None:
-    """A block every interval while payloads last; then serve on what there is."""
-    with making:
+    """A block every interval while payloads last, as soon as the guard of the key allows it; then serve on what there
+    is."""
+    with making, guarded(settings, key, new, host.node.chain.head, journal) as guard:
+        await resume(host, guard, settings, journal)
+        producer = Producer(key, settings.chain.encode(), guard)
         made = await producer.run(host, source, settings.interval, settings.blocks)
         journal("payloads-end", blocks=made, head=host.head)
 

@@ -9,15 +9,19 @@ from nacl.signing import SigningKey
 from syncfsm import signed
 from syncfsm.blocks import Header
 from syncfsm.events import Produced
+from syncfsm_adapters.guard import Guard
 from syncfsm_adapters.host.host import Host
 
 
 class Producer:
-    """Signs blocks with ``key``. No two nodes may produce with one key: their branches would contradict."""
+    """Signs blocks with ``key``. No two nodes may produce with one key: their branches would contradict.
 
-    def __init__(self, key: SigningKey, chain_id: bytes) -> None:
+    ``guard`` keeps every block before its signature leaves. Without one, two blocks may be signed at one height."""
+
+    def __init__(self, key: SigningKey, chain_id: bytes, guard: Guard | None = None) -> None:
         self._key = key
         self._chain_id = chain_id
+        self._guard = guard
 
     def seal(self, parent: Header, body: bytes) -> Header:
         """The header of the block after ``parent`` with this body."""
@@ -25,9 +29,13 @@ class Producer:
         return signed.seal(parent, body, message, self._key.sign(message).signature)
 
     def produce(self, host: Host, body: bytes) -> Header:
-        """Add one block to the head of ``host``. ``LocalError`` if the node or the store does not take it."""
+        """Add one block to the head of ``host``. ``LocalError`` if node, guard or store do not take it."""
         header = self.seal(host.node.chain.head, body)
-        host.feed(Produced((header,), trio.current_time(), (body,)))
+        event = Produced((header,), trio.current_time(), (body,))
+        if self._guard is not None:
+            host.node.step(event)  # what the node would refuse must not be kept as signed
+            self._guard.keep(header, body)
+        host.feed(event)
         return header
 
     async def run(self, host: Host, payloads: AsyncIterator[bytes], interval: float, most: int | None = None) -> int:

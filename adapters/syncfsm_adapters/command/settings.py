@@ -20,7 +20,8 @@ class Settings:
 
     ``name`` is for its journal; peers know it by the public half of the key in the file ``node_key``, which stands
     beside the store if it is not given. ``key`` makes it a sequencer; a full node needs the sequencer's
-    ``public_key`` instead."""
+    ``public_key`` instead. ``guard`` is the folder in which a sequencer keeps what it signed last, beside the key if it
+    is not given; ``sign_anew`` names what it is to forget."""
 
     name: str
     chain: str = "demo"
@@ -29,6 +30,8 @@ class Settings:
     listen: str | None = None
     peers: tuple[str, ...] = ()
     key: str | None = None
+    guard: str | None = None
+    sign_anew: str | None = None
     public_key: str | None = None
     interval: float = 0.2
     payloads: str | None = None
@@ -78,6 +81,8 @@ class Settings:
             raise LocalError(f"strategy is one of {', '.join(Strategy)}, not {self.strategy!r}")
         if self.key is None and (self.payloads is not None or self.blocks is not None):
             raise LocalError("only a sequencer makes blocks: --payloads and --blocks go with --key")
+        if self.key is None and (self.guard is not None or self.sign_anew is not None):
+            raise LocalError("only a sequencer signs: --guard and --sign-anew go with --key")
 
     @property
     def limits(self) -> Limits:
