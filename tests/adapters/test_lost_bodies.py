@@ -77,7 +77,7 @@ async def test_who_needs_the_block_is_told_and_everybody_else_is_served(carriers
         assert any(str(Parting.PRUNED) in " ".join(parting) for parting in new.partings)
         full.grow(b"a live block")
         await ahead.at(full.host.head)
-        full.host.feed(Produced((blocks[ROTTEN][0],), trio.current_time(), (blocks[ROTTEN][1],)))
+        full.host.feed(Produced((blocks[ROTTEN][0],), full.now(), (blocks[ROTTEN][1],)))
         assert not store.lost
         await new.at(full.host.head)
         nursery.cancel_scope.cancel()
