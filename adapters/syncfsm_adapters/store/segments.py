@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final, TypeVar
+from zlib import crc32
 
 from syncfsm.blocks import Header, Point
 from syncfsm_adapters.store.base import Standing
@@ -74,6 +75,8 @@ class Segments:
 
     def __init__(self, secret: bytes, mend: Callable[[int], Index]) -> None:
         self.secret = secret
+        self.seed = crc32(secret)
+        """What the check sums of records start from."""
         self._mend = mend
         """Makes the index of a full segment again."""
         self.full: dict[int, Index] = {}
