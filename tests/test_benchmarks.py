@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import catch_up, discovery, report
+from benchmarks import catch_up, discovery, report, store
 from benchmarks.__main__ import main
 
 
@@ -43,6 +43,16 @@ def test_the_same_blocks_are_caught_up_and_looped_over() -> None:
     assert found["ratio_to_bare_loop"] == pytest.approx(
         found["blocks_per_second"] / found["bare_loop_blocks_per_second"], rel=0.01
     )
+
+
+def test_a_live_block_is_written_once() -> None:
+    """What is counted follows from the code, and not from the machine."""
+    found = store.run(quick=True)
+    assert isinstance(found["live"], dict)
+    assert found["live_bytes_written_per_block"] == found["live"]["ours"]["bytes_written"] < 2048
+    assert found["live"]["sqlite"]["bytes_written"] > 16 * 1024
+    assert (found["live"]["ours_kill"], found["live"]["ours_power"]) == ({"syncs_per_block": 0}, {"syncs_per_block": 1})
+    assert found.keys() >= {"open_seconds_1e6", "rss_per_header"}
 
 
 def test_unknown_topic_is_a_mistake_that_names_the_topics(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """``syncfsm node``: one long-running node, a sequencer or a full node."""
 
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -59,6 +60,7 @@ async def _run(settings: Settings) -> None:
         )
     config = Config(signed.SignedChain(chain_id, public), Strategy(settings.strategy), settings.limits)
     node = Node.start(config, load_chain(store, settings.limits))
+    gc.freeze()  # the chain stays: to look for garbage in it takes a second for a million headers, each time
     node_id = bytes(keys.load_or_make(Path(settings.node_key or f"{settings.store}.id")).verify_key)
     tcp = TcpNode(node, store, node_id, chance=SystemRandom(), journal=journal)
     journal("started", head=tcp.host.head, final=node.chain.final.point, public_key=public.hex(), id=node_id)
