@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import catch_up, discovery, guard, report
+from benchmarks import catch_up, discovery, guard, report, store
 from benchmarks.__main__ import main
 
 
@@ -47,6 +47,16 @@ def test_the_same_blocks_are_caught_up_and_looped_over() -> None:
 
 def test_a_guard_writes_little_more_than_the_block() -> None:
     assert 1024 < guard.run(quick=True)["bytes_written_per_block"] < 1536  # type: ignore[operator]
+
+
+def test_a_live_block_is_written_once() -> None:
+    """What is counted follows from the code, and not from the machine."""
+    found = store.run(quick=True)
+    assert isinstance(found["live"], dict)
+    assert found["live_bytes_written_per_block"] == found["live"]["ours"]["bytes_written"] < 2048
+    assert found["live"]["sqlite"]["bytes_written"] > 16 * 1024
+    assert (found["live"]["ours_kill"], found["live"]["ours_power"]) == ({"syncs_per_block": 0}, {"syncs_per_block": 1})
+    assert found.keys() >= {"open_seconds_1e6", "rss_per_header"}
 
 
 def test_unknown_topic_is_a_mistake_that_names_the_topics(capsys: pytest.CaptureFixture[str]) -> None:

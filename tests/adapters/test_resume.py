@@ -25,7 +25,7 @@ from syncfsm_adapters.command.settings import Settings
 from syncfsm_adapters.guard import Guard
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.store.base import BlockStore, Change, load_chain
-from syncfsm_adapters.store.file import FileStore
+from syncfsm_adapters.store.file import FileStore, Promise
 from syncfsm_adapters.store.memory import MemoryStore
 from tests.adapters.guard_disk import Disk
 
@@ -215,9 +215,16 @@ async def test_with_nobody_to_fetch_from_it_does_not_start() -> None:
 
 def test_what_a_store_says_that_it_had_is_waited_for_too(tmp_path: Path) -> None:
     """The guard is older than the store, which knows that it came back behind."""
-    store = FileStore.open(tmp_path / "blocks", GENESIS, CHAIN_ID)
-    store.append(BLOCKS[:3], BLOCKS[2][0].point)
-    store.owed = 5
+    path = tmp_path / "blocks"
+    store = FileStore.open(path, GENESIS, CHAIN_ID, promise=Promise.POWER)
+    for block in BLOCKS[:5]:
+        store.append([block], block[0].point)
+    store.close()
+    (file,) = path.glob("*.blocks")
+    content = file.read_bytes()
+    file.write_bytes(content[: content.find(BLOCKS[3][1])])
+    store = FileStore.open(path, GENESIS, CHAIN_ID)
+    assert store.standing.head == BLOCKS[2][0].point
 
     @in_virtual_time
     async def story() -> None:

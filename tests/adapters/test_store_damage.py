@@ -98,11 +98,11 @@ def copied(file: Path, truth: Truth, chance: Random) -> None:
 DAMAGE: tuple[Damage, ...] = (flip, truncate, swap, blank, remove, from_backup, copied)
 
 
-def held_up(path: Path, truth: Truth) -> str:
+def held_up(path: Path, truth: Truth, promise: Promise) -> str:
     """Open a damaged store and look at all of it; which way it came out."""
     before = {file.name: file.read_bytes() for file in path.glob("*.blocks")}
     try:
-        store = FileStore.open(path, GENESIS, CHAIN)
+        store = FileStore.open(path, GENESIS, CHAIN, promise=promise)
         try:
             assert store.standing in truth.standings
             points = [*store.best_chain(), *(header.point for header in store.headers_from_base())]
@@ -135,7 +135,7 @@ def damage_often(folder: Path, promise: Promise, rounds: int) -> dict[str, int]:
         shutil.copytree(truth.folder, path)
         file = chance.choice([file for file in sorted(path.iterdir()) if file.name != "lock"])
         chance.choice(DAMAGE)(file, truth, chance)
-        result = held_up(path, truth)
+        result = held_up(path, truth, promise)
         came_out[result] = came_out.get(result, 0) + 1
         shutil.rmtree(path)
     return came_out
@@ -214,7 +214,7 @@ def test_a_bit_in_the_log_of_a_killed_sequencer_is_refused_with_the_way_out(tmp_
     flip_in_header(path, 30)
     before = (path / "00000001.blocks").read_bytes()
     with pytest.raises(LocalError, match=r"segment 1 has a flaw at byte .*: 21 changes that were on the disk are gone"):
-        FileStore.open(path, GENESIS, CHAIN)
+        FileStore.open(path, GENESIS, CHAIN, promise=Promise.POWER)
     assert (path / "00000001.blocks").read_bytes() == before
 
 
@@ -226,9 +226,9 @@ def test_a_log_cut_between_two_records_is_noticed(tmp_path: Path, promise: Promi
     log.write_bytes(content[: content.rindex(MARK)])
     if promise is Promise.POWER:
         with pytest.raises(LocalError, match=r"its log ends too early: 1 changes that were on the disk are gone"):
-            FileStore.open(path, GENESIS, CHAIN)
+            FileStore.open(path, GENESIS, CHAIN, promise=promise)
     else:
-        store = FileStore.open(path, GENESIS, CHAIN)
+        store = FileStore.open(path, GENESIS, CHAIN, promise=promise)
         assert (store.standing.head, store.report.behind, store.owed) == (blocks[48][0].point, 1, 50)
         store.close()
 
@@ -237,7 +237,7 @@ def test_half_a_record_at_the_end_was_promised_to_nobody(tmp_path: Path) -> None
     path, blocks = one_segment(tmp_path, Promise.POWER)
     with (path / "00000001.blocks").open("ab") as log:
         log.write(MARK + bytes(100))
-    store = FileStore.open(path, GENESIS, CHAIN)
+    store = FileStore.open(path, GENESIS, CHAIN, promise=Promise.POWER)
     assert (store.report.cut_bytes, store.report.behind, store.owed) == (104, 0, None)
     assert store.standing.head == blocks[-1][0].point
     store.close()

@@ -81,7 +81,7 @@ def changes(chance: Random, count: int) -> Iterator[Change]:
 
 def run(seed: int, promise: Promise, keep_history: bool, count: int = 24) -> Run:
     disk = SimulatedDisk(slow=seed % 3)
-    lay_out(disk, GENESIS, CHAIN)
+    lay_out(disk, Standing.start(GENESIS, CHAIN))
     begun = len(disk.done)
     store = opened(disk, promise, keep_history)
     model = MemoryStore(GENESIS, CHAIN, keep_history=keep_history)
@@ -199,7 +199,7 @@ def test_a_kill_takes_nothing_whatever_was_promised() -> None:
 def test_a_live_block_is_one_sync_with_power_and_none_without() -> None:
     for promise, syncs in ((Promise.POWER, 1), (Promise.KILL, 0)):
         disk = SimulatedDisk()
-        lay_out(disk, GENESIS, CHAIN)
+        lay_out(disk, Standing.start(GENESIS, CHAIN))
         store = FileStore.on(disk, PATH, GENESIS, CHAIN, promise=promise)
         parent = GENESIS
         for _ in range(50):
@@ -216,7 +216,7 @@ def test_a_full_disk_loses_nothing_at_any_write() -> None:
     whole = run(4, Promise.POWER, True, 12)
     for failing in range(whole.done[0], len(whole.disk.done)):
         disk = SimulatedDisk()
-        lay_out(disk, GENESIS, CHAIN)
+        lay_out(disk, Standing.start(GENESIS, CHAIN))
         store = opened(disk, Promise.POWER, True)
         disk.fail_at = failing
         model = MemoryStore(GENESIS, CHAIN)

@@ -1,5 +1,6 @@
 """``syncfsm node``: one long-running node, a sequencer or a full node."""
 
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -28,6 +29,8 @@ DRAIN = 1.0
 """Seconds that a node which is to stop still gives its peers to take what they lack."""
 LOOK_AGAIN = 0.01
 """Seconds between two looks whether they have it."""
+SCRUB_BYTES = 1024 * 1024
+"""Bytes of stored bodies that are looked at each second."""
 BATCHES_BEHIND = 1
 """How many whole batches below the newest one are final: the data-availability layer takes a while to confirm."""
 
@@ -52,6 +55,7 @@ async def _run(settings: Settings) -> None:
     store = FileStore.open(Path(settings.store), signed.genesis(chain_id), chain_id, promise=promise, tell=journal)
     config = Config(signed.SignedChain(chain_id, public), Strategy(settings.strategy), settings.limits)
     node = Node.start(config, load_chain(store, settings.limits))
+    gc.freeze()  # the chain stays: to look for garbage in it takes a second for a million headers, each time
     node_id = bytes(keys.load_or_make(Path(settings.node_key or f"{settings.store}.id")).verify_key)
     tcp = TcpNode(node, store, node_id, chance=SystemRandom(), journal=journal)
     journal("started", head=tcp.host.head, final=node.chain.final.point, public_key=public.hex(), id=node_id)
@@ -61,6 +65,7 @@ async def _run(settings: Settings) -> None:
         await nursery.start(_stop_on_signal, tcp, making, journal, stopping)
         nursery.start_soon(_confirm, tcp.host, settings.final_after)
         nursery.start_soon(_tell_why, tcp.host, journal)
+        nursery.start_soon(_scrub, store, journal)
         if key is not None:
             nursery.start_soon(_produce, tcp.host, key, new, source, settings, making, journal)
         await tcp.run(settings.listen, settings.peers)
@@ -131,6 +136,15 @@ async def _tell_why(host: Host, journal: Journal) -> None:
         if status.why is not told:
             told = status.why
             journal("status", why=told.value, lag=status.lag, peers=len(status.peers), sentence=told.sentence)
+
+
+async def _scrub(store: FileStore, journal: Journal) -> None:
+    """Read the store's bodies over and over, slowly, so that what rots is known before a peer asks for it."""
+    while True:
+        await trio.sleep(1.0)
+        done = store.scrub(SCRUB_BYTES)
+        if done is not None:
+            journal("store-scrubbed", blocks=done.blocks, bytes=done.bytes, lost=done.lost)
 
 
 async def _confirm(host: Host, batch: int) -> None:

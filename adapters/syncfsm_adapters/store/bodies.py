@@ -115,6 +115,11 @@ class Scrub:
         self._pass = self._all()
         return done if done.blocks else None
 
+    def all(self) -> None:
+        """A whole pass at once."""
+        for _ in self._all():
+            pass
+
     def _all(self) -> Iterator[int]:
         """Look at one body after the other; how large each was."""
         for number in sorted(self._segments.full):

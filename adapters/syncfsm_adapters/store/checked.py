@@ -94,8 +94,9 @@ class CheckedStore(BlockStore):
         base = self._standing.base
         descend: set[bytes] = set()  # and those that were there already
         for header in self._from(base.height):
-            if header.id not in descend and (header.parent in descend or header.point == base):
-                descend.add(header.id)
+            id = header.id
+            if id not in descend and (header.parent in descend or (id == base.id and header.height == base.height)):
+                descend.add(id)
                 yield header
         for point, name in ((base, "base"), (self._standing.final, "final block"), (self._standing.head, "head")):
             if point.id not in descend:

@@ -21,7 +21,7 @@ from syncfsm_adapters.store.base import Change, Standing, Tell, silent
 from syncfsm_adapters.store.bodies import Bodies, Scrub, Scrubbed
 from syncfsm_adapters.store.checked import CheckedStore
 from syncfsm_adapters.store.files import Disk, Files
-from syncfsm_adapters.store.folder import check_kind, create, translated
+from syncfsm_adapters.store.folder import check_kind, create, set_aside, translated
 from syncfsm_adapters.store.log import Log
 from syncfsm_adapters.store.reclaim import Reclaim
 from syncfsm_adapters.store.records import Record, body_sum
@@ -89,9 +89,10 @@ class FileStore(CheckedStore):
 
         ``keep_history`` says whether blocks that leave the core for their age stay on disk. ``tell`` hears of what
         people should know (``store-opened`` if anything was cut off or missing, ``store-damaged``, ``store-mended``).
-        What a kill or a power failure has left unfinished is cut off; ``report`` says what and how much. Raises
-        ``LocalError`` if the store is in use, of another format or of another chain, or if what it lacks had been
-        promised to survive; it is then as it was.
+        What a kill or a power failure has left unfinished is cut off; ``report`` says what and how much. So is what
+        stands behind damage to the log, and kept in ``PATH.cut``; but with ``POWER`` such a store is refused. Raises
+        ``LocalError`` for that, and if the store is in use, of another format or of another chain, or if parts of it
+        are gone; it is then as it was.
         """
         path = Path(path)
         check_kind(path)
@@ -112,24 +113,26 @@ class FileStore(CheckedStore):
         cls,
         files: Files,
         path: Path,
-        genesis: Header,
-        chain_id: bytes,
+        genesis: Header | None = None,
+        chain_id: bytes | None = None,
         *,
         promise: Promise = Promise.KILL,
         keep_history: bool = True,
         tell: Tell = silent,
         accept: bool = False,
     ) -> Self:
-        """Open the store whose ``files`` these are; ``path`` is for messages. ``accept`` that promised changes are
-        gone. Closes nothing if it raises."""
-        opened = Recovery(files, f"the block store {path}", accept=accept).run()
+        """Open the store whose ``files`` these are, of any chain unless it is given; ``path`` is for messages.
+        ``accept`` that promised changes are gone. Closes nothing if it raises."""
+        opened = Recovery(files, f"the block store {path}", shorter=promise is Promise.KILL, accept=accept).run()
         standing = opened.standing
-        if (standing.chain_id, standing.genesis) != (chain_id, genesis):
+        if genesis is not None and (standing.chain_id, standing.genesis) != (chain_id, genesis):
             raise LocalError(
                 f"the block store {path} belongs to chain {standing.chain_id!r} with genesis {standing.genesis.point}, "
                 f"and chain {chain_id!r} with genesis {genesis.point} was asked for. Give the path of that chain's "
                 "store, or a path where nothing is yet"
             )
+        if opened.report.behind:
+            set_aside(files, opened, path)
         return cls(files, path, opened, promise=promise, keep_history=keep_history, tell=tell)
 
     def __str__(self) -> str:
@@ -172,9 +175,14 @@ class FileStore(CheckedStore):
             self._log.check()
             return self._scrub.step(most)
 
+    def scrub_all(self) -> None:
+        """Look at all bodies once; ``lost`` has those that are."""
+        with translated(self._path):
+            self._scrub.all()
+
     def close(self) -> None:
         with translated(self._path):
-            self._log.close()
+            self._log.close(self._standing)
 
     # Reading ----------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 from zlib import crc32
 
 from syncfsm.blocks import Header
@@ -15,17 +16,30 @@ from syncfsm_adapters.store.base import Standing
 from syncfsm_adapters.store.files import Disk, Files
 from syncfsm_adapters.store.marks import Mark
 from syncfsm_adapters.store.records import SECRET_BYTES, Link, Record, Start, encode, title
+from syncfsm_adapters.store.recover import Opened
 from syncfsm_adapters.store.segments import name
+
+CUT: Final = ".cut"
+"""How the name of a file ends that has what was cut off a store."""
+OLD: Final = ".format-1"
+"""How the name of a store of format 1 ends when it has been migrated."""
 
 
 def create(path: Path, genesis: Header, chain_id: bytes) -> None:
     """Make a store with the genesis alone. It appears at ``path`` complete or not at all."""
+    for ending, what in ((OLD, "a store that is being migrated"), ("-wal", "the log of a store of format 1")):
+        rest = path.with_name(path.name + ending)
+        if rest.exists():
+            raise LocalError(
+                f"can not make the block store {path}: beside it is {rest.name}, {what}, and holds blocks of it. Run "
+                f"`syncfsm store migrate {path}`, or move {rest.name} away too"
+            )
     try:
         with tempfile.TemporaryDirectory(prefix=f"{path.name}.", dir=path.parent) as folder:
             draft = Path(folder) / path.name
             draft.mkdir()
             files = Disk(draft)
-            lay_out(files, genesis, chain_id)
+            lay_out(files, Standing.start(genesis, chain_id))
             files.close()
             with suppress(FileExistsError, NotADirectoryError):  # somebody made one just now: that one is opened
                 os.rename(draft, path)
@@ -40,18 +54,30 @@ def create(path: Path, genesis: Header, chain_id: bytes) -> None:
         ) from error
 
 
-def lay_out(files: Files, genesis: Header, chain_id: bytes) -> None:
-    """Write the files of a store with the genesis alone."""
+def lay_out(files: Files, standing: Standing) -> None:
+    """Write the files of a store that stands there and holds no block but the genesis."""
     secret = secrets.token_bytes(SECRET_BYTES)
-    record = Record(start=Start(1, Standing.start(genesis, chain_id), (1,)))
+    record = Record(start=Start(1, standing, (1,)))
     prefix, link = encode(record, (), Link(), 0, crc32(secret))
     files.create(name(1))
     files.write(name(1), 0, [title(secret), prefix])
     files.sync(name(1))
     files.create(marks.FILE)
-    Mark(link.number, genesis.height, True).write(files, both=True)
+    Mark(link.number, standing.head.height, True).write(files, both=True)
     files.sync(marks.FILE)
     files.sync_names()
+
+
+def set_aside(files: Files, opened: Opened, path: Path) -> Path:
+    """Keep what is going to be cut off a store, behind what was before."""
+    aside = path.with_name(path.name + CUT)
+    with aside.open("ab") as file:
+        if opened.keep is not None:
+            number, size = opened.keep
+            file.write(files.read(name(number), size, files.size(name(number)) - size))
+        for removed in opened.remove:
+            file.write(files.read(removed, 0, files.size(removed)))
+    return aside
 
 
 def check_kind(path: Path) -> None:

@@ -13,7 +13,7 @@ All parts have check sums. The file says nothing that the segment does not, so i
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from itertools import accumulate
 from struct import Struct
@@ -206,9 +206,3 @@ class Index:
         self.columns()
         for number in range(len(self.summary.chunks)):
             self.chunk(number)
-
-    def headers(self, row: int = 0) -> Iterator[Header]:
-        """From this row on."""
-        for number in range(row // CHUNK, len(self.summary.chunks)):
-            chunk = self.chunk(number)
-            yield from chunk[row - number * CHUNK :] if row > number * CHUNK else chunk

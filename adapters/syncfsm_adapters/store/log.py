@@ -63,11 +63,13 @@ class Log:
         for segment in growing[:-1]:
             self._fill(segment, opened.standing)
 
-    def close(self) -> None:
-        """Only a second ``close`` may follow."""
+    def close(self, standing: Standing) -> None:
+        """All of it reaches the disk, and is promised from then on. Only a second ``close`` may follow."""
         self.settle()
         if not self._unusable:
-            self._files.sync(name(self.segments.active.number))
+            for segment in self.segments.growing:
+                self._files.sync(name(segment.number))
+            Mark(self.segments.active.end.number, standing.head.height, True, self.owed).write(self._files)
         self._unusable = "it is closed"
         self._files.close()
 

@@ -118,12 +118,15 @@ def numbers(names: Sequence[str], ending: str) -> list[int]:
 
 
 class Recovery:
-    """Looks at the files of ``store``, which is how messages name it. Nothing but indexes is written. ``LocalError``
-    if it can not be opened without loss of what was promised; ``accept`` such a loss, and it is reported as all others
-    are."""
+    """Looks at the files of ``store``, which is how messages name it. Nothing but indexes is written.
 
-    def __init__(self, files: Files, store: object, *, accept: bool = False) -> None:
+    ``LocalError`` if it can not be opened without the loss of what was promised. ``shorter`` takes a log that ends too
+    early, ``accept`` takes all else too; what is lost is reported as it always is.
+    """
+
+    def __init__(self, files: Files, store: object, *, shorter: bool = False, accept: bool = False) -> None:
         self._files, self._store, self._accept = files, store, accept
+        self._shorter = shorter or accept
         self._names = files.names()
         self._mark = Mark.read(files)
         self._rebuilt: list[int] = []
@@ -257,7 +260,7 @@ class Recovery:
             if found.bad and found.link.number > promised:
                 break
             last = found.link.number
-        if last < promised and not self._accept:
+        if last < promised and not self._shorter:
             flawed = next(tail for tail in tails if not tail.whole) if any(not t.whole for t in tails) else None
             place = f"segment {flawed.number} has a flaw at byte {flawed.end:,}" if flawed else "its log ends too early"
             gone = f"{promised - last:,} changes that were on the disk are gone from there on"

@@ -8,7 +8,9 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
+from operator import attrgetter
 from typing import Final, TypeVar
+from zlib import crc32
 
 from syncfsm.blocks import Header, Point
 from syncfsm_adapters.store.base import Standing
@@ -21,6 +23,7 @@ CHUNKS: Final = 4
 """Chunks of headers in memory at most."""
 OVERHEAD: Final = 256
 """About what a block takes beside its body."""
+_BY_HEIGHT: Final = attrgetter("height")
 _ABOVE_ALL: Final = 2**63
 Part = TypeVar("Part")
 
@@ -74,6 +77,8 @@ class Segments:
 
     def __init__(self, secret: bytes, mend: Callable[[int], Index]) -> None:
         self.secret = secret
+        self.seed = crc32(secret)
+        """What the check sums of records start from."""
         self._mend = mend
         """Makes the index of a full segment again."""
         self.full: dict[int, Index] = {}
@@ -207,10 +212,12 @@ class Segments:
             row = self._loaded(number).first(height)
             chunks = range(row // CHUNK, len(self.full[number].summary.chunks))
             for chunk in chunks:
-                found += (header for header in self._read_chunk(number, chunk) if header.height >= height)
+                headers = self._read_chunk(number, chunk)
+                whole = headers[0].height >= height
+                found += headers if whole else (header for header in headers if header.height >= height)
         for segment in self.growing:
             found += (entry.header for entry in segment.blocks.values() if entry.header.height >= height)
-        found.sort(key=_height)
+        found.sort(key=_BY_HEIGHT)
         dead = self.dead
         held = (header for header in found if header.id not in dead or self.find(header.height, header.id) is not None)
         return held if dead else iter(found)
@@ -265,10 +272,6 @@ class Segments:
             if len(self._chunks) > CHUNKS:
                 self._chunks.popitem(last=False)
         return chunk
-
-
-def _height(header: Header) -> int:
-    return header.height
 
 
 def _offset(row: tuple[Header, Place]) -> int:
