@@ -20,6 +20,14 @@ from tests.adapters.simulated_disk import SimulatedDisk, Survives, sectors
 GENESIS = Header(0, b"genesis", b"", b"", 0, b"")
 CHAIN = b"power"
 PATH = Path("simulated")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is cut off a store is kept beside it, in a real file."""
+    monkeypatch.chdir(tmp_path)
+
+
 LIMITS = Limits(retention=3)
 
 
