@@ -1,7 +1,8 @@
 """Catching up over TCP: two processes on this machine, every block verified and stored, beside a bare loop.
 
 The server has a file of signed blocks, the client nothing. The bare loop sends the very same frames, and reads and
-hashes them. The two take turns, and the medians are compared.
+hashes them. If py-libp2p is there (extra ``bench``), it sends them too, over a stream of its own. All take turns, and
+the medians are compared.
 """
 
 import json
@@ -9,8 +10,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -47,15 +49,18 @@ def _race(path: Path, size: int, count: int, rounds: int) -> Figures:
     _make(path, size, count)
     nodes: list[dict[str, float]] = []
     bare: list[dict[str, float]] = []
+    streams: list[dict[str, float]] = []
     # In this order: the bare sender has closed the file when it listens, and the node can open it.
-    with _sender("send", path) as bare_port, _sender("serve", path, PUBLIC) as port:
+    with _libp2p(path) as drain, _sender("send", path) as bare_port, _sender("serve", path, PUBLIC) as port:
         for number in range(rounds):
             client = path.with_name(f"{path.stem}-{number}.store")
-            nodes.append(_measured("fetch", client, PUBLIC, port, count))
+            nodes.append(_measured("fetch", client, PUBLIC, port["port"], count))
             shutil.rmtree(client)
-            bare.append(_measured("read", bare_port))
+            bare.append(_measured("read", bare_port["port"]))
+            streams += drain()
     assert all(found["blocks"] == count for found in bare)
-    return _figures(size, count, nodes, bare)
+    assert all(found["left"] == 0 for found in streams)
+    return _figures(size, count, nodes, bare) | _libp2p_figures(size, count, streams)
 
 
 def _figures(size: int, count: int, nodes: list[dict[str, float]], bare: list[dict[str, float]]) -> Figures:
@@ -75,6 +80,16 @@ def _figures(size: int, count: int, nodes: list[dict[str, float]], bare: list[di
     }
 
 
+def _libp2p_figures(size: int, count: int, streams: list[dict[str, float]]) -> Figures:
+    if not streams:
+        return {}
+    seconds = median(found["seconds"] for found in streams)
+    return {
+        "libp2p_stream_blocks_per_second": round(count / seconds),
+        "libp2p_stream_megabytes_per_second": rounded(count * size / 1e6 / seconds),
+    }
+
+
 def _make(path: Path, size: int, count: int) -> None:
     """A file of ``count`` signed blocks, each with a body of its own."""
     producer, chance = Producer(KEY, CHAIN), Random(1)
@@ -90,24 +105,36 @@ def _make(path: Path, size: int, count: int) -> None:
     store.close()
 
 
-def _command(role: str, *given: object) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.peers", role, *map(str, given)]
+def _command(module: str, role: str, *given: object) -> list[str]:
+    return [sys.executable, "-m", f"benchmarks.{module}", role, *map(str, given)]
 
 
 @contextmanager
-def _sender(role: str, *given: object) -> Iterator[int]:
-    """A process that sends to whoever connects; the port it listens on. It stops when its standard input is closed."""
-    with subprocess.Popen(_command(role, *given), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+def _sender(role: str, *given: object, module: str = "peers") -> Iterator[dict[str, Any]]:
+    """A process that sends to whoever connects; what it says of itself. It stops when its standard input is closed."""
+    command = _command(module, role, *given)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            yield json.loads(process.stdout.readline())["port"]
+            yield json.loads(process.stdout.readline())
         finally:
             process.stdin.close()
             process.wait(PATIENCE)
 
 
-def _measured(role: str, *given: object) -> Any:
+def _measured(role: str, *given: object, module: str = "peers") -> Any:
     """What a process that takes all there is has measured."""
-    done = subprocess.run(_command(role, *given), stdout=subprocess.PIPE, check=True, timeout=PATIENCE)
+    command = _command(module, role, *given)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=PATIENCE)
     return json.loads(done.stdout)
+
+
+@contextmanager
+def _libp2p(path: Path) -> Iterator[Callable[[], list[Any]]]:
+    """Have py-libp2p stream the file once; nothing comes of it where it is not installed."""
+    if find_spec("libp2p") is None:
+        yield list
+        return
+    with _sender("stream", path, module="libp2p_peers") as said:
+        yield lambda: [_measured("drain", said["port"], said["bytes"], module="libp2p_peers")]

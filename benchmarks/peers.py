@@ -87,7 +87,7 @@ async def fetch(path: str, public: str, port: str, height: str) -> None:
 
 def send(path: str) -> None:
     """The frames of all blocks of the file, made beforehand, to whoever connects."""
-    chunks = _frames(path)
+    chunks = frames(path)
     threading.Thread(target=_send_to_all, args=(chunks,), daemon=True).start()
     sys.stdin.read()
 
@@ -102,7 +102,7 @@ def _send_to_all(chunks: list[bytes]) -> None:
                     peer.sendall(chunk)
 
 
-def _frames(path: str) -> list[bytes]:
+def frames(path: str) -> list[bytes]:
     store = FileStore.open(Path(path), signed.genesis(CHAIN), CHAIN)
     outbox = Outbox(LIMITS, STANDARD)
     for header in store.headers_from_base():
