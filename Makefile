@@ -34,8 +34,8 @@ nightly: $(VENV)/dev
 check: $(VENV)/dev
 	$(BIN)/syncfsm check --json out/check.json
 
-bench: $(VENV)/bench
-	$(BIN)/python -m benchmarks --json out/bench.json
+bench: $(VENV)-bench/ready
+	$(VENV)-bench/bin/python -m benchmarks --json out/bench.json
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "syncfsm needs Python 3.11 or newer; try make PYTHON=python3.11")'
@@ -49,10 +49,11 @@ $(VENV)/dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) -e '.[dev]'
 	touch $@ $(VENV)/runtime
 
-# What others do, to be measured beside it.
-$(VENV)/bench: $(VENV)/dev
-	$(PIP) -e '.[bench]'
+# What others do is measured beside it, in an environment apart: py-libp2p brings other types for trio.
+$(VENV)-bench/ready: pyproject.toml constraints.txt
+	$(MAKE) VENV=$(VENV)-bench $(VENV)-bench/dev
+	PIP_CONSTRAINT=constraints.txt $(VENV)-bench/bin/python -m pip install --quiet -e '.[bench]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-bench out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
