@@ -93,16 +93,21 @@ class Chain:
         """
         blocks, tips, head = self.blocks.mutate(), self.tips.mutate(), self.head
         outcomes = []
-        sound = head.id  # a block known to descend from the final one, so its child need not be checked for that
+        entry = blocks[head.id]  # of a block known to descend from the final one, so its child need not be checked
+        leaf = b""  # the last block that was inserted: a tip, and noted as one only if its child does not follow
         for header in run:
-            entry = self._place(header, blocks, tips, sound)
-            if isinstance(entry, Outcome):
-                outcomes.append(entry)
+            follows = header.parent == leaf
+            if not follows and leaf:
+                tips[leaf] = None
+                leaf = b""
+            placed = self._place(header, blocks, tips, entry, follows)
+            if isinstance(placed, Outcome):
+                outcomes.append(placed)
                 continue
-            blocks[header.id] = entry
-            tips.pop(header.parent, None)
-            tips[header.id] = None
-            sound = header.id
+            entry = blocks[header.id] = placed
+            if not follows:
+                tips.pop(header.parent, None)
+            leaf = header.id
             if entry.barred:
                 outcomes.append(Outcome.BANNED)
                 continue
@@ -111,23 +116,30 @@ class Chain:
                 head = header
         if len(blocks) == len(self.blocks):
             return self, tuple(outcomes)
+        if leaf:
+            tips[leaf] = None
         return attrs.evolve(self, head=head, blocks=blocks.finish(), tips=tips.finish()), tuple(outcomes)
 
-    def _place(self, header: Header, blocks: Entries, tips: MapMutation[bytes, None], sound: bytes) -> Entry | Outcome:
-        """The entry to insert for ``header``, or why there is none."""
+    def _place(
+        self, header: Header, blocks: Entries, tips: MapMutation[bytes, None], sound: Entry, follows: bool
+    ) -> Entry | Outcome:
+        """The entry to insert for ``header``, or why there is none. ``follows``: it is the child of the tip ``sound``,
+        which is not in ``tips``."""
         if header.id in blocks:
             return Outcome.KNOWN
-        parent = blocks.get(header.parent)
+        child = header.parent == sound.header.id
+        parent = sound if child else blocks.get(header.parent)
         if parent and (header.height != parent.header.height + 1 or header.score <= parent.header.score):
             return Outcome.INVALID
         if header.height <= self.final.height:
             return Outcome.BELOW_FINAL
         if parent is None:
             return Outcome.UNLINKABLE
-        if header.parent != sound and not _descends(blocks, parent, self.final):
+        if not child and not _descends(blocks, parent, self.final):
             return Outcome.BELOW_FINAL
         unfinal = len(blocks) - (self.final.height - self.base.height + 1)  # all that is not on the final chain
-        if unfinal >= self.limits.unfinal or (len(tips) >= self.limits.tips and header.parent not in tips):
+        crowded = not follows and len(tips) >= self.limits.tips and header.parent not in tips
+        if unfinal >= self.limits.unfinal or crowded:
             return Outcome.FULL
         return _child(blocks, parent, header, parent.barred or header.id in self.banned)
 
