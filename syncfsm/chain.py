@@ -11,7 +11,7 @@ common ancestors are found in O(log n) look-ups, while a new block costs O(1).
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import attrs
@@ -75,6 +75,8 @@ class Chain:
     tips: Map[bytes, None]
     banned: Map[bytes, None]
     limits: Limits
+    unfinal_bytes: int = 0
+    """Bytes of the bodies of all blocks that are not on the chain from the base to the final block."""
 
     @classmethod
     def start(cls, root: Header, limits: Limits = Limits()) -> Self:  # noqa: B008  a frozen value
@@ -92,7 +94,7 @@ class Chain:
         O(log n) more.
         """
         blocks, tips, head = self.blocks.mutate(), self.tips.mutate(), self.head
-        outcomes = []
+        outcomes, size = [], self.unfinal_bytes
         entry = blocks[head.id]  # of a block known to descend from the final one, so its child need not be checked
         leaf = b""  # the last block that was inserted: a tip, and noted as one only if its child does not follow
         for header in run:
@@ -100,11 +102,12 @@ class Chain:
             if not follows and leaf:
                 tips[leaf] = None
                 leaf = b""
-            placed = self._place(header, blocks, tips, entry, follows)
+            placed = self._place(header, blocks, tips, entry, follows, size)
             if isinstance(placed, Outcome):
                 outcomes.append(placed)
                 continue
             entry = blocks[header.id] = placed
+            size += header.size
             if not follows:
                 tips.pop(header.parent, None)
             leaf = header.id
@@ -118,13 +121,14 @@ class Chain:
             return self, tuple(outcomes)
         if leaf:
             tips[leaf] = None
-        return attrs.evolve(self, head=head, blocks=blocks.finish(), tips=tips.finish()), tuple(outcomes)
+        chain = attrs.evolve(self, head=head, blocks=blocks.finish(), tips=tips.finish(), unfinal_bytes=size)
+        return chain, tuple(outcomes)
 
     def _place(
-        self, header: Header, blocks: Entries, tips: MapMutation[bytes, None], sound: Entry, follows: bool
+        self, header: Header, blocks: Entries, tips: MapMutation[bytes, None], sound: Entry, follows: bool, size: int
     ) -> Entry | Outcome:
         """The entry to insert for ``header``, or why there is none. ``follows``: it is the child of the tip ``sound``,
-        which is not in ``tips``."""
+        which is not in ``tips``. ``size``: bytes of all that is not final so far."""
         if header.id in blocks:
             return Outcome.KNOWN
         child = header.parent == sound.header.id
@@ -139,7 +143,7 @@ class Chain:
             return Outcome.BELOW_FINAL
         unfinal = len(blocks) - (self.final.height - self.base.height + 1)  # all that is not on the final chain
         crowded = not follows and len(tips) >= self.limits.tips and header.parent not in tips
-        if unfinal >= self.limits.unfinal or crowded:
+        if unfinal >= self.limits.unfinal or size + header.size > self.limits.unfinal_bytes or crowded:
             return Outcome.FULL
         return _child(blocks, parent, header, parent.barred or header.id in self.banned)
 
@@ -231,7 +235,8 @@ class Chain:
             raise LocalError(f"can not finalise {point}: it contradicts {self.final.point}, which is final already")
         if entry.barred:
             raise LocalError(f"can not finalise {point}: it or an ancestor is banned; unban that first")
-        chain = attrs.evolve(self, final=header)
+        became = sum(header.size for header in self._down(header, self.final))
+        chain = attrs.evolve(self, final=header, unfinal_bytes=self.unfinal_bytes - became)
         if _descends(self.blocks, self.blocks[self.head.id], header):
             return chain
         return attrs.evolve(chain, head=chain._best())
@@ -251,13 +256,16 @@ class Chain:
         for tip in conflicting:
             del tips[tip]
             dropped += _drop(blocks, tip, self.common(tip, self.final.id).height + 1)
+        size = self.unfinal_bytes - sum(header.size for header in dropped)
         remaining = tips.finish()
         if base != self.base:
             dropped += _drop(blocks, base.parent, self.base.height)
             _forget_jumps(blocks, remaining, base)
         for header in dropped:
             banned.pop(header.id, None)
-        chain = attrs.evolve(self, base=base, blocks=blocks.finish(), tips=remaining, banned=banned.finish())
+        chain = attrs.evolve(
+            self, base=base, blocks=blocks.finish(), tips=remaining, banned=banned.finish(), unfinal_bytes=size
+        )
         return chain, tuple(sorted(dropped, key=lambda header: (header.height, header.id)))
 
     # Banning ----------------------------------------------------------------------------------------------------
@@ -299,6 +307,12 @@ class Chain:
                     blocks[id] = msgspec.structs.replace(entry, barred=barred)
         chain = attrs.evolve(self, banned=banned, blocks=blocks.finish())
         return attrs.evolve(chain, head=chain._best())
+
+    def _down(self, header: Header, to: Header) -> Iterator[Header]:
+        """A held block and its ancestors, newest first, down to ``to``, which is left out."""
+        while header != to:
+            yield header
+            header = self.blocks[header.parent].header
 
     def _best(self) -> Header:
         """The head, found anew from the tips. O(log n) for each of them."""

@@ -73,6 +73,9 @@ class Limits:
     """Most blocks taken from one peer in one step; bounds the work and memory of a step."""
     unfinal: int = attrs.field(default=1_000_000, validator=must.ge(1))
     """Most headers held above the final point; beyond it new blocks are refused until something becomes final."""
+    unfinal_bytes: int = attrs.field(default=16 * 1024**3, validator=must.ge(1))
+    """Most bytes of bodies of the blocks above the final point, on all branches: what peers can fill of a disk. Enough
+    for four days of the README's network without finality, at 10 KB a block."""
     tips: int = attrs.field(default=1024, validator=must.ge(1))
     """Most competing branches held at once."""
     bans: int = attrs.field(default=1024, validator=must.ge(1))

@@ -12,7 +12,7 @@ def block(parent: Header, name: str = "", gain: int = 1, rise: int = 1) -> Heade
     """A child: ``gain`` is added to the score, ``rise`` to the height. The name tells siblings apart."""
     height, score = parent.height + rise, int.from_bytes(parent.score) + gain
     id = hashlib.sha256(f"{parent.id.hex()} {name} {height} {score}".encode()).digest()[:8]
-    return Header(height, id, parent.id, score.to_bytes(8), 100, b"")
+    return Header(height, id, parent.id, score.to_bytes(8), 100 * gain, b"")
 
 
 def branch(parent: Header, length: int, name: str = "") -> list[Header]:

@@ -211,6 +211,19 @@ def test_full_of_unfinal_blocks_until_something_is_final() -> None:
     assert only(chain.finalise(headers[0].point), headers[3]) is Outcome.NEW
 
 
+def test_full_of_bytes_until_something_is_final_or_is_dropped() -> None:
+    headers, side = branch(root(), 4), branch(root(), 2, "side")
+    size = headers[0].size
+    chain, outcomes = Chain.start(root(), Limits(unfinal_bytes=4 * size)).extend([*headers[:3], *side])
+    assert outcomes == (Outcome.NEW,) * 4 + (Outcome.FULL,)
+    chain = chain.finalise(headers[0].point)
+    assert chain.unfinal_bytes == 3 * size
+    chain, dropped = chain.pruned()
+    assert dropped == (side[0],)
+    assert chain.unfinal_bytes == 2 * size
+    assert only(chain, headers[3]) is Outcome.NEW
+
+
 def test_full_of_branches_still_lets_a_branch_grow() -> None:
     a, b, c = (block(root(), name) for name in "abc")
     chain, outcomes = Chain.start(root(), Limits(tips=2)).extend([a, b, c, block(a)])

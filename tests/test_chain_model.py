@@ -43,6 +43,10 @@ class Model:
         open_lines = [line for line in map(self.line, self.held) if self.final in line and not self.barred(line[-1].id)]
         return max(open_lines, key=lambda line: line[-1].rank)
 
+    def unfinal_bytes(self) -> int:
+        final = self.line(self.final.id)
+        return sum(header.size for header in self.held.values() if header not in final)
+
     def insert(self, header: Header) -> Outcome:
         if header.id in self.held:
             return Outcome.KNOWN
@@ -55,6 +59,8 @@ class Model:
             return Outcome.UNLINKABLE
         final_chain = self.final.height - self.base.height + 1
         if len(self.held) - final_chain >= self.limits.unfinal:
+            return Outcome.FULL
+        if self.unfinal_bytes() + header.size > self.limits.unfinal_bytes:
             return Outcome.FULL
         if parent.id not in self.tips() and len(self.tips()) >= self.limits.tips:
             return Outcome.FULL
@@ -106,8 +112,8 @@ class Comparison(RuleBasedStateMachine):
 
     @initialize(height=st.sampled_from([0, 1, 6, 1_000_003]), retention=st.integers(0, 6), tight=st.booleans())
     def begin(self, height: int, retention: int, tight: bool) -> None:
-        unfinal, tips, bans = (12, 4, 2) if tight else (1000, 1000, 1000)
-        limits = Limits(retention=retention, unfinal=unfinal, tips=tips, bans=bans)
+        unfinal, size, tips, bans = (12, 1700, 4, 2) if tight else (1000, 10**9, 1000, 1000)
+        limits = Limits(retention=retention, unfinal=unfinal, unfinal_bytes=size, tips=tips, bans=bans)
         self.pool = [root(height)]  # every header ever made, be it held, refused, dropped or never fed
         self.chain = Chain.start(self.pool[0], limits)
         self.model = Model(self.pool[0], limits)

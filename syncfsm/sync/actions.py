@@ -213,7 +213,7 @@ def part_out_of_step(link: Link, message: Ancestor | Receipt, view: View) -> Res
 
 
 def part_full(link: Link, receipt: Receipt, view: View) -> Result:
-    detail = f"{len(view.chain.blocks)} blocks are held; finalise some, or raise Limits.unfinal or Limits.tips"
+    detail = f"{len(view.chain.blocks)} blocks are held; finalise some, or raise Limits.unfinal, unfinal_bytes or tips"
     return link, (Part(Parting.FULL, None, detail),)
 
 

@@ -168,7 +168,10 @@ def load_chain(store: BlockStore, limits: Limits) -> Chain:
 def _load_chain(store: BlockStore, limits: Limits) -> Chain:
     standing = store.standing
     root, *headers = store.headers_from_base()
-    wide = attrs.evolve(limits, unfinal=len(headers) + 1, tips=len(headers) + 1, bans=len(standing.banned) + 1)
+    wide = attrs.evolve(
+        limits, unfinal=len(headers) + 1, unfinal_bytes=1 + sum(header.size for header in headers),
+        tips=len(headers) + 1, bans=len(standing.banned) + 1,
+    )  # fmt: skip
     chain = Chain.start(root, wide)
     for id in standing.banned:
         chain = chain.ban(id)

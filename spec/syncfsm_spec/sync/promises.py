@@ -110,6 +110,7 @@ def bounded(moment: Moment) -> bool:
     return (
         all(len(hello.points) <= limits.points and _sound(hello) for hello in hellos)
         and unfinal <= limits.unfinal
+        and chain.unfinal_bytes <= limits.unfinal_bytes
         and len(chain.tips) <= limits.tips
         and all(_bounded(moment, link, limits) for link in links(node).values())
     )
