@@ -11,7 +11,7 @@ from syncfsm import limits
 
 WAIT: Final = 0.005
 """Seconds that a small message may wait for what is being written, if the line goes on as it did."""
-MOST_BYTES: Final = 256 * 1024
+MOST_BYTES: Final = 64 * 1024
 """Even if it takes that in no time, so that a line that comes to a halt keeps no more from being overtaken."""
 
 
@@ -27,10 +27,7 @@ class Pace:
     def wrote(self, size: int, seconds: float) -> None:
         """A write of ``size`` bytes took so long. It grows twofold at most, and only if there was as much to write. How
         long a small write takes is not the line's doing, unless it is long."""
-        if size < limits.FRAME_BYTES and seconds < WAIT:
+        if size <= self.bytes // 2 and seconds < WAIT:
             return
         fits = int(size * WAIT / seconds) if seconds > 0 else MOST_BYTES
-        if fits < self.bytes:
-            self.bytes = max(fits, limits.FRAME_BYTES)
-        elif size > self.bytes // 2:
-            self.bytes = min(fits, 2 * self.bytes, MOST_BYTES)
+        self.bytes = max(limits.FRAME_BYTES, min(fits, 2 * self.bytes, MOST_BYTES))
