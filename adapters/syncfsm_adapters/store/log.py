@@ -82,11 +82,11 @@ class Log:
         prefix, link = encode(record, bodies, segment.end, self._durable, self._seed)
         try:
             self._files.write(file, segment.size, [prefix, *bodies])
-            if self._power:
-                self._files.sync(file)
         except BaseException as error:
             self._undo(segment, error)
             raise
+        if self._power:
+            self._sync(segment)
         end = segment.size + len(prefix) + sum(map(len, bodies))
         self.segments.take(segment, record, segment.size + len(prefix), end, link)
         if self._power:
@@ -133,14 +133,20 @@ class Log:
             raise LocalError(f"{self._store} can not be used: {self._unusable}. Open it anew, and see what it says")
 
     def _undo(self, segment: Growing, error: BaseException) -> None:
-        """A record could not be written: have the file end where it did. If the disk did not take what it had been
-        given before, nobody knows what it holds, and the store is not to be used until it is opened anew."""
+        """A record could not be written: have the file end where it did."""
         try:
             self._files.truncate(name(segment.number), segment.size)
-            if self._power:
-                self._files.sync(name(segment.number))
         except OSError:
             self._unusable = f"a write had failed ({error}), and could not be undone"
+
+    def _sync(self, segment: Growing) -> None:
+        """If the disk does not take what it was given, nobody knows what it holds, and to ask it again is no answer:
+        the store is not to be used until it is opened anew."""
+        try:
+            self._files.sync(name(segment.number))
+        except OSError as error:
+            self._unusable = f"the disk had not taken what was written ({error})"
+            raise
 
     # Segments ---------------------------------------------------------------------------------------------------
 
