@@ -154,8 +154,9 @@ CASES = [(promise, keep) for promise in Promise for keep in (True, False)]
 
 
 @pytest.mark.parametrize(("promise", "keep_history"), CASES)
-def test_a_power_failure_takes_nothing_that_was_promised(promise: Promise, keep_history: bool) -> None:
-    fail_everywhere(1, promise, keep_history)
+@pytest.mark.parametrize("seed", [1, 9])
+def test_a_power_failure_takes_nothing_that_was_promised(promise: Promise, keep_history: bool, seed: int) -> None:
+    fail_everywhere(seed, promise, keep_history)
 
 
 @pytest.mark.nightly

@@ -106,8 +106,9 @@ class Log:
 
     def retire(self, number: int, standing: Standing) -> None:
         """A full segment is not needed any more. Its files go when the disk knows that."""
-        self.append(Record(dropped=self.segments.needed_drops(number), retired=[number]), (), standing)
-        self.segments.forget(number)
+        record = Record(dropped=self.segments.needed_drops(number), retired=[number])
+        self.segments.forget(number)  # before: if the record fills its segment, the next one says what is live
+        self.append(record, (), standing)
         files = (name(number), index.name(number))
         growing = [segment.number for segment in self.segments.growing]
 
