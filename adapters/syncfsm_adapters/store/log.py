@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Final
-from zlib import crc32
 
-from syncfsm.blocks import Header
+from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
 from syncfsm_adapters.store import index, marks
 from syncfsm_adapters.store.base import Standing, Tell
@@ -33,7 +32,6 @@ class Log:
         self.owed = opened.report.owed
         """The height of the head that the store had acknowledged and came back without, until it has one as high."""
         self._durable = opened.durable
-        self._seed = crc32(opened.segments.secret)
         self._jobs: list[tuple[Growing | None, Future[None]]] = []
         self._in_order = True
         """Have all full segments reached the disk, one after the other?"""
@@ -79,7 +77,7 @@ class Log:
         self.check()
         segment = self.segments.active
         file = name(segment.number)
-        prefix, link = encode(record, bodies, segment.end, self._durable, self._seed)
+        prefix, link = encode(record, bodies, segment.end, self._durable, self.segments.seed)
         try:
             self._files.write(file, segment.size, [prefix, *bodies])
         except BaseException as error:
@@ -104,9 +102,11 @@ class Log:
         record = Record(headers=[header for header, _ in blocks], sums=sums, again=True)
         self.append(record, [body for _, body in blocks], standing)
 
-    def retire(self, number: int, standing: Standing) -> None:
-        """A full segment is not needed any more. Its files go when the disk knows that."""
-        record = Record(dropped=self.segments.needed_drops(number), retired=[number])
+    def retire(self, number: int, dropped: Sequence[Point], standing: Standing) -> None:
+        """A full segment is not needed any more, but that it says these blocks to be ``dropped``. Its files go when the
+        disk knows that."""
+        still = [point for point in dropped if point.id in self.segments.dead]
+        record = Record(dropped=still, retired=[number])
         self.segments.forget(number)  # before: if the record fills its segment, the next one says what is live
         self.append(record, (), standing)
         files = (name(number), index.name(number))
@@ -155,7 +155,7 @@ class Log:
         """An empty segment."""
         segment = Growing(number, after)
         record = Record(start=Start(number, standing, (*self.segments.live, number)))
-        prefix, link = encode(record, (), after, self._durable, self._seed)
+        prefix, link = encode(record, (), after, self._durable, self.segments.seed)
         start = title(self.segments.secret) + prefix
         self._files.create(name(number))
         try:

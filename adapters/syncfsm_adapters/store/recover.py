@@ -6,7 +6,6 @@ promised to survive. A flaw below that leaves the store as it is: whoever repair
 
 from collections.abc import Iterator, Sequence
 from typing import Final
-from zlib import crc32
 
 import attrs
 import msgspec
@@ -131,9 +130,7 @@ class Recovery:
         self._mark = Mark.read(files)
         self._rebuilt: list[int] = []
         self._short: list[int] = []
-        secret = self._secret()
-        self._seed = crc32(secret)
-        self._segments = Segments(secret, self.rebuild)
+        self._segments = Segments(self._secret(), self.rebuild)
         self._standing: Standing | None = None
         self._live: tuple[int, ...] = ()
         self._end: Link | None = None
@@ -150,7 +147,6 @@ class Recovery:
             elif number < newest:
                 self._without_index(number)
         tails = self._read_tails([number for number in present if number > newest])
-        self._end_of_full = self._end
         keep, cut = self._cut(tails)
         self._replay(tails, keep)
         return self._opened(tails, keep, cut)
@@ -225,13 +221,13 @@ class Recovery:
         data = self._files.read(name(number), 0, size)
         tail = _Tail(number, size)
         if secret_in(data) == self._segments.secret:
-            tail.found = list(walk(data, after, self._seed))
+            tail.found = list(walk(data, after, self._segments.seed))
         start = tail.found[0].record.start if tail.found else None
         if start is None or start.number != number:
             tail.found = []
         tail.whole = bool(tail.found) and tail.end == size
         if not tail.whole:
-            tail.strays = list(strays(data, tail.end, self._seed))
+            tail.strays = list(strays(data, tail.end, self._segments.seed))
         return tail
 
     def _read_tails(self, found: Sequence[int]) -> list[_Tail]:
