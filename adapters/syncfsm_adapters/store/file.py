@@ -72,7 +72,8 @@ class FileStore(CheckedStore):
         self._reclaim = Reclaim(self._log, self._bodies, lambda: self._standing, lambda: self._oldest)
         self._scrub = Scrub(files, opened.segments, self._bodies, tell)
         if lines := self.report.lines:
-            tell("store-opened", store=str(path), noticed="; ".join(lines))
+            counts = {"cut_bytes": self.report.cut_bytes, "behind": self.report.behind, "lost": len(self.report.lost)}
+            tell("store-opened", store=str(path), noticed="; ".join(lines), owed=self.report.owed, **counts)
 
     @classmethod
     def open(

@@ -90,6 +90,7 @@ class Log:
         if self._power:
             self._durable = link.number
         if self.owed is not None and standing.head.height >= self.owed:
+            self._tell("store-caught-up", height=standing.head.height, owed=self.owed)
             self.owed = None
         with suppress(OSError):  # it is there for the day after; the change itself is kept
             Mark(link.number, standing.head.height, self._power, self.owed).write(self._files)
