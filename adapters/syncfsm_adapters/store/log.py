@@ -46,6 +46,10 @@ class Log:
         Mark(opened.end.number, opened.standing.head.height, False, self.owed).write(files, both=True)
         if self.owed is not None:  # before what shows it is cut off
             files.sync(marks.FILE)
+        for file in opened.drafts:
+            files.remove(file)
+        if opened.report.behind:
+            self._set_aside(opened)
         for file in opened.remove:
             files.remove(file)
         if opened.remove:
@@ -60,6 +64,16 @@ class Log:
             growing.append(self._new(number, opened.end, opened.standing))
         for segment in growing[:-1]:
             self._fill(segment, opened.standing)
+
+    def _set_aside(self, opened: Opened) -> None:
+        """Keep what is going to be cut off, as it had been acknowledged."""
+        files, aside = self._files, f"cut-{opened.end.number:08d}"
+        parts = [files.read(file, 0, files.size(file)) for file in opened.remove]
+        if opened.keep is not None:
+            number, size = opened.keep
+            parts.insert(0, files.read(name(number), size, files.size(name(number)) - size))
+        if any(parts):
+            put(files, aside, parts)
 
     def close(self, standing: Standing) -> None:
         """All of it reaches the disk, and is promised from then on. Only a second ``close`` may follow."""

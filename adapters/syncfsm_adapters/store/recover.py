@@ -79,6 +79,8 @@ class Opened:
     """The number of the segment that is to be cut, and its size then."""
     remove: tuple[str, ...] = ()
     """Files that are to go, in this order."""
+    drafts: tuple[str, ...] = ()
+    """Files that were never finished."""
 
 
 @attrs.define
@@ -305,7 +307,7 @@ class Recovery:
             self._segments.forget(number)
         files = [name(number) for number in useless]
         files += [file for number in leftover for file in (name(number), index.name(number)) if file in self._names]
-        files += [file for file in self._names if file.endswith(DRAFT)]
+        drafts = tuple(file for file in self._names if file.endswith(DRAFT))
         last = self._segments.growing[-1] if growing else None
         sizes = {tail.number: tail.size for tail in tails}
         cut_bytes = sum(sizes[number] for number in useless) + (sizes[last.number] - last.size if last else 0)
@@ -320,7 +322,7 @@ class Recovery:
             lost=lost, rebuilt=tuple(self._rebuilt), short=tuple(self._short), unmarked=self._mark is None,
         )  # fmt: skip
         size = (last.number, last.size) if last is not None and cut else None
-        return Opened(self._segments, standing, self._end, self._durable, report, size, tuple(files))
+        return Opened(self._segments, standing, self._end, self._durable, report, size, tuple(files), drafts)
 
     def _lost(self, segment: int, found: Found) -> Iterator[Point]:
         """Blocks whose bodies in this record are bad, and are not somewhere else too."""
