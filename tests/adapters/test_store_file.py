@@ -198,6 +198,24 @@ def test_open_files_do_not_grow_with_the_segments(path: Path) -> None:
     store.close()
 
 
+def test_a_replaced_file_is_noticed_though_it_is_not_open_any_more(path: Path) -> None:
+    store = Small.open(path, GENESIS, CHAIN)
+    main = branch(GENESIS, 400, size=1000)
+    for block in main[:399]:
+        store.append([block], block[0].point)
+    store._log.settle()
+    for point in points(main):  # many segments, so the last one is closed meanwhile
+        store.body(point)
+    store.bodies(points(main[:300]))
+    last = max(path.glob("*.blocks"))
+    content = last.read_bytes()
+    last.unlink()
+    last.write_bytes(content)
+    with pytest.raises(LocalError, match="was removed, replaced or changed"):
+        store.append(main[399:], main[399][0].point)
+    store.close()
+
+
 @pytest.mark.parametrize("how", ["removed", "replaced", "longer", "folder removed"])
 def test_a_file_that_is_removed_or_replaced_under_a_node_is_noticed(path: Path, how: str) -> None:
     store = reopen(path)

@@ -99,6 +99,9 @@ class Disk:
         self.folder = folder
         self._prefix = os.path.join(folder, "")
         self._open: OrderedDict[str, int] = OrderedDict()
+        self._written: tuple[str, ...] = ()
+        """The two files that were written to last, which stay open, so that they can be told from others of their
+        name."""
         self._lock: int | None = None
         self._worker: ThreadPoolExecutor | None = None
 
@@ -142,6 +145,8 @@ class Disk:
 
     def write(self, name: str, offset: int, parts: Sequence[bytes]) -> None:
         file = self._file(name)
+        if name not in self._written:
+            self._written = (*self._written[-1:], name)
         for start in range(0, len(parts), PARTS):
             some = parts[start : start + PARTS]
             size = sum(map(len, some))
@@ -220,9 +225,9 @@ class Disk:
 
     def _keep(self, name: str, file: int) -> None:
         self._open[name] = file
-        while len(self._open) > OPEN_FILES:
-            _, oldest = self._open.popitem(last=False)
-            os.close(oldest)
+        if len(self._open) > OPEN_FILES:
+            oldest = next(other for other in self._open if other not in (*self._written, name))
+            os.close(self._open.pop(oldest))
 
     def forget(self, name: str) -> None:
         with suppress(KeyError):

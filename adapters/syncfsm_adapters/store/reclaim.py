@@ -26,10 +26,14 @@ class Reclaim:
         self._moving: Iterator[None] = iter(())
         self._stuck: set[int] = set()
         """Segments that can not be moved, as a body in them is lost."""
+        self._drops = 0
+        self._in_vain: tuple[int, int, int, float] | None = None
+        """What it was when nothing was found to be worth it: nothing is, until that changes."""
 
     def dropped(self, place: Place | None) -> None:
         """A block that was there is not held any more."""
         if place is not None:
+            self._drops += 1
             self._waste[place.segment] = self._waste.get(place.segment, 0) + place.size + OVERHEAD
 
     def step(self, share: float = SHARE) -> bool:
@@ -37,8 +41,12 @@ class Reclaim:
         be more."""
         for _ in self._moving:
             return True
+        now = self._drops, self._oldest(), len(self._log.segments.full), share
+        if now == self._in_vain:
+            return False
         number = self._worth(share)
         if number is None:
+            self._in_vain = now
             return False
         self._moving = self._move(number)
         return True
