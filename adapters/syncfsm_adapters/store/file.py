@@ -23,6 +23,7 @@ from syncfsm_adapters.store.bodies import Bodies, Scrub, Scrubbed
 from syncfsm_adapters.store.checked import CheckedStore
 from syncfsm_adapters.store.files import Disk, Files
 from syncfsm_adapters.store.folder import check_kind, create, translated
+from syncfsm_adapters.store.index import Place
 from syncfsm_adapters.store.log import Log
 from syncfsm_adapters.store.reclaim import Reclaim
 from syncfsm_adapters.store.records import Record, body_sum
@@ -198,10 +199,17 @@ class FileStore(CheckedStore):
         with translated(self._path):
             self._log.collect()
             oldest = self._oldest
-            places = [
-                self._segments.find(point.height, point.id) if point.height >= oldest else None for point in points
-            ]
+            places = [self._find(point) if point.height >= oldest else None for point in points]
             return self._bodies.read(points, places)
+
+    def _find(self, point: Point) -> Place | None:
+        """Where a body is. If neither the segment nor its index can say, that costs this answer, as a rotten body
+        does."""
+        try:
+            return self._segments.find(point.height, point.id)
+        except LocalError as error:
+            self._bodies.miss(point, str(error))
+            return None
 
     @property
     def _oldest(self) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 import attrs
 
 from syncfsm.blocks import Point
+from syncfsm.errors import LocalError
 from syncfsm_adapters.store import index
 from syncfsm_adapters.store.base import BlockStore, silent
 from syncfsm_adapters.store.bodies import Bodies
@@ -45,11 +46,14 @@ def _look(files: Files, opened: Opened) -> Verified:
     blocks = size = 0
     for number in sorted(segments.full):
         flaws += _flaws(files, segments, number)
-        for header, place in segments.rows(number):
-            if segments.find(header.height, header.id) == place:
-                bodies.read((header.point,), (place,))
-                blocks += 1
-                size += place.size
+        try:
+            for header, place in segments.rows(number):
+                if segments.find(header.height, header.id) == place:
+                    bodies.read((header.point,), (place,))
+                    blocks += 1
+                    size += place.size
+        except LocalError as error:
+            flaws.append(str(error))
     for segment in segments.growing:  # read in full when it was opened
         blocks += len(segment.blocks)
         size += segment.size

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from zlib import crc32
 
 from syncfsm.blocks import Header, Point
+from syncfsm.errors import LocalError
 from syncfsm_adapters.store.base import Standing
 from syncfsm_adapters.store.index import CHUNK, Columns, DamagedError, Entry, Index, Place, Summary, build, digest
 from syncfsm_adapters.store.records import Found, Link, Record
@@ -81,6 +82,8 @@ class Segments:
         """What the check sums of records start from."""
         self._mend = mend
         """Makes the index of a full segment again."""
+        self._hopeless: dict[int, str] = {}
+        """Segments that were asked for this in vain, and what was the matter."""
         self.full: dict[int, Index] = {}
         self.growing: list[Growing] = []
         self.dead: dict[bytes, tuple[int, int]] = {}
@@ -229,11 +232,17 @@ class Segments:
         return held if dead else iter(found)
 
     def _or_mended(self, number: int, read: Callable[[Index], Part]) -> Part:
-        """What is read from an index, which is made again if that fails."""
+        """What is read from an index, which is made again if that fails. ``LocalError`` if that can not be done."""
+        if number in self._hopeless:
+            raise LocalError(self._hopeless[number])
         try:
             return read(self.full[number])
         except (DamagedError, OSError):
-            self.full[number] = self._mend(number)
+            try:
+                self.full[number] = self._mend(number)
+            except LocalError as error:
+                self._hopeless[number] = str(error)
+                raise
             return read(self.full[number])
 
     def _read_chunk(self, number: int, chunk: int) -> list[Header]:
