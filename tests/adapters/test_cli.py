@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from syncfsm import signed
 from syncfsm.node.registry import STANDARD
 from syncfsm_adapters.command.cli import PIPE_CLOSED
 from syncfsm_adapters.store.file import FileStore
+from syncfsm_adapters.store.records import MARK
 
 
 def run(*arguments: str, given: bytes = b"", seconds: float = 60) -> subprocess.CompletedProcess[bytes]:
@@ -165,3 +167,33 @@ def test_two_nodes_cannot_share_a_file(tmp_path: Path) -> None:
         store.close()
     assert result.returncode == 2
     assert "s.store" in result.stderr.decode()
+
+
+def test_a_sequencer_does_not_start_on_a_store_that_is_behind(tmp_path: Path) -> None:
+    made_of(tmp_path, "-", 5, b"a\nb\nc\nd\ne\n")
+    path = tmp_path / "s.store"
+    log = path / "00000001.blocks"
+    content = log.read_bytes()
+    log.write_bytes(content[: content.rindex(MARK)])
+    refused = run(*sequencer(tmp_path))
+    assert refused.returncode == 2
+    assert "its log ends too early: 1 changes that were on the disk are gone" in refused.stderr.decode()
+    assert run("store", "repair", str(path)).returncode == 0
+    refused = run(*sequencer(tmp_path))
+    assert refused.returncode == 2
+    assert "has come back behind: its head was at height 5 once" in refused.stderr.decode()
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_node_whose_store_is_removed_notices_without_a_block_to_store(tmp_path: Path) -> None:
+    flags = ("node", "--name", "f", "--store", str(tmp_path / "f.store"), "--public-key", "ab" * 32, "--log", "json")
+    with subprocess.Popen(
+        [sys.executable, "-m", "syncfsm_adapters", *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["event"] == "started"
+        shutil.rmtree(tmp_path / "f.store")
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "00000001.blocks was removed, replaced or changed by somebody else" in said.decode()
+    assert len(said.splitlines()) == 1

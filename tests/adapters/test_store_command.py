@@ -100,7 +100,8 @@ def test_a_log_that_can_not_be_opened_is_repaired_by_losing_the_rest(
     assert run("verify", path)[0] == 1
     assert main(["store", "repair", str(path)]) == 0
     assert "its head was at height 50 once" in capsys.readouterr().out
-    assert path.with_name("node.store.cut").read_bytes() in bytes(content)
+    (aside,) = path.glob("cut-*")
+    assert bytes(content).endswith(aside.read_bytes())
     store = FileStore.open(path, GENESIS, CHAIN)
     assert (store.standing.head, store.owed) == (blocks[48][0].point, 50)  # a sequencer does not go on from there
     store.append(blocks[49:], blocks[49][0].point)

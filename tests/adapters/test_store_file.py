@@ -12,6 +12,7 @@ from syncfsm.errors import LocalError
 from syncfsm.limits import Limits
 from syncfsm_adapters.store.base import Change, load_chain
 from syncfsm_adapters.store.file import FileStore, Promise
+from syncfsm_adapters.store.repair import verify
 
 CHAIN = b"test-chain"
 GENESIS = Header(0, b"genesis", b"", b"", 0, b"")
@@ -198,6 +199,24 @@ def test_open_files_do_not_grow_with_the_segments(path: Path) -> None:
     store.close()
 
 
+def test_a_replaced_file_is_noticed_though_it_is_not_open_any_more(path: Path) -> None:
+    store = Small.open(path, GENESIS, CHAIN)
+    main = branch(GENESIS, 400, size=1000)
+    for block in main[:399]:
+        store.append([block], block[0].point)
+    store._log.settle()
+    for point in points(main):  # many segments, so the last one is closed meanwhile
+        store.body(point)
+    store.bodies(points(main[:300]))
+    last = max(path.glob("*.blocks"))
+    content = last.read_bytes()
+    last.unlink()
+    last.write_bytes(content)
+    with pytest.raises(LocalError, match="was removed, replaced or changed"):
+        store.append(main[399:], main[399][0].point)
+    store.close()
+
+
 @pytest.mark.parametrize("how", ["removed", "replaced", "longer", "folder removed"])
 def test_a_file_that_is_removed_or_replaced_under_a_node_is_noticed(path: Path, how: str) -> None:
     store = reopen(path)
@@ -353,3 +372,30 @@ def test_the_scrub_finds_what_has_rotted_and_what_is_gone(path: Path) -> None:
     assert any("00000002.blocks was removed" in str(fields.get("reason")) for _, fields in told)
     assert store.body(main[-1][0].point) == main[-1][1]
     store.close()
+
+
+def test_a_segment_that_rotted_together_with_its_index_costs_its_own_blocks(path: Path) -> None:
+    store = Small.open(path, GENESIS, CHAIN)
+    main = branch(GENESIS, 200, size=1000)
+    for start in range(0, 200, 5):
+        store.append(main[start : start + 5], main[start + 4][0].point)
+    store.close()
+    for name, place in (("00000002.index", 600), ("00000002.blocks", 300)):
+        file = path / name
+        content = bytearray(file.read_bytes())
+        content[place] ^= 1
+        file.write_bytes(content)
+    told: list[str] = []
+    store = Small.open(path, GENESIS, CHAIN, tell=lambda event, **fields: told.append(event))
+    found = store.bodies(points(main))
+    lost = [header.point for (header, _), body in zip(main, found, strict=True) if body is None]
+    assert 5 < len(lost) < 30
+    assert set(lost) == set(store.lost)
+    assert [body for body in found if body is not None] == [body for header, body in main if header.point not in lost]
+    assert told.count("store-damaged") == len(lost)
+    store.append(branch(main[-1][0], 1, "more"), store.standing.head)
+    store.scrub_all()
+    assert told.count("store-trouble") == 1
+    store.close()
+    flaws = verify(path).flaws
+    assert any("the index of segment 2 is damaged, and the segment has a flaw at byte" in flaw for flaw in flaws)

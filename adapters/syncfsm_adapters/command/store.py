@@ -20,7 +20,7 @@ is whole, with 1 if it lacks anything."""
 HELP: Final = {
     "info": "what it holds: chain, head, final block, size, and what opening it would report",
     "verify": "look at every byte; nothing is changed",
-    "repair": "open it whatever it lacks: what can not be used is set aside in PATH.cut, lost bodies are taken from "
+    "repair": "open it whatever it lacks: what can not be used is set aside in it, lost bodies are taken from "
     "another store",
     "compact": "give back the space of blocks that were dropped",
     "migrate": "make a store of format 1, one SQLite file, a folder; the old file stays beside it",

@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 
 from syncfsm.blocks import Point
+from syncfsm.errors import LocalError
 from syncfsm_adapters.store.base import Tell
 from syncfsm_adapters.store.files import Files
 from syncfsm_adapters.store.index import Place
@@ -59,10 +60,11 @@ class Bodies:
             if len(body) == place.size and body_sum(point.id, body) == place.sum:
                 yield body
             else:
-                self._miss(point, why)
+                self.miss(point, why)
                 yield None
 
-    def _miss(self, point: Point, why: str) -> None:
+    def miss(self, point: Point, why: str) -> None:
+        """A body is lost."""
         if point not in self.lost:
             self.lost[point] = None
             self._tell("store-damaged", height=point.height, id=point.id, reason=why, lost=len(self.lost))
@@ -129,7 +131,10 @@ class Scrub:
             if not self._files.intact(name(number), index.summary.size):
                 self._files.forget(name(number))
                 self._tell("store-trouble", reason=f"{name(number)} was removed, replaced or changed by somebody else")
-            for header, place in self._segments.rows(number):
-                if self._segments.find(header.height, header.id) == place:
-                    self._bodies.read((header.point,), (place,))
-                    yield place.size + len(header.proof)
+            try:
+                for header, place in self._segments.rows(number):
+                    if self._segments.find(header.height, header.id) == place:
+                        self._bodies.read((header.point,), (place,))
+                        yield place.size + len(header.proof)
+            except LocalError as error:  # neither the segment nor its index can say what is in it
+                self._tell("store-trouble", reason=str(error))

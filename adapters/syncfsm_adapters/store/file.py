@@ -3,6 +3,7 @@
     00000007.blocks   a segment of the log (``records``); the one with the greatest number is written to
     00000006.index    of a full segment: where its blocks are, and their headers once more (``index``)
     mark              how far the log had come (``marks``)
+    cut-00000123      what could not be used of the log when it was opened, behind the record of that number
     lock              held while the store is open
 
 A change is one write to the end of the log, and one of 40 bytes to the mark. There is no checkpoint: when a segment is
@@ -21,7 +22,8 @@ from syncfsm_adapters.store.base import Change, Standing, Tell, silent
 from syncfsm_adapters.store.bodies import Bodies, Scrub, Scrubbed
 from syncfsm_adapters.store.checked import CheckedStore
 from syncfsm_adapters.store.files import Disk, Files
-from syncfsm_adapters.store.folder import check_kind, create, set_aside, translated
+from syncfsm_adapters.store.folder import check_kind, create, translated
+from syncfsm_adapters.store.index import Place
 from syncfsm_adapters.store.log import Log
 from syncfsm_adapters.store.reclaim import Reclaim
 from syncfsm_adapters.store.records import Record, body_sum
@@ -72,7 +74,8 @@ class FileStore(CheckedStore):
         self._reclaim = Reclaim(self._log, self._bodies, lambda: self._standing, lambda: self._oldest)
         self._scrub = Scrub(files, opened.segments, self._bodies, tell)
         if lines := self.report.lines:
-            tell("store-opened", store=str(path), noticed="; ".join(lines))
+            counts = {"cut_bytes": self.report.cut_bytes, "behind": self.report.behind, "lost": len(self.report.lost)}
+            tell("store-opened", store=str(path), noticed="; ".join(lines), owed=self.report.owed, **counts)
 
     @classmethod
     def open(
@@ -90,9 +93,9 @@ class FileStore(CheckedStore):
         ``keep_history`` says whether blocks that leave the core for their age stay on disk. ``tell`` hears of what
         people should know (``store-opened`` if anything was cut off or missing, ``store-damaged``, ``store-mended``).
         What a kill or a power failure has left unfinished is cut off; ``report`` says what and how much. So is what
-        stands behind damage to the log, and kept in ``PATH.cut``; but with ``POWER`` such a store is refused. Raises
-        ``LocalError`` for that, and if the store is in use, of another format or of another chain, or if parts of it
-        are gone; it is then as it was.
+        stands behind damage to the log, and kept in a file ``cut-…`` beside it; but with ``POWER`` such a store is
+        refused. Raises ``LocalError`` for that, and if the store is in use, of another format or of another chain, or
+        if parts of it are gone; it is then as it was.
         """
         path = Path(path)
         check_kind(path)
@@ -131,8 +134,6 @@ class FileStore(CheckedStore):
                 f"and chain {chain_id!r} with genesis {genesis.point} was asked for. Give the path of that chain's "
                 "store, or a path where nothing is yet"
             )
-        if opened.report.behind:
-            set_aside(files, opened, path)
         return cls(files, path, opened, promise=promise, keep_history=keep_history, tell=tell)
 
     def __str__(self) -> str:
@@ -198,10 +199,17 @@ class FileStore(CheckedStore):
         with translated(self._path):
             self._log.collect()
             oldest = self._oldest
-            places = [
-                self._segments.find(point.height, point.id) if point.height >= oldest else None for point in points
-            ]
+            places = [self._find(point) if point.height >= oldest else None for point in points]
             return self._bodies.read(points, places)
+
+    def _find(self, point: Point) -> Place | None:
+        """Where a body is. If neither the segment nor its index can say, that costs this answer, as a rotten body
+        does."""
+        try:
+            return self._segments.find(point.height, point.id)
+        except LocalError as error:
+            self._bodies.miss(point, str(error))
+            return None
 
     @property
     def _oldest(self) -> int:

@@ -97,7 +97,11 @@ class Disk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._prefix = os.path.join(folder, "")
         self._open: OrderedDict[str, int] = OrderedDict()
+        self._written: tuple[str, ...] = ()
+        """The two files that were written to last, which stay open, so that they can be told from others of their
+        name."""
         self._lock: int | None = None
         self._worker: ThreadPoolExecutor | None = None
 
@@ -123,7 +127,7 @@ class Disk:
         return sorted(os.listdir(self.folder))
 
     def size(self, name: str) -> int:
-        return os.stat(self.folder / name).st_size
+        return os.stat(self._prefix + name).st_size
 
     def read(self, name: str, offset: int, size: int) -> bytes:
         file = self._file(name)
@@ -137,10 +141,12 @@ class Disk:
         return b"".join(pieces)
 
     def create(self, name: str) -> None:
-        self._keep(name, os.open(self.folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+        self._keep(name, os.open(self._prefix + name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
 
     def write(self, name: str, offset: int, parts: Sequence[bytes]) -> None:
         file = self._file(name)
+        if name not in self._written:
+            self._written = (*self._written[-1:], name)
         for start in range(0, len(parts), PARTS):
             some = parts[start : start + PARTS]
             size = sum(map(len, some))
@@ -160,11 +166,11 @@ class Disk:
     def rename(self, old: str, new: str) -> None:
         self.forget(new)
         self.forget(old)
-        os.replace(self.folder / old, self.folder / new)
+        os.replace(self._prefix + old, self._prefix + new)
 
     def remove(self, name: str) -> None:
         self.forget(name)
-        os.unlink(self.folder / name)
+        os.unlink(self._prefix + name)
 
     def sync_names(self) -> None:
         folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -175,7 +181,7 @@ class Disk:
 
     def intact(self, name: str, size: int) -> bool:
         try:
-            there = os.stat(self.folder / name)
+            there = os.stat(self._prefix + name)
         except FileNotFoundError:
             return False
         ours = os.fstat(self._file(name))
@@ -207,7 +213,7 @@ class Disk:
     def _file(self, name: str) -> int:
         file = self._open.get(name)
         if file is None:
-            path = self.folder / name
+            path = self._prefix + name
             try:
                 file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             except PermissionError:  # to look at a store takes no right to write
@@ -219,9 +225,9 @@ class Disk:
 
     def _keep(self, name: str, file: int) -> None:
         self._open[name] = file
-        while len(self._open) > OPEN_FILES:
-            _, oldest = self._open.popitem(last=False)
-            os.close(oldest)
+        if len(self._open) > OPEN_FILES:
+            oldest = next(other for other in self._open if other not in (*self._written, name))
+            os.close(self._open.pop(oldest))
 
     def forget(self, name: str) -> None:
         with suppress(KeyError):

@@ -16,11 +16,8 @@ from syncfsm_adapters.store.base import Standing
 from syncfsm_adapters.store.files import Disk, Files
 from syncfsm_adapters.store.marks import Mark
 from syncfsm_adapters.store.records import SECRET_BYTES, Link, Record, Start, encode, title
-from syncfsm_adapters.store.recover import Opened
 from syncfsm_adapters.store.segments import name
 
-CUT: Final = ".cut"
-"""How the name of a file ends that has what was cut off a store."""
 OLD: Final = ".format-1"
 """How the name of a store of format 1 ends when it has been migrated."""
 
@@ -66,18 +63,6 @@ def lay_out(files: Files, standing: Standing) -> None:
     Mark(link.number, standing.head.height, True).write(files, both=True)
     files.sync(marks.FILE)
     files.sync_names()
-
-
-def set_aside(files: Files, opened: Opened, path: Path) -> Path:
-    """Keep what is going to be cut off a store, behind what was before."""
-    aside = path.with_name(path.name + CUT)
-    with aside.open("ab") as file:
-        if opened.keep is not None:
-            number, size = opened.keep
-            file.write(files.read(name(number), size, files.size(name(number)) - size))
-        for removed in opened.remove:
-            file.write(files.read(removed, 0, files.size(removed)))
-    return aside
 
 
 def check_kind(path: Path) -> None:

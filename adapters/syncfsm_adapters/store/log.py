@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Final
-from zlib import crc32
 
-from syncfsm.blocks import Header
+from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
 from syncfsm_adapters.store import index, marks
 from syncfsm_adapters.store.base import Standing, Tell
@@ -33,7 +32,6 @@ class Log:
         self.owed = opened.report.owed
         """The height of the head that the store had acknowledged and came back without, until it has one as high."""
         self._durable = opened.durable
-        self._seed = crc32(opened.segments.secret)
         self._jobs: list[tuple[Growing | None, Future[None]]] = []
         self._in_order = True
         """Have all full segments reached the disk, one after the other?"""
@@ -48,6 +46,10 @@ class Log:
         Mark(opened.end.number, opened.standing.head.height, False, self.owed).write(files, both=True)
         if self.owed is not None:  # before what shows it is cut off
             files.sync(marks.FILE)
+        for file in opened.drafts:
+            files.remove(file)
+        if opened.report.behind:
+            self._set_aside(opened)
         for file in opened.remove:
             files.remove(file)
         if opened.remove:
@@ -62,6 +64,16 @@ class Log:
             growing.append(self._new(number, opened.end, opened.standing))
         for segment in growing[:-1]:
             self._fill(segment, opened.standing)
+
+    def _set_aside(self, opened: Opened) -> None:
+        """Keep what is going to be cut off, as it had been acknowledged."""
+        files, aside = self._files, f"cut-{opened.end.number:08d}"
+        parts = [files.read(file, 0, files.size(file)) for file in opened.remove]
+        if opened.keep is not None:
+            number, size = opened.keep
+            parts.insert(0, files.read(name(number), size, files.size(name(number)) - size))
+        if any(parts):
+            put(files, aside, parts)
 
     def close(self, standing: Standing) -> None:
         """All of it reaches the disk, and is promised from then on. Only a second ``close`` may follow."""
@@ -79,19 +91,20 @@ class Log:
         self.check()
         segment = self.segments.active
         file = name(segment.number)
-        prefix, link = encode(record, bodies, segment.end, self._durable, self._seed)
+        prefix, link = encode(record, bodies, segment.end, self._durable, self.segments.seed)
         try:
             self._files.write(file, segment.size, [prefix, *bodies])
-            if self._power:
-                self._files.sync(file)
         except BaseException as error:
             self._undo(segment, error)
             raise
+        if self._power:
+            self._sync(segment)
         end = segment.size + len(prefix) + sum(map(len, bodies))
         self.segments.take(segment, record, segment.size + len(prefix), end, link)
         if self._power:
             self._durable = link.number
         if self.owed is not None and standing.head.height >= self.owed:
+            self._tell("store-caught-up", height=standing.head.height, owed=self.owed)
             self.owed = None
         with suppress(OSError):  # it is there for the day after; the change itself is kept
             Mark(link.number, standing.head.height, self._power, self.owed).write(self._files)
@@ -104,10 +117,13 @@ class Log:
         record = Record(headers=[header for header, _ in blocks], sums=sums, again=True)
         self.append(record, [body for _, body in blocks], standing)
 
-    def retire(self, number: int, standing: Standing) -> None:
-        """A full segment is not needed any more. Its files go when the disk knows that."""
-        self.append(Record(dropped=self.segments.needed_drops(number), retired=[number]), (), standing)
-        self.segments.forget(number)
+    def retire(self, number: int, dropped: Sequence[Point], standing: Standing) -> None:
+        """A full segment is not needed any more, but that it says these blocks to be ``dropped``. Its files go when the
+        disk knows that."""
+        still = [point for point in dropped if point.id in self.segments.dead]
+        record = Record(dropped=still, retired=[number])
+        self.segments.forget(number)  # before: if the record fills its segment, the next one says what is live
+        self.append(record, (), standing)
         files = (name(number), index.name(number))
         growing = [segment.number for segment in self.segments.growing]
 
@@ -133,14 +149,20 @@ class Log:
             raise LocalError(f"{self._store} can not be used: {self._unusable}. Open it anew, and see what it says")
 
     def _undo(self, segment: Growing, error: BaseException) -> None:
-        """A record could not be written: have the file end where it did. If the disk did not take what it had been
-        given before, nobody knows what it holds, and the store is not to be used until it is opened anew."""
+        """A record could not be written: have the file end where it did."""
         try:
             self._files.truncate(name(segment.number), segment.size)
-            if self._power:
-                self._files.sync(name(segment.number))
         except OSError:
             self._unusable = f"a write had failed ({error}), and could not be undone"
+
+    def _sync(self, segment: Growing) -> None:
+        """If the disk does not take what it was given, nobody knows what it holds, and to ask it again is no answer:
+        the store is not to be used until it is opened anew."""
+        try:
+            self._files.sync(name(segment.number))
+        except OSError as error:
+            self._unusable = f"the disk had not taken what was written ({error})"
+            raise
 
     # Segments ---------------------------------------------------------------------------------------------------
 
@@ -148,7 +170,7 @@ class Log:
         """An empty segment."""
         segment = Growing(number, after)
         record = Record(start=Start(number, standing, (*self.segments.live, number)))
-        prefix, link = encode(record, (), after, self._durable, self._seed)
+        prefix, link = encode(record, (), after, self._durable, self.segments.seed)
         start = title(self.segments.secret) + prefix
         self._files.create(name(number))
         try:

@@ -4,10 +4,10 @@ to the end of the log, and then it goes too."""
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from syncfsm.blocks import Header
+from syncfsm.blocks import Header, Point
 from syncfsm_adapters.store.base import Standing
 from syncfsm_adapters.store.bodies import Bodies
-from syncfsm_adapters.store.index import Place
+from syncfsm_adapters.store.index import CHUNK, Place
 from syncfsm_adapters.store.log import Log
 from syncfsm_adapters.store.segments import OVERHEAD
 
@@ -26,10 +26,14 @@ class Reclaim:
         self._moving: Iterator[None] = iter(())
         self._stuck: set[int] = set()
         """Segments that can not be moved, as a body in them is lost."""
+        self._drops = 0
+        self._in_vain: tuple[int, int, int, float] | None = None
+        """What it was when nothing was found to be worth it: nothing is, until that changes."""
 
     def dropped(self, place: Place | None) -> None:
         """A block that was there is not held any more."""
         if place is not None:
+            self._drops += 1
             self._waste[place.segment] = self._waste.get(place.segment, 0) + place.size + OVERHEAD
 
     def step(self, share: float = SHARE) -> bool:
@@ -37,8 +41,12 @@ class Reclaim:
         be more."""
         for _ in self._moving:
             return True
+        now = self._drops, self._oldest(), len(self._log.segments.full), share
+        if now == self._in_vain:
+            return False
         number = self._worth(share)
         if number is None:
+            self._in_vain = now
             return False
         self._moving = self._move(number)
         return True
@@ -56,24 +64,36 @@ class Reclaim:
 
     def _move(self, number: int) -> Iterator[None]:
         segments = self._log.segments
-        batch: list[tuple[Header, Place]] = []
-        size = 0
-        for header, place in segments.rows(number):
-            if header.height >= self._oldest() and segments.find(header.height, header.id) == place:
+        summary = segments.full[number].summary
+        gone: list[tuple[int, bytes]] = []
+        for chunk in range(len(summary.chunks)):
+            batch: list[tuple[Header, Place]] = []
+            size = 0
+            for header, place in segments.some_rows(number, chunk):
+                if header.height < self._oldest() or segments.find(header.height, header.id) != place:
+                    gone.append((header.height, header.id))
+                    continue
                 batch.append((header, place))
                 size += place.size + OVERHEAD
-            if size >= PORTION:
-                if not self._rewrite(batch):
-                    self._stuck.add(number)
-                    return
-                batch, size = [], 0
-                yield
-        if not self._rewrite(batch):
-            self._stuck.add(number)
-            return
-        self._log.retire(number, self._standing())
+                if size >= PORTION:
+                    if not self._rewrite(batch):
+                        self._stuck.add(number)
+                        return
+                    batch, size = [], 0
+                    yield
+            if not self._rewrite(batch):
+                self._stuck.add(number)
+                return
+            yield
+        dropped: list[Point] = []
+        for start in range(0, len(summary.dropped), CHUNK):
+            dropped += segments.needed_drops(number, summary.dropped[start : start + CHUNK])
+            yield
+        self._log.retire(number, dropped, self._standing())
         self._waste.pop(number, None)
-        yield
+        for start in range(0, len(gone), CHUNK):
+            yield
+            segments.bury(gone[start : start + CHUNK])
 
     def _rewrite(self, batch: list[tuple[Header, Place]]) -> bool:
         bodies = self._bodies.read([header.point for header, _ in batch], [place for _, place in batch])

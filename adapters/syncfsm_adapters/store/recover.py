@@ -6,7 +6,6 @@ promised to survive. A flaw below that leaves the store as it is: whoever repair
 
 from collections.abc import Iterator, Sequence
 from typing import Final
-from zlib import crc32
 
 import attrs
 import msgspec
@@ -80,6 +79,8 @@ class Opened:
     """The number of the segment that is to be cut, and its size then."""
     remove: tuple[str, ...] = ()
     """Files that are to go, in this order."""
+    drafts: tuple[str, ...] = ()
+    """Files that were never finished."""
 
 
 @attrs.define
@@ -131,9 +132,7 @@ class Recovery:
         self._mark = Mark.read(files)
         self._rebuilt: list[int] = []
         self._short: list[int] = []
-        secret = self._secret()
-        self._seed = crc32(secret)
-        self._segments = Segments(secret, self.rebuild)
+        self._segments = Segments(self._secret(), self.rebuild)
         self._standing: Standing | None = None
         self._live: tuple[int, ...] = ()
         self._end: Link | None = None
@@ -150,7 +149,6 @@ class Recovery:
             elif number < newest:
                 self._without_index(number)
         tails = self._read_tails([number for number in present if number > newest])
-        self._end_of_full = self._end
         keep, cut = self._cut(tails)
         self._replay(tails, keep)
         return self._opened(tails, keep, cut)
@@ -225,13 +223,13 @@ class Recovery:
         data = self._files.read(name(number), 0, size)
         tail = _Tail(number, size)
         if secret_in(data) == self._segments.secret:
-            tail.found = list(walk(data, after, self._seed))
+            tail.found = list(walk(data, after, self._segments.seed))
         start = tail.found[0].record.start if tail.found else None
         if start is None or start.number != number:
             tail.found = []
         tail.whole = bool(tail.found) and tail.end == size
         if not tail.whole:
-            tail.strays = list(strays(data, tail.end, self._seed))
+            tail.strays = list(strays(data, tail.end, self._segments.seed))
         return tail
 
     def _read_tails(self, found: Sequence[int]) -> list[_Tail]:
@@ -309,7 +307,7 @@ class Recovery:
             self._segments.forget(number)
         files = [name(number) for number in useless]
         files += [file for number in leftover for file in (name(number), index.name(number)) if file in self._names]
-        files += [file for file in self._names if file.endswith(DRAFT)]
+        drafts = tuple(file for file in self._names if file.endswith(DRAFT))
         last = self._segments.growing[-1] if growing else None
         sizes = {tail.number: tail.size for tail in tails}
         cut_bytes = sum(sizes[number] for number in useless) + (sizes[last.number] - last.size if last else 0)
@@ -324,7 +322,7 @@ class Recovery:
             lost=lost, rebuilt=tuple(self._rebuilt), short=tuple(self._short), unmarked=self._mark is None,
         )  # fmt: skip
         size = (last.number, last.size) if last is not None and cut else None
-        return Opened(self._segments, standing, self._end, self._durable, report, size, tuple(files))
+        return Opened(self._segments, standing, self._end, self._durable, report, size, tuple(files), drafts)
 
     def _lost(self, segment: int, found: Found) -> Iterator[Point]:
         """Blocks whose bodies in this record are bad, and are not somewhere else too."""

@@ -5,12 +5,13 @@ from pathlib import Path
 import attrs
 
 from syncfsm.blocks import Point
+from syncfsm.errors import LocalError
 from syncfsm_adapters.store import index
 from syncfsm_adapters.store.base import BlockStore, silent
 from syncfsm_adapters.store.bodies import Bodies
 from syncfsm_adapters.store.file import FileStore
 from syncfsm_adapters.store.files import Disk, Files
-from syncfsm_adapters.store.folder import set_aside, translated
+from syncfsm_adapters.store.folder import translated
 from syncfsm_adapters.store.records import Link, walk
 from syncfsm_adapters.store.recover import Opened, Recovery
 from syncfsm_adapters.store.segments import Segments, name
@@ -45,11 +46,14 @@ def _look(files: Files, opened: Opened) -> Verified:
     blocks = size = 0
     for number in sorted(segments.full):
         flaws += _flaws(files, segments, number)
-        for header, place in segments.rows(number):
-            if segments.find(header.height, header.id) == place:
-                bodies.read((header.point,), (place,))
-                blocks += 1
-                size += place.size
+        try:
+            for header, place in segments.rows(number):
+                if segments.find(header.height, header.id) == place:
+                    bodies.read((header.point,), (place,))
+                    blocks += 1
+                    size += place.size
+        except LocalError as error:
+            flaws.append(str(error))
     for segment in segments.growing:  # read in full when it was opened
         blocks += len(segment.blocks)
         size += segment.size
@@ -87,16 +91,14 @@ class Repaired:
 
 
 def repair(path: Path, source: BlockStore | None = None) -> Repaired:
-    """Open a store whatever it lacks: what is behind a flaw in the log is set aside in ``PATH.cut``, indexes are made
-    again where the segments allow it, and bodies that are lost are taken from ``source``, another store of the
+    """Open a store whatever it lacks: what is behind a flaw in the log is set aside in a file ``cut-…``, indexes are
+    made again where the segments allow it, and bodies that are lost are taken from ``source``, another store of the
     chain."""
     done = []
     with translated(path):
         files = Disk.locked(path)
         try:
             opened = Recovery(files, f"the block store {path}", accept=True).run()
-            if opened.report.cut_bytes:
-                done.append(f"set aside in {set_aside(files, opened, path)}")
             done += opened.report.lines
             store = FileStore(files, path, opened)
         except BaseException:

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from zlib import crc32
 
 from syncfsm.blocks import Header, Point
+from syncfsm.errors import LocalError
 from syncfsm_adapters.store.base import Standing
 from syncfsm_adapters.store.index import CHUNK, Columns, DamagedError, Entry, Index, Place, Summary, build, digest
 from syncfsm_adapters.store.records import Found, Link, Record
@@ -81,6 +82,8 @@ class Segments:
         """What the check sums of records start from."""
         self._mend = mend
         """Makes the index of a full segment again."""
+        self._hopeless: dict[int, str] = {}
+        """Segments that were asked for this in vain, and what was the matter."""
         self.full: dict[int, Index] = {}
         self.growing: list[Growing] = []
         self.dead: dict[bytes, tuple[int, int]] = {}
@@ -134,27 +137,33 @@ class Segments:
         self.arrange()
 
     def forget(self, number: int) -> None:
-        """A full segment is gone, and with it what was dropped and stood only there."""
-        rows = self.rows(number) if self.dead else []
+        """A full segment is gone."""
         del self.full[number]
         self._columns.pop(number, None)
         for key in [key for key in self._chunks if key[0] == number]:
             del self._chunks[key]
         self.arrange()
-        for header, _ in rows:
-            if header.id in self.dead and self._place(header.height, header.id) is None:
-                del self.dead[header.id]
 
-    def rows(self, number: int) -> list[tuple[Header, Place]]:
-        """The blocks of a full segment, dropped ones too, in the order of their bodies."""
+    def bury(self, blocks: Sequence[tuple[int, bytes]]) -> None:
+        """Forget of these dropped blocks, heights and ids, those that are in no segment any more."""
+        for height, id in blocks:
+            if id in self.dead and self._place(height, id) is None:
+                del self.dead[id]
+
+    def rows(self, number: int) -> Iterator[tuple[Header, Place]]:
+        """The blocks of a full segment, dropped ones too."""
+        for chunk in range(len(self.full[number].summary.chunks)):
+            yield from self.some_rows(number, chunk)
+
+    def some_rows(self, number: int, chunk: int) -> list[tuple[Header, Place]]:
+        """Those of one chunk."""
         columns = self._loaded(number)
-        chunks = (self._read_chunk(number, chunk) for chunk in range(len(self.full[number].summary.chunks)))
-        headers = (header for chunk in chunks for header in chunk)
-        return sorted(((header, columns.place(row)) for row, header in enumerate(headers)), key=_offset)
+        headers = self._read_chunk(number, chunk)
+        return [(header, columns.place(chunk * CHUNK + row)) for row, header in enumerate(headers)]
 
-    def needed_drops(self, number: int) -> list[Point]:
-        """What a full segment says was dropped and still is in another one."""
-        dropped = (point for point in self.full[number].summary.dropped if self.dead.get(point.id, (0, 0))[1] == number)
+    def needed_drops(self, number: int, points: Sequence[Point]) -> list[Point]:
+        """Which of these, that a full segment says were dropped, still are in another one."""
+        dropped = (point for point in points if self.dead.get(point.id, (0, 0))[1] == number)
         places = ((point, self._place(point.height, point.id)) for point in dropped)
         return [point for point, place in places if place is not None and place.segment != number]
 
@@ -223,11 +232,17 @@ class Segments:
         return held if dead else iter(found)
 
     def _or_mended(self, number: int, read: Callable[[Index], Part]) -> Part:
-        """What is read from an index, which is made again if that fails."""
+        """What is read from an index, which is made again if that fails. ``LocalError`` if that can not be done."""
+        if number in self._hopeless:
+            raise LocalError(self._hopeless[number])
         try:
             return read(self.full[number])
         except (DamagedError, OSError):
-            self.full[number] = self._mend(number)
+            try:
+                self.full[number] = self._mend(number)
+            except LocalError as error:
+                self._hopeless[number] = str(error)
+                raise
             return read(self.full[number])
 
     def _read_chunk(self, number: int, chunk: int) -> list[Header]:
@@ -272,7 +287,3 @@ class Segments:
             if len(self._chunks) > CHUNKS:
                 self._chunks.popitem(last=False)
         return chunk
-
-
-def _offset(row: tuple[Header, Place]) -> int:
-    return row[1].offset
