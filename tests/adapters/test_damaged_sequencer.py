@@ -70,7 +70,7 @@ async def _make(store: FileStore, disk: Disk) -> str:
     guard = Guard.open(Path("guard"), PUBLIC, CHAIN_ID, chain.head, new=False, files=disk)
     try:
         alone = Settings(name="s", store="blocks", key="key", peers=(), listen=None)
-        await resume(host, guard, alone, lambda event, **fields: None)  # type: ignore[arg-type]
+        await resume(host, guard, alone, lambda event, **fields: None)
         header = Producer(KEY, CHAIN_ID, guard).produce(host, b"the next one")
     except LocalError as error:
         one_line(error)

@@ -93,7 +93,7 @@ class Sequencer:
         listen = "127.0.0.1:0" if self.listens else None
         settings = Settings(name="s", store="blocks", key="key", peers=peers, listen=listen)
         began = trio.current_time()
-        await resume(self.host, self.guard, settings, self.write)  # type: ignore[arg-type]
+        await resume(self.host, self.guard, settings, self.write)
         self.guard.close()
         return trio.current_time() - began
 

@@ -16,7 +16,7 @@ from syncfsm_adapters.command import keys
 from syncfsm_adapters.command.settings import Settings
 from syncfsm_adapters.guard import Guard
 from syncfsm_adapters.host.host import Host
-from syncfsm_adapters.host.journal import Journal
+from syncfsm_adapters.host.journal import Write
 from syncfsm_adapters.store.file import FileStore
 
 LOOK_AGAIN = 0.02
@@ -30,7 +30,7 @@ def sequencer_key(path: Path) -> tuple[SigningKey, bool]:
 
 
 @contextmanager
-def guarded(settings: Settings, key: SigningKey, new: bool, head: Header, journal: Journal) -> Iterator[Guard]:
+def guarded(settings: Settings, key: SigningKey, new: bool, head: Header, journal: Write) -> Iterator[Guard]:
     """The guard of this key, locked meanwhile; ``head`` is that of the store. The key is written if it is new."""
     path = Path(settings.guard or f"{settings.key}.guard")
     public = bytes(key.verify_key)
@@ -42,7 +42,7 @@ def guarded(settings: Settings, key: SigningKey, new: bool, head: Header, journa
         yield guard
 
 
-async def resume(host: Host, guard: Guard, settings: Settings, journal: Journal) -> None:
+async def resume(host: Host, guard: Guard, settings: Settings, journal: Write) -> None:
     """Return when the next block may be signed: the chain has the last one that was, and the peers know of no more.
 
     ``LocalError`` if the chain has it not, and there is nobody from whom it could come.
@@ -73,7 +73,7 @@ def _expected(settings: Settings, guard: Guard) -> int:
     return len(settings.peers) or int(listens)
 
 
-def _adopt(host: Host, guard: Guard, journal: Journal) -> None:
+def _adopt(host: Host, guard: Guard, journal: Write) -> None:
     """Add the block that was signed, if it is the next: the process was killed before the store had it."""
     header, body = guard.signed.header, guard.signed.body
     if body is not None and stands(header, host.node.chain) is Stand.NEXT:
@@ -102,7 +102,7 @@ def _lack(host: Host, guard: Guard, settings: Settings) -> Lack | None:
     return Lack(stand.value, f"The head was at height {owed} once, says {host.store}. {stand.sentence}")
 
 
-def _tell(host: Host, guard: Guard, settings: Settings, lack: Lack, over: bool, journal: Journal) -> None:
+def _tell(host: Host, guard: Guard, settings: Settings, lack: Lack, over: bool, journal: Write) -> None:
     """Say what is lacking, and say it again when the peers turn out to lack it too."""
     signed = guard.signed.header.point
     anew = f"If you know that nobody has them, start once with --sign-anew {signed}."
