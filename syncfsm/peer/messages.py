@@ -31,7 +31,7 @@ class Parting(enum.StrEnum):
     OUT_OF_STEP = "out-of-step"
     """A block arrived whose parent we do not hold; greeting anew finds the common ancestor. Nobody is to blame."""
     FULL = "full"
-    """As many unfinal blocks, branches or links are held as the limits allow."""
+    """As many unfinal blocks, bytes of them, branches or links are held as the limits allow."""
     SEARCH_TIMEOUT = "search-timeout"
     """No common ancestor was found in time."""
     SILENT = "silent"

@@ -59,7 +59,7 @@ RULES: Final = (
     # ---- Blocks: after receiving a block, the peer's head is that block ----
     Rule(START,   E.BLOCKS,  "ungreeted",            CLOSED,  VIOLATION,        "Nobody can know what we lack before we said hello.", "founding/requirements#peer-mistake"),
     Rule(OPEN,    E.BLOCKS,  "invalid",              CLOSED,  VIOLATION,        "Height or score do not follow from the parent.", "founding/link-notes#never-rejected"),
-    Rule(OPEN,    E.BLOCKS,  "no_room_in_tree",      CLOSED,  "part_full",      "As many unfinal blocks or branches are held as the limits allow.", "founding/requirements#bounded-memory"),
+    Rule(OPEN,    E.BLOCKS,  "no_room_in_tree",      CLOSED,  "part_full",      "As many unfinal blocks, bytes of them or branches are held as the limits allow.", "founding/requirements#bounded-memory"),
     Rule(OPEN,    E.BLOCKS,  "refused_is_final",     CLOSED,  "part_contradicting", "They give us what they call final, and our final point rules it out.", "decisions/0019"),
     Rule(OPEN,    E.BLOCKS,  "out_of_step",          CLOSED,  "part_out_of_step", "The parent is not held here, and no branch was dropped: no correct peer does this, and nothing is proved. Greet anew.", "founding/link-notes#orphaned-blocks"),
     Rule(OPEN,    E.BLOCKS,  "taken_and_lacking",    SYNCING, "take_blocks",    "The peer's head is that block now, and our best chain has more.", "founding/link-notes#append-entries"),

@@ -7,7 +7,7 @@ feels back pressure by its readers. With one, bytes take time, as on a real line
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import inf
 from typing import Final, TypeAlias
 
@@ -135,7 +135,7 @@ class Line:
 
     def _write_next(self, way: Way, now: float) -> None:
         if self.writing is None and self.waiting:
-            at = self._first(self.waiting)
+            at = self.registry.first_small(self.waiting)
             message = self.waiting[at]
             del self.waiting[at]
             if self._last(message):
@@ -164,16 +164,13 @@ class Line:
         With ``overtake`` it is the one that may go first (``Registry.first_small``). The last message of a connection
         drops what it overtakes.
         """
-        at = self._first([message for _, message in self.under_way]) if overtake else 0
+        at = self.registry.first_small([message for _, message in self.under_way]) if overtake else 0
         message = self.under_way[at][1]
         del self.under_way[at]
         if self._last(message):
             while self.under_way and self.under_way[0][1] is not None:
                 self.under_way.popleft()
         return self._wire.carry(message) if self._wire is not None and message is not None else message
-
-    def _first(self, messages: Sequence[Carried | None]) -> int:
-        return self.registry.first_small(messages)
 
     def _last(self, message: Carried | None) -> bool:
         return type(message) in self.registry.lasts

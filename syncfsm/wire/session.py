@@ -113,10 +113,10 @@ class Session:
             if first is None:
                 return None
             if isinstance(first, Fault):
-                return NoLink(first.rule, first.detail)
+                return _broken(first)
             said, self._early = first
             if isinstance(said, Refusal):
-                return NoLink(str(said.reason), said.text, peer_says=True)
+                return _refused(said)
             refusal = judge(self._ours, said)
             if refusal is not None:
                 return self._refuse(refusal)
@@ -125,16 +125,16 @@ class Session:
         if second is None:
             return None
         if isinstance(second, Fault):
-            return NoLink(second.rule, second.detail)
+            return _broken(second)
         told, self._early = second
         if isinstance(told, Refusal):
-            return NoLink(str(told.reason), told.text, peer_says=True)
+            return _refused(told)
         agreed = agree(self._registry, told)
         if isinstance(agreed, Refusal):
             return self._refuse(agreed)
         third = read_second(self._early)
         if isinstance(third, tuple) and isinstance(third[0], Refusal):  # the peer finds what we can not see
-            return NoLink(str(third[0].reason), third[0].text, peer_says=True)
+            return _refused(third[0])
         return Met(self._ours, self._theirs, agreed)
 
     def _refuse(self, refusal: Refusal) -> NoLink:
@@ -241,3 +241,12 @@ class Session:
             return ()
         freed, self._freed = self._freed, 0
         return (Room(self.name, freed, now),)
+
+
+def _broken(fault: Fault) -> NoLink:
+    return NoLink(fault.rule, fault.detail)
+
+
+def _refused(refusal: Refusal) -> NoLink:
+    """The peer says so."""
+    return NoLink(str(refusal.reason), refusal.text, peer_says=True)

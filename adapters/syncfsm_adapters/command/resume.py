@@ -17,7 +17,6 @@ from syncfsm_adapters.command.settings import Settings
 from syncfsm_adapters.guard import Guard
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
-from syncfsm_adapters.store.file import FileStore
 
 LOOK_AGAIN = 0.02
 """Seconds between two looks whether it may begin."""
@@ -95,7 +94,7 @@ def _lack(host: Host, guard: Guard, settings: Settings) -> Lack | None:
     stand = stands(header, host.node.chain)
     if stand is not Stand.REACHED:
         return Lack(stand.value, f"Block {header.point} was signed with this key, says {guard}. {stand.sentence}")
-    owed = host.store.owed if isinstance(host.store, FileStore) else None
+    owed = host.store.owed
     if owed is None or settings.sign_anew is not None:
         return None
     stand = Stand.BEHIND

@@ -104,6 +104,12 @@ class BlockStore(Protocol):
         """Held blocks whose bodies were found to be damaged or gone, since the store was opened."""
         ...
 
+    @property
+    def owed(self) -> int | None:
+        """The height of the head that the store had acknowledged and came back without, until it has one as high. Until
+        then whoever makes blocks must not make any. ``None`` if it lacks nothing."""
+        ...
+
     def mend(self, header: Header, body: bytes) -> bool:
         """Take the body of a block of ``lost`` again, which the caller has checked against the header. ``False``, and
         nothing changes, if it is not that block's. Raises ``LocalError`` as ``commit`` does."""

@@ -145,8 +145,6 @@ class FileStore(CheckedStore):
 
     @property
     def owed(self) -> int | None:
-        """The height of the head that the store had acknowledged and came back without, until it has one as high. Until
-        then whoever makes blocks must not make any."""
         return self._log.owed
 
     def commit(self, change: Change) -> None:
