@@ -5,6 +5,7 @@ connection: a node that comes back comes back under a new name.
 """
 
 import attrs
+from immutables import Map
 
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import Fault
@@ -12,6 +13,7 @@ from syncfsm.notes.types import Say
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.peer.messages import Parting
 from syncfsm.protocol import Message
+from syncfsm.sync.types import Switch
 
 
 @attrs.frozen
@@ -19,15 +21,15 @@ class Connected:
     """The transport to ``peer`` is up and the handshake is done.
 
     ``id`` is the node at the other end: 32 bytes in the form of an Ed25519 public key. ``proved`` says whether the
-    transport has proved that it is that node, or only heard it say so. ``protocols`` are the numbers of those that both
-    ends speak; ``None`` stands for all.
+    transport has proved that it is that node, or only heard it say so. ``protocols`` has the numbers of those that both
+    ends speak, and the version of each that both know; ``None`` stands for all, in the version of this release.
     """
 
     peer: str
     now: float
     id: bytes = b""
     proved: bool = False
-    protocols: frozenset[int] | None = None
+    protocols: Map[int, int] | None = None
 
 
 @attrs.frozen
@@ -129,4 +131,18 @@ class Tick:
     now: float
 
 
-Event = Connected | Received | Garbled | Room | Lost | Leave | Produced | Finalised | Verdict | Say | Tick | Request
+Event = (
+    Connected
+    | Received
+    | Garbled
+    | Room
+    | Lost
+    | Leave
+    | Produced
+    | Finalised
+    | Verdict
+    | Say
+    | Switch
+    | Tick
+    | Request
+)

@@ -36,6 +36,8 @@ ANNOUNCEMENT_BYTES: Final = 2048
 """Longest second frame: the protocols that a node speaks."""
 PROTOCOLS: Final = 255
 """Most protocols that a node may announce."""
+NAMED: Final = 8
+"""Other nodes that a busy one may name."""
 NOTE_BYTES: Final = 15 * 1024
 """Longest consensus or routing payload; it must fit one frame."""
 REASON_WORD_BYTES: Final = 32
@@ -114,6 +116,19 @@ class Limits:
     """How long a node that is behind waits for new blocks from one peer before it greets the others."""
     lead: float = attrs.field(default=30.0, validator=must.gt(0))
     """How long it follows one peer at all before it greets the others, so that a slow one does not set the pace."""
+    gates: int = attrs.field(default=4, validator=must.ge(1))
+    """How many peers a node sends whole blocks to; to others it tells what it has, unless they insist. A node with a
+    fast line carries more: give it more."""
+    join: int = attrs.field(default=8, validator=must.ge(1))
+    """Of how many new heads a peer that has them is told at once: so far what a peer knows of us may lag behind."""
+    graft: float = attrs.field(default=0.05, validator=must.gt(0))
+    """The least time for which a node that has heard of a block waits for it from the one that feeds it."""
+    graft_most: float = attrs.field(default=0.5, validator=must.gt(0))
+    """The most: between the two it is what the feed has taken lately, and as much again."""
+    early: float = attrs.field(default=0.01, validator=must.gt(0))
+    """By how much a peer must have told of a block before the feed brought it, to be counted as the faster one."""
+    rival: int = attrs.field(default=3, validator=must.ge(1))
+    """How many times in a row, before it is asked to race the feed; twice as often after each race that it lost."""
     ask: float = attrs.field(default=3.0, validator=must.gt(0))
     """How long a node that makes blocks waits before its first one for peers, or for new blocks from them: longer than
     the longest pause between two attempts to reach a node."""

@@ -48,4 +48,9 @@ class MessageNumber(IntEnum):
     FINALITY = 0x0203
     BLOCKS = 0x0204
     """It travels in frames of its own, on the lane of its protocol."""
+    HAS = 0x0205
+    WANT = 0x0206
+    DO_NOT_WANT = 0x0207
+    BUSY = 0x0208
+    GIVE = 0x0209
     NOTE = 0x0301

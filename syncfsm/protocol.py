@@ -44,11 +44,18 @@ class View(msgspec.Struct, frozen=True, gc=False):
     strategy: Strategy
     values: Sequence[Any] = ()
     places: Mapping[int, int] = {}
+    connections: "Callable[[str, int], Any] | None" = None
+    """For what is decided across peers: the value of a protocol on a connection; see ``at``."""
 
     @property
     def room(self) -> int:
         """How many bytes of blocks the transport will still take, whichever protocol sends them."""
         return int(self.values[PEER_PLACE].room) if self.values else 0
+
+    def at(self, peer: str, number: int) -> Any:
+        """For what is decided across peers: the value of a protocol on this connection, to be read; ``None`` if there
+        is no such connection, or the peer does not speak it."""
+        return self.connections(peer, number) if self.connections is not None else None
 
     def beside(self, number: int) -> Any:
         """The value of another protocol on this connection, to be read; ``None`` if the peer does not speak it."""
@@ -117,6 +124,14 @@ class Poke(msgspec.Struct, frozen=True):
     """From what a protocol decides across peers: give its value on that connection this event."""
 
     peer: str
+    event: StrEnum
+    carried: Any = None
+
+
+class Report(msgspec.Struct, frozen=True):
+    """From a connection's value to what its protocol decides across peers: ``event`` is told of it at the end of the
+    step, with a ``Said``."""
+
     event: StrEnum
     carried: Any = None
 
@@ -237,35 +252,43 @@ Due = tuple[str, float, bool]
 class Across(Generic[W]):
     """What a protocol decides across the peers of a node: a table that moves one value of the node.
 
-    Each event named here may be ``None``. ``heard`` comes with what a peer said, if its type is in ``listens``;
-    ``gained`` when a peer brought blocks that are new; ``look`` at the end of a step, again and again while ``busy``
-    and while it changes something. ``joined``, ``left``, ``gained`` carry the peer's name, ``heard`` a ``Said``.
-    ``heeds`` asks, cheaply, whether an event can matter now. The reader of ``look`` is given a function that returns
-    the protocol's value of a peer. Outputs are ``Poke``.
+    It is told at the end of a step, in the order in which things happened; its outputs are ``Poke``. Each event named
+    here may be ``None``, if it does not matter.
+
+    * ``joined``: a connection began (``Joined``). ``left``: it is over.
+    * ``gained``: a peer brought blocks that are new. ``made``: blocks came from a source of this node's own.
+    * ``late``: the ``deadline`` has come; asked for again and again, until it lies ahead.
+    * What the protocol's values report (``Report``) comes as the event that they name, with a ``Said``.
+
+    ``left`` and ``gained`` carry the connection's name, ``made`` and ``late`` nothing. ``view.at`` reads the values of
+    any connection.
     """
 
     table: Table[Any]
     start: W
-    joined: StrEnum
-    left: StrEnum
-    heard: StrEnum
-    gained: StrEnum
-    look: StrEnum
-    listens: frozenset[type[Any]] = frozenset()
-    busy: Callable[[W], bool]
-    readers: Mapping[StrEnum, Reader] = attrs.field(factory=dict)
-    heeds: Mapping[StrEnum, Callable[[Any, Any], bool]] = attrs.field(factory=dict)
+    joined: StrEnum | None = None
+    left: StrEnum | None = None
+    gained: StrEnum | None = None
+    made: StrEnum | None = None
+    late: StrEnum | None = None
     deadline: Callable[[W, Limits], float | None] = _never_due
     aged: Callable[[W, float], W] = _as_it_is
     due: Callable[[W, Limits], Sequence[Due]] = _nothing
     status: Callable[[W], Mapping[str, Any]] = _no_status
 
 
-class Said(msgspec.Struct, frozen=True):
-    """With ``Across.heard``: who said what."""
+class Joined(msgspec.Struct, frozen=True):
+    """With ``Across.joined``: the connection, and the version of the protocol that both ends speak."""
 
     peer: str
-    message: Any
+    version: int
+
+
+class Said(msgspec.Struct, frozen=True):
+    """With what a connection's value reports: whose it is, and what it says."""
+
+    peer: str
+    what: Any = None
 
 
 @attrs.frozen(kw_only=True, eq=False)

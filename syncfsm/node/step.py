@@ -9,9 +9,10 @@
 4. What one protocol learns that another needs (a ``Notice``) is told to it at once, before the next connection.
 5. A protocol that cannot go on ends: alone, or, if it is essential, with its connection. Then the others on it are
    told, in order, and the connection's last words come last.
-6. At the end, what is decided across peers is looked at.
+6. At the end, what is decided across peers is told what happened, in order, and whether its deadline has come.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -40,7 +41,22 @@ from syncfsm.peer.messages import Bye, Parting, Reason
 from syncfsm.peer.types import Event as PeerEvent
 from syncfsm.peer.types import Opened
 from syncfsm.peer.types import State as PeerState
-from syncfsm.protocol import PEER_PLACE, Brought, Change, Hook, Kind, Notice, Part, Poke, Said, Told, View
+from syncfsm.protocol import (
+    PEER_PLACE,
+    Across,
+    Brought,
+    Change,
+    Hook,
+    Joined,
+    Kind,
+    Notice,
+    Part,
+    Poke,
+    Report,
+    Said,
+    Told,
+    View,
+)
 
 if TYPE_CHECKING:
     from syncfsm.node.node import Node, Rules
@@ -49,9 +65,9 @@ HELD: Final = (Outcome.NEW, Outcome.KNOWN, Outcome.BANNED)
 """Outcomes after which a block is in the tree."""
 FRESH: Final = (Outcome.NEW, Outcome.BANNED)
 """Outcomes that add a block to the tree."""
-LOOKS: Final = 4
-"""How often what is decided across peers may look at the end of a step, for each connection and once more: to tire of
-one, greet it, let go. More is a table that goes round in circles."""
+TELLINGS: Final = 16
+"""How much of one step may be told to what is decided across peers, for each connection and once more. More is a table
+that goes round in circles."""
 
 
 def run(node: "Node", event: Event, rules: "Mapping[str, Rules] | None") -> "tuple[Node, tuple[Output, ...]]":
@@ -64,11 +80,12 @@ class _Step:
 
     ``open`` has the values of the connections that the step has come to, to be changed; ``None`` for one that is over.
     ``changed`` names those of which a value has changed. ``views`` has what their tables look at, which is good until
-    the chain changes.
+    the chain changes. ``reports`` is what is to be told across peers.
     """
 
     __slots__ = (
-        "across", "chain", "changed", "floor", "node", "now", "open", "out", "protocols", "registry", "tables", "views",
+        "across", "chain", "changed", "floor", "node", "now", "open", "out", "protocols", "registry", "reports",
+        "tables", "views",
     )  # fmt: skip
 
     def __init__(self, node: "Node", event: Event, rules: "Mapping[str, Rules] | None") -> None:
@@ -80,6 +97,7 @@ class _Step:
         self.changed: set[str] = set()
         self.views: dict[str, View] = {}
         self.out: list[Output] = []
+        self.reports: deque[tuple[int, StrEnum, object]] = deque()
         now = getattr(event, "now", None)
         if not isinstance(now, int | float):
             raise LocalError(f"{event!r} is no event of a node; see syncfsm.events, and the requests of its protocols")
@@ -96,9 +114,7 @@ class _Step:
             handler(self, event)
         else:
             self.request(event)
-        for place, (_, across) in enumerate(self.registry.across):
-            if across.busy(self.across[place]):
-                self._look(place, across.busy, across.look)
+        self._tell_across()
         node = self.node
         return type(node)(node.config, self.chain, self._links(), self.across, self.now), tuple(self.out)
 
@@ -179,6 +195,9 @@ class _Step:
             if kind is Notice:
                 for told in self.registry.noticed[output]:
                     self._tell(peer, values, told)
+            elif kind is Report:
+                event = output.event
+                self._report(lambda across: event, Said(peer, output.carried), place)  # noqa: B023  called at once
             elif kind is Part:
                 return self._part(peer, values, place, output)
             else:
@@ -245,22 +264,47 @@ class _Step:
         self.out += last_words
         self.open[peer] = None
         self.changed.add(peer)
-        for place, (_, across) in enumerate(self.registry.across):
-            self._decide(place, across.left, peer)
+        self._report(lambda across: across.left, peer)
 
     # Across peers -------------------------------------------------------------------------------------------------
+
+    def _report(
+        self, event_of: Callable[[Across[Any]], StrEnum | None], came: object = None, of: int | None = None
+    ) -> None:
+        """To be told at the end of the step to what is decided across peers, for all protocols or one of them."""
+        for place, (owner, across) in enumerate(self.registry.across):
+            event = event_of(across)
+            if event is not None and of in (owner, None):
+                self.reports.append((place, event, came))
+
+    def _tell_across(self) -> None:
+        """Tell what is decided across peers all that happened, and of deadlines that have come, until all is said."""
+        if not self.reports and not self._late():
+            return
+        for _ in range(TELLINGS * (len(self._peers()) + 1)):
+            if self.reports:
+                self._decide(*self.reports.popleft())
+            elif not self._late():
+                return
+        raise RuntimeError("what is decided across peers goes round in circles; look at its table")
+
+    def _late(self) -> bool:
+        """Has a deadline come? It is to be told."""
+        limits = self.node.config.limits
+        for place, (_, across) in enumerate(self.registry.across):
+            due = across.deadline(self.across[place], limits)
+            if across.late is not None and due is not None and due <= self.now:
+                self.reports.append((place, across.late, None))
+        return bool(self.reports)
 
     def _decide(self, place: int, event: StrEnum, came: object) -> None:
         """Move what is decided across peers, and do what it says."""
         of, across = self.registry.across[place]
         config, value = self.node.config, self.across[place]
-        heeds = across.heeds.get(event)
-        if heeds is not None and not heeds(value, came):
-            return
-        view = View(self.chain, self.floor, self.now, config.limits, config.strategy)
-        reader = across.readers.get(event)
-        carried = came if reader is None else reader(value, came, view)
-        step = self.tables.get(across.table.name, across.table).step(value, event, carried, view)
+        view = View(
+            self.chain, self.floor, self.now, config.limits, config.strategy, (), self.registry.places, self._at
+        )
+        step = self.tables.get(across.table.name, across.table).step(value, event, came, view)
         if step.value is not value:
             self.across = (*self.across[:place], step.value, *self.across[place + 1 :])
         for poke in step.outputs:
@@ -269,41 +313,24 @@ class _Step:
             else:
                 self.out.append(poke)
 
-    def _look(self, place: int, busy: Callable[[Any], bool], look: StrEnum) -> None:
-        of = self.registry.across[place][0]
-
-        def value_of(peer: str) -> Any:
-            values = self._values(peer)
-            return values[of] if values is not None else None
-
-        for _ in range(LOOKS * (len(self._peers()) + 1)):
-            before = self.across[place]
-            if not busy(before):
-                return
-            self._decide(place, look, value_of)
-            if self.across[place] is before:
-                return
-        raise RuntimeError(f"table {self.registry.across[place][1].table.name} looks at its peers without end")
-
-    def _decide_all(self, of: int, event: Callable[[Any], StrEnum], came: object) -> None:
-        """Tell what is decided across the peers of one protocol."""
-        for place, (owner, across) in enumerate(self.registry.across):
-            if owner == of:
-                self._decide(place, event(across), came)
+    def _at(self, peer: str, number: int) -> Any:
+        """The value of a protocol on a connection."""
+        values = self._values(peer)
+        return values[self.registry.places[number]] if values is not None else None
 
     # What happens to connections ----------------------------------------------------------------------------------
 
     def connected(self, event: Connected) -> None:
         peer, most, here = event.peer, self.node.config.limits.links, len(self.node.links)
         values = self._values(peer)
+        new = values is None
         if values is None:
             if here >= most:
                 detail = f"{here} links are open; raise Limits.links or try another node"
                 self.out += (Send(peer, Bye(Parting.FULL)), Disconnect(peer, Parting.FULL, detail))
                 return
-            shared = event.protocols
             values = self.open[peer] = [
-                protocol.begin(peer) if place == PEER_PLACE or shared is None or protocol.number in shared else None
+                protocol.begin(peer) if place == PEER_PLACE or self._version(event, protocol) else None
                 for place, protocol in enumerate(self.protocols)
             ]
             self.changed.add(peer)
@@ -311,9 +338,15 @@ class _Step:
         for told in self.registry.told[Hook.OPENED]:
             if told.place != PEER_PLACE:
                 self._tell(peer, values, told)
-        for place, (of, across) in enumerate(self.registry.across):
+        for of, _ in self.registry.across if new else ():
             if values[of] is not None:
-                self._decide(place, across.joined, peer)
+                joined = Joined(peer, self._version(event, self.protocols[of]))
+                self._report(lambda across: across.joined, joined, of)
+
+    def _version(self, event: Connected, protocol: Any) -> int:
+        """Which version of a protocol both ends speak; 0 if the other does not speak it."""
+        shared = event.protocols
+        return int(protocol.version if shared is None else shared.get(protocol.number, 0))
 
     def lost(self, event: Lost) -> None:
         self.feed(event.peer, PEER_PLACE, PeerEvent.LOST)
@@ -374,9 +407,6 @@ class _Step:
         values = self._values(peer)
         if values is None or values[place] is None or not self._move(peer, values, PEER_PLACE, PeerEvent.HEARD):
             return
-        for at, (of, across) in enumerate(self.registry.across):
-            if of == place and type(message) in across.listens:
-                self._decide(at, across.heard, Said(peer, message))
         if kind.blocks:
             self._blocks(peer, place, kind, self.registry.headers(message))
         else:
@@ -397,7 +427,7 @@ class _Step:
         refused = full or next((outcome for outcome in outcomes if outcome not in HELD), None)
         fresh = tuple([header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH])
         if fresh:
-            self._decide_all(place, lambda across: across.gained, peer)
+            self._report(lambda across: across.gained, peer, place)
         self._adopt(chain, fresh, (peer, place, kind.event, Brought(headers, refused or outcomes[-1])))
 
     def _fail(self, peer: str, place: int, fault: Fault) -> None:
@@ -442,6 +472,8 @@ class _Step:
                 stand = f"the chain ends at {self.chain.head.point}, final is {self.chain.final.point}"
                 raise LocalError(f"block {header.point} cannot be added: {outcome.value}; {stand}")
         fresh = tuple([header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH])
+        if fresh:
+            self._report(lambda across: across.made)
         self._adopt(chain, fresh)
 
     def finalised(self, event: Finalised) -> None:

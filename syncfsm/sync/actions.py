@@ -17,12 +17,14 @@ from syncfsm.limits import HELLO_SHARE
 from syncfsm.machine import VIOLATION, Action
 from syncfsm.outputs import Misbehaviour, Send, SendBlocks
 from syncfsm.peer.messages import Parting
-from syncfsm.protocol import Change, Notice, Part, View
+from syncfsm.protocol import Change, Notice, Part, Report, View
 from syncfsm.sync.discovery import narrower, oldest_held, opening
+from syncfsm.sync.feed.types import Event as Feed
 from syncfsm.sync.guards import hello_credit, orderly, worse_than_heard
-from syncfsm.sync.messages import Finality, Found, Hello
-from syncfsm.sync.tracking import claimed, leaving
-from syncfsm.sync.types import Ancestor, Heard, Link, Moved, Receipt, Turn
+from syncfsm.sync.messages import DoNotWant, Finality, Found, Has, Hello
+from syncfsm.sync.relay import RELAY_ACTIONS, head, heard_more, quiet
+from syncfsm.sync.tracking import better, claimed, leaving
+from syncfsm.sync.types import Ancestor, Greet, Heard, Link, Mode, Moved, Receipt, Told, Turn
 
 Result = tuple[Link, tuple[Any, ...]]
 NEWS: Final = (Notice.PEER_HAS_MORE,)
@@ -30,14 +32,11 @@ NEWS: Final = (Notice.PEER_HAS_MORE,)
 # A link begins, and ends ----------------------------------------------------------------------------------------
 
 
-def open_(link: Link, message: None, view: View) -> Result:
+def greet(link: Link, given: Greet, view: View) -> Result:
     burst = float(view.limits.hello_burst)
     meter = {"may_say": burst / HELLO_SHARE, "may_hear": burst, "metered_at": view.now}
-    return replace(link, since=view.now, **meter), ()
-
-
-def greet(link: Link, message: None, view: View) -> Result:
-    return _say(link, opening(view), view)
+    link, said = _say(replace(link, relays=given.relays, wanted=given.wanted, **meter), opening(view), view)
+    return link, (said if given.wanted else (Send(link.peer, DoNotWant()), *said))
 
 
 def end(link: Link, message: None, view: View) -> Result:
@@ -49,7 +48,8 @@ def end(link: Link, message: None, view: View) -> Result:
 
 def remember(link: Link, heard: Heard, view: View) -> Result:
     """Keep the hello: it is the last one heard, whatever comes of it."""
-    return _hear(link, heard, view), NEWS
+    link, reports = _hear(link, heard, view)
+    return link, (*reports, *NEWS)
 
 
 def search(link: Link, heard: Heard, view: View) -> Result:
@@ -57,15 +57,16 @@ def search(link: Link, heard: Heard, view: View) -> Result:
     top, unless their hello is a late step of a search that was theirs: that is no reason to begin ours again."""
     hello, last = heard.hello, link.heard
     anew = last is None or hello.head != last.head or hello.points[0] == hello.head
-    link = _hear(link, heard, view)
-    return replace(link, cursor=None) if anew else link, NEWS
+    link, reports = _hear(link, heard, view)
+    return replace(link, cursor=None) if anew else link, (*reports, *NEWS)
 
 
 def narrow(link: Link, heard: Heard, view: View) -> Result:
     said = link.said
-    assert said is not None  # "ungreeted" comes before in the table
+    assert said is not None  # while a link is greeting, it has said hello
     answer = narrower(said, heard.hello, heard.assessment, view)
-    return _hear(link, heard, view), (Send(link.peer, answer), *NEWS)
+    link, reports = _hear(link, heard, view)
+    return link, (Send(link.peer, answer), *reports, *NEWS)
 
 
 def conclude(link: Link, message: Heard | Moved, view: View) -> Result:
@@ -74,21 +75,33 @@ def conclude(link: Link, message: Heard | Moved, view: View) -> Result:
     If the peer has dropped that one, because its final point rules our branch out, it is told of the block of its own
     that we hold: from there it can go on.
     """
+    reports: tuple[Report, ...] = ()
     if isinstance(message, Heard):
-        link = _hear(link, message, view)
+        link, reports = _hear(link, message, view)
     hello, found = link.heard, message.assessment
     shared = found.shared if found is not None else None
     assert hello is not None  # the guards "common" and "head learnt" say so
     assert shared is not None
     named = shared.has if shared.common.height < hello.base.height else shared.common
     link, news = _told(link, message.sent, shared.has, view)
-    return link, (Send(link.peer, Found(named.point)), *news)
+    return link, (Send(link.peer, Found(named.point)), *reports, *news)
 
 
 def learn_has(link: Link, heard: Heard, view: View) -> Result:
     """The search is over on our side; what they offered still tells what they have."""
     shared = heard.assessment.shared
-    return _told(_hear(link, heard, view), heard.sent, shared.has if shared else None, view)
+    link, reports = _hear(link, heard, view)
+    link, news = _told(link, heard.sent, shared.has if shared else None, view)
+    return link, (*reports, *news)
+
+
+def learn_head(link: Link, told: Told, view: View) -> Result:
+    """After it told us, what the peer has is known, held here or not."""
+    if told.held is None:
+        link = replace(link, claims=claimed(link, view, (told.has.head,)))
+    link, reports = heard_more(link, told.has, view)
+    link, news = _told(link, told.sent, told.held, view)
+    return link, (*reports, *news)
 
 
 def hello_again(link: Link, message: Moved | None, view: View) -> Result:
@@ -112,16 +125,20 @@ def _say(link: Link, hello: Hello, view: View) -> Result:
     return link, (Send(link.peer, hello),)
 
 
-def _hear(link: Link, heard: Heard, view: View) -> Link:
-    """Keep the hello, and what it shows of the peer's blocks. Count it, unless it is a step of an orderly search."""
-    free = heard.kept or orderly(link, heard.hello)
+def _hear(link: Link, heard: Heard, view: View) -> tuple[Link, tuple[Report, ...]]:
+    """Keep the hello, and what it shows of the peer's blocks. Count it, unless it is a step of an orderly search. The
+    feed is to know if the peer is ahead; and that it wants blocks, unless it has said that it does not."""
+    free = orderly(link, heard.hello)
     may_say = hello_credit(link.may_say, link, view, HELLO_SHARE)
     may_hear = hello_credit(link.may_hear, link, view, 1) - (0 if free else 1)
     meter = {"may_say": may_say, "may_hear": may_hear, "metered_at": view.now}
     hello, shared = heard.hello, heard.assessment.shared
     left = leaving(link, link.received, link.sent, view, shared.has if shared else None)
     claims = claimed(link, view, (hello.head, *hello.points))
-    return replace(link, heard=hello, final=hello.final, since=view.now, left=left, claims=claims, **meter)
+    wants = (Report(Feed.WANTED, False),) if link.relays and link.mode is Mode.ACTIVE and link.heard is None else ()
+    link, ahead = heard_more(link, Has(hello.head, hello.score), view)
+    link = replace(link, heard=hello, final=hello.final, since=view.now, left=left, claims=claims, **meter)
+    return link, (*wants, *ahead)
 
 
 def _told(link: Link, sent: Header | None, has: Header | None, view: View) -> Result:
@@ -135,20 +152,25 @@ def _told(link: Link, sent: Header | None, has: Header | None, view: View) -> Re
 def _in_step(link: Link, sent: Header | None, received: Header | None, view: View) -> Result:
     """The common ancestor is known: forget the search.
 
-    What stays of the last hello is enough to tell late steps of a search from a flood.
+    What stays of the last hello is enough to tell late steps of a search from a flood. What came since ours is told, if
+    no block will tell it.
     """
-    heard = link.heard
+    heard, said = link.heard, link.said
+    news: tuple[Any, ...] = NEWS
+    if said is not None and said.head.id != view.chain.head.id and link.mode is not Mode.ACTIVE and quiet(link):
+        news = (Send(link.peer, head(view)), *NEWS)
     if heard is not None:
         heard = replace(heard, points=heard.points[-1:]) if heard.about is not None else None
     link = _tracked(link, sent, received, view)
-    return replace(link, said=None, heard=heard, cursor=None, owes_hello=False), NEWS
+    return replace(link, said=None, heard=heard, cursor=None, owes_hello=False), news
 
 
 def _tracked(link: Link, sent: Header | None, received: Header | None, view: View) -> Link:
-    left, claims = leaving(link, received, sent, view), claimed(link, view)
-    if sent is link.sent and received is link.received and left == link.left and claims == link.claims:
+    left, claims, says = leaving(link, received, sent, view), claimed(link, view), better(link.says, view)
+    same = sent is link.sent and received is link.received and says is link.says
+    if same and left == link.left and claims == link.claims:
         return link
-    return replace(link, sent=sent, received=received, left=left, claims=claims)
+    return replace(link, sent=sent, received=received, left=left, claims=claims, says=says)
 
 
 # Final points ---------------------------------------------------------------------------------------------------
@@ -176,7 +198,15 @@ def take_blocks(link: Link, receipt: Receipt, view: View) -> Result:
 
 
 def rebase(link: Link, moved: Moved, view: View) -> Result:
-    return _tracked(link, moved.sent, link.received, view), NEWS
+    """If the peer has our new head and no block tells it that we have it, that is owed."""
+    link = _tracked(link, moved.sent, link.received, view)
+    owed = moved.best and quiet(link) and moved.sent is not None and moved.sent.id == view.chain.head.id
+    return replace(link, owes=link.owes + 1) if owed else link, NEWS
+
+
+def rebase_and_tell(link: Link, moved: Moved, view: View) -> Result:
+    link = _tracked(link, moved.sent, link.received, view)
+    return replace(link, owes=0), (Send(link.peer, head(view)), *NEWS)
 
 
 # Our turn to send -----------------------------------------------------------------------------------------------
@@ -190,7 +220,7 @@ def step_back(link: Link, turn: Turn, view: View) -> Result:
 
 def stream(link: Link, turn: Turn, view: View) -> Result:
     blocks = turn.blocks
-    return (replace(link, sent=blocks[-1]), (SendBlocks(link.peer, blocks), *NEWS)) if blocks else (link, ())
+    return (replace(link, sent=blocks[-1], owes=0), (SendBlocks(link.peer, blocks), *NEWS)) if blocks else (link, ())
 
 
 # We cannot go on ------------------------------------------------------------------------------------------------
@@ -222,12 +252,12 @@ def part_late(link: Link, message: None, view: View) -> Result:
     return link, (Part(Parting.SEARCH_TIMEOUT, None, detail),)
 
 
-def violation(link: Link, message: Heard | Ancestor | Receipt | Fault, view: View) -> Result:
+def violation(link: Link, message: Heard | Receipt | Told | Fault, view: View) -> Result:
     fault = _fault(message)
     return link, (Misbehaviour(link.peer, fault), Part(Parting.FAULT, None, f"{fault.rule}: {fault.detail}"))
 
 
-def _fault(message: Heard | Ancestor | Receipt | Fault) -> Fault:
+def _fault(message: Heard | Receipt | Told | Fault) -> Fault:
     match message:
         case Fault():
             return message
@@ -237,21 +267,21 @@ def _fault(message: Heard | Ancestor | Receipt | Fault) -> Fault:
         case Receipt(outcome=Outcome.INVALID, newest=newest):
             detail = f"block {newest.point} does not follow from its parent in height or score"
             return Fault("invalid-block", detail, newest.id[: limits.EVIDENCE_BYTES])
-        case Receipt(newest=newest):
-            detail = f"block {newest.point} came before our hello"
-            return Fault("block-before-hello", detail, newest.id[: limits.EVIDENCE_BYTES])
-        case _:
-            return Fault("found-before-hello", "a common ancestor was found in a hello we did not send")
+        case Told(has):
+            evidence = has.head.id[: limits.EVIDENCE_BYTES]
+            return Fault("head-before-common", f"head {has.head} was told while the search goes on", evidence)
+    raise TypeError(f"no row blames a peer for {message!r}")
 
 
 ACTIONS: Final[Mapping[str, Action]] = {
-    "open": open_,
+    **RELAY_ACTIONS,
     VIOLATION: violation,
     **{
         action.__name__: action
         for action in (
             greet, end, remember, search, narrow, conclude, learn_has, tell_final, learn_final, hello_again, owe_hello,
-            take_found, take_blocks, rebase, step_back, stream, part_contradicting, part_pruned, part_out_of_step,
+            take_found, take_blocks, rebase, rebase_and_tell, learn_head, step_back, stream, part_contradicting,
+            part_pruned, part_out_of_step,
             part_full, part_late,
         )
     },

@@ -13,6 +13,7 @@ from syncfsm.machine import Guard
 from syncfsm.protocol import Change, View
 from syncfsm.sync.discovery import contradicts
 from syncfsm.sync.messages import Finality, Hello
+from syncfsm.sync.relay import RELAY_GUARDS
 from syncfsm.sync.types import Ancestor, Heard, Link, Moved, Receipt, Relation, Turn
 
 ROUNDING: Final = 1e-6
@@ -22,7 +23,7 @@ ROUNDING: Final = 1e-6
 
 
 def flooding(link: Link, heard: Heard, view: View) -> bool:
-    return not heard.kept and not orderly(link, heard.hello) and hello_credit(link.may_hear, link, view, 1) < 1
+    return not orderly(link, heard.hello) and hello_credit(link.may_hear, link, view, 1) < 1
 
 
 def orderly(link: Link, hello: Hello) -> bool:
@@ -51,10 +52,6 @@ def hello_credit(credit: float, link: Link, view: View, share: int) -> float:
     """How many hellos the rate limit allows now: all of it for what we hear, one in ``share`` for what we say."""
     burst, rate = view.limits.hello_burst / share, view.limits.hello_rate / share
     return min(burst, credit + max(0.0, view.now - link.metered_at) * rate)
-
-
-def ungreeted(link: Link, message: object, view: View) -> bool:
-    return link.said is None
 
 
 def finals_contradict(link: Link, heard: Heard, view: View) -> bool:
@@ -224,8 +221,8 @@ def rest_fits(link: Link, turn: Turn, view: View) -> bool:
 
 
 def search_is_late(link: Link, message: None, view: View) -> bool:
-    """Only once both have said hello: a peer that has a leader of its own greets us later, and pings meanwhile."""
-    return link.said is not None and link.heard is not None and view.now >= link.since + view.limits.search
+    """Only once both have said hello: one that is mute is no search."""
+    return link.heard is not None and view.now >= link.since + view.limits.search
 
 
 def owes_hello(link: Link, message: None, view: View) -> bool:
@@ -249,10 +246,10 @@ def _lacking(sent: Header | None, view: View) -> bool:
     return sent is None or sent.id != view.chain.head.id
 
 
-GUARDS: Final[Mapping[str, Guard]] = {
+GUARDS: Final[Mapping[str, Guard]] = dict(RELAY_GUARDS) | {
     guard.__name__: guard
     for guard in (
-        flooding, ungreeted, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts,
+        flooding, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts,
         claim_names_refused, their_final_contradicts, worse, better, asked, worse_and_asked, can_narrow,
         better_and_can_narrow, has_all, not_held, found_and_lacking, invalid, no_room_in_tree, refused_is_final,
         out_of_step, taken_and_lacking, extends, head_learnt, head_learnt_and_lacking, hellos_spent, worse_than_heard,

@@ -9,6 +9,8 @@ from msgspec import Meta
 from syncfsm import limits
 from syncfsm.blocks import Header, Height, Point, Score
 
+NodeId = Annotated[bytes, Meta(max_length=limits.NODE_ID_BYTES)]
+
 
 class Hello(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Where the sender stands, and points of its best chain among which the receiver looks for a common one.
@@ -44,6 +46,43 @@ class Finality(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     """The sender's final point has advanced to this one. A claim: it proves nothing, but two claims can contradict."""
 
     point: Point
+
+
+class Has(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The sender's head: held, checked and stored. A peer that has a block has all its ancestors, so one is enough.
+
+    Said over a backup connection instead of the block, and to whoever could not know otherwise.
+    """
+
+    head: Point
+    score: Score
+
+    @property
+    def rank(self) -> tuple[bytes, bytes]:
+        """Orders heads: the better one is worth asking for."""
+        return (self.score, self.head.id)
+
+
+class Want(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Send me blocks. To ``insist`` is to say that nobody else will."""
+
+    insist: bool = False
+
+
+class DoNotWant(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Send me no blocks, but say what your head is: somebody else brings them."""
+
+
+class Give(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """From here on I send you blocks, though you did not ask: they come from my side of the network."""
+
+
+class Busy(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """I send you no blocks. ``off``: because an operator says so. Else because I send as many others as I may;
+    ``others`` are the ids of some of these nodes, from whom you may have them."""
+
+    off: bool = False
+    others: Annotated[tuple[NodeId, ...], Meta(max_length=limits.NAMED)] = ()
 
 
 class Blocks(msgspec.Struct, frozen=True):

@@ -11,12 +11,12 @@ from syncfsm.machine import Table
 from syncfsm.numbers import MessageNumber, ProtocolNumber
 from syncfsm.protocol import Change, Due, Hook, Kind, Protocol, Stage, Standing, View, short
 from syncfsm.sync.actions import ACTIONS
+from syncfsm.sync.feed.protocol import FEED
 from syncfsm.sync.guards import GUARDS
-from syncfsm.sync.leader.protocol import LEADER
-from syncfsm.sync.messages import Blocks, Finality, Found, Hello, hello_flaw
+from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Finality, Found, Give, Has, Hello, Want, hello_flaw
 from syncfsm.sync.reading import READERS
 from syncfsm.sync.rules import RULES
-from syncfsm.sync.types import CARRIES, GREETING, MEANINGS, Event, Link, State
+from syncfsm.sync.types import CARRIES, GREETING, MEANINGS, Event, Link, State, Switch
 
 TABLE: Final[Table[Link]] = Table(
     name="sync", states=State, meanings=MEANINGS, events=Event, carries=CARRIES, initial=State.CLOSED, end=State.CLOSED,
@@ -34,7 +34,7 @@ def heeds_move(link: Link, change: Change) -> bool:
 
 def deadline(link: Link, limits: Limits) -> float | None:
     """When a tick can do something: give a search up, or send the hello that was put off."""
-    if link.state not in GREETING or link.said is None:
+    if link.state not in GREETING:
         return None
     due = [link.since + limits.search] if link.heard is not None else []
     if link.owes_hello:
@@ -70,7 +70,6 @@ def show(link: Link) -> str:
 
 
 WAITS: Final = {
-    Stage.UNGREETED: "its turn to be greeted, after the peer that is followed now",
     Stage.GREETING: "the peer's hello",
     Stage.FETCHING: "blocks that the peer has named and we lack",
     Stage.IN_STEP: "",
@@ -101,8 +100,6 @@ def standing(link: Link, view: View) -> Standing:
 
 def _stage(link: Link, more: bool) -> Stage:
     if link.state in GREETING:
-        if link.said is None:
-            return Stage.UNGREETED
         return Stage.GREETING if link.heard is None else Stage.SEARCHING
     return Stage.FETCHING if more else Stage.IN_STEP
 
@@ -114,11 +111,14 @@ def _search(link: Link) -> str:
 
 
 def status(link: Link) -> Mapping[str, Any]:
-    """For an operator: what the peer has, and what it says is final."""
+    """For an operator: what the peer has, what it says is final, and how blocks go to it and come from it."""
     has = [known for known in (link.sent, link.received) if known is not None]
     newest = max(has, key=lambda header: header.height, default=None)
     said = link.heard.head if link.heard is not None else None
-    return {"has": newest.point if newest else None, "head": said, "final": link.final, "since": link.since}
+    return {
+        "has": newest.point if newest else None, "head": said, "final": link.final, "since": link.since,
+        "mode": link.mode.value, "wanted": link.wanted,
+    }  # fmt: skip
 
 
 def _hello(hello: Hello) -> str:
@@ -134,6 +134,22 @@ def _final(final: Finality) -> str:
     return f"final {short(final.point.id)}"
 
 
+def _has(has: Has) -> str:
+    return f"has {short(has.head.id)}"
+
+
+def _want(want: Want) -> str:
+    return "want, insisting" if want.insist else "want"
+
+
+def _do_not_want(message: DoNotWant) -> str:
+    return "do not want"
+
+
+def _busy(busy: Busy) -> str:
+    return "off" if busy.off else " ".join(("busy", *(short(id) for id in busy.others)))
+
+
 def _blocks(blocks: Blocks) -> str:
     return f"block {' '.join(short(header.id) for header in blocks.headers)}"
 
@@ -141,6 +157,7 @@ def _blocks(blocks: Blocks) -> str:
 SYNC: Final[Protocol[Link]] = Protocol(
     number=ProtocolNumber.SYNC,
     name="sync",
+    version=2,
     doc="Finding the common ancestor, then streaming the best chain. What a peer has is written here alone.",
     table=TABLE,
     kinds=(
@@ -148,10 +165,15 @@ SYNC: Final[Protocol[Link]] = Protocol(
         Kind(MessageNumber.FOUND & 0xFF, Found, Event.FOUND, words=_found),
         Kind(MessageNumber.FINALITY & 0xFF, Finality, Event.FINAL, words=_final),
         Kind(MessageNumber.BLOCKS & 0xFF, Blocks, Event.BLOCKS, words=_blocks, blocks=True),
+        Kind(MessageNumber.HAS & 0xFF, Has, Event.HAS, words=_has, since=2),
+        Kind(MessageNumber.WANT & 0xFF, Want, Event.WANT, words=_want, since=2),
+        Kind(MessageNumber.DO_NOT_WANT & 0xFF, DoNotWant, Event.DO_NOT_WANT, words=_do_not_want, since=2),
+        Kind(MessageNumber.BUSY & 0xFF, Busy, Event.BUSY, words=_busy, since=2),
+        Kind(MessageNumber.GIVE & 0xFF, Give, Event.GIVE, since=2),
     ),
     begin=Link,
+    requests={Switch: Event.SWITCH},
     hooks={
-        Hook.OPENED: Event.OPENED,
         Hook.MOVED: Event.MOVED,
         Hook.FINALISED: Event.FINALISED,
         Hook.TURN: Event.TURN,
@@ -169,5 +191,5 @@ SYNC: Final[Protocol[Link]] = Protocol(
     status=status,
     standing=standing,
     essential=True,
-    across=LEADER,
+    across=FEED,
 )

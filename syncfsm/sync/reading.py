@@ -9,16 +9,14 @@ from typing import Final
 from syncfsm.limits import Strategy
 from syncfsm.protocol import Brought, Change, Reader, View
 from syncfsm.sync.discovery import assess, offer, step_back
-from syncfsm.sync.messages import Found, Hello
+from syncfsm.sync.messages import Found, Has, Hello
 from syncfsm.sync.tracking import after, batch, rebased
-from syncfsm.sync.types import GREETING, Ancestor, Event, Heard, Kept, Link, Moved, Receipt, State, Turn
+from syncfsm.sync.types import GREETING, Ancestor, Event, Heard, Link, Mode, Moved, Receipt, State, Told, Turn
 
 
-def hello(link: Link, came: Hello | Kept, view: View) -> Heard:
-    kept = isinstance(came, Kept)
-    said = came.hello if isinstance(came, Kept) else came
+def hello(link: Link, said: Hello, view: View) -> Heard:
     found = assess(said, link.said, view.chain)
-    return Heard(said, found, rebased(link, view, found.shared.has if found.shared else None), kept)
+    return Heard(said, found, rebased(link, view, found.shared.has if found.shared else None))
 
 
 def found(link: Link, came: Found, view: View) -> Ancestor:
@@ -30,18 +28,23 @@ def blocks(link: Link, brought: Brought, view: View) -> Receipt:
     return Receipt(brought.run, brought.outcome, after(link, brought.run[-1], view))
 
 
+def has(link: Link, told: Has, view: View) -> Told:
+    held = view.chain.get(told.head.id)
+    return Told(told, held, rebased(link, view, held))
+
+
 def moved(link: Link, change: Change, view: View) -> Moved:
     if link.state not in GREETING:
-        return Moved(change.extends, None, rebased(link, view))
+        return Moved(change.extends, change.best, None, rebased(link, view))
     if link.heard is None:
-        return Moved(change.extends, None, None)
+        return Moved(change.extends, change.best, None, None)
     found = assess(link.heard, link.said, view.chain)
-    return Moved(change.extends, found, rebased(link, view, found.shared.has if found.shared else None))
+    return Moved(change.extends, change.best, found, rebased(link, view, found.shared.has if found.shared else None))
 
 
 def turn(link: Link, came: None, view: View) -> Turn:
     if link.state is State.SYNCING and link.sent is not None:
-        return Turn(batch(link.sent, view.room, view))
+        return Turn(batch(link.sent, view.room, view)) if link.mode is Mode.ACTIVE else Turn()
     if link.said is None or link.heard is None or link.owes_hello or view.strategy is not Strategy.STREAMING:
         return Turn()
     point = step_back(link, link.said, link.heard, view)
@@ -52,6 +55,7 @@ READERS: Final[Mapping[Event, Reader]] = {
     Event.HELLO: hello,
     Event.FOUND: found,
     Event.BLOCKS: blocks,
+    Event.HAS: has,
     Event.MOVED: moved,
     Event.TURN: turn,
 }

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from syncfsm.blocks import Header, Point
 from syncfsm.protocol import View
 from syncfsm.sync.discovery import higher
+from syncfsm.sync.messages import Has
 from syncfsm.sync.types import Link
 
 
@@ -93,3 +94,10 @@ def batch(after: Header, room: int, view: View) -> tuple[Header, ...]:
         if room <= 0:
             return blocks[:count]
     return blocks
+
+
+def better(has: Has | None, view: View) -> Has | None:
+    """What a peer says that its head is, as long as it is better than ours, and not held here but still may be."""
+    if has is None or has.head.id in view.chain.blocks or has.head.height <= view.chain.final.height:
+        return None
+    return has if has.rank > view.chain.head.rank else None

@@ -7,13 +7,14 @@ The machine is symmetric: both ends of a connection run the same table. It track
 from enum import StrEnum
 from typing import Final
 
+import attrs
 import msgspec
 
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Outcome
 from syncfsm.errors import Fault
 from syncfsm.protocol import Change
-from syncfsm.sync.messages import Finality, Hello
+from syncfsm.sync.messages import Busy, DoNotWant, Finality, Give, Has, Hello, Want
 
 
 class State(StrEnum):
@@ -43,18 +44,42 @@ IN_STEP: Final = (State.SYNCING, State.IDLE)
 """The common ancestor is known."""
 
 
+class Mode(StrEnum):
+    """How new blocks go to a peer that is in step."""
+
+    OFF = "off"
+    """Not at all, by an operator's will: neither blocks nor what our head is."""
+    BACKUP = "backup"
+    """We say what our head is."""
+    ACTIVE = "active"
+    """We send the blocks."""
+
+
 class Event(StrEnum):
     """What can happen to a link."""
 
-    OPENED = "opened"
-    """The transport is up."""
     GREET = "greet"
-    """The node has decided that this peer is to be greeted now."""
+    """The transport is up, and the feed has decided whether we want blocks from this peer."""
     HELLO = "hello"
     FOUND = "found"
     FINAL = "final"
     BLOCKS = "blocks"
+    HAS = "has"
+    WANT = "want"
+    DO_NOT_WANT = "do-not-want"
+    GIVE = "give"
+    BUSY = "busy"
     """Messages from the peer."""
+    ASK = "ask"
+    """The feed has decided that we want blocks from this peer."""
+    SHUT = "shut"
+    """The feed has decided that we want none."""
+    SERVE = "serve"
+    """The feed has decided that this peer gets blocks."""
+    REFUSE = "refuse"
+    """The feed has decided that it gets none."""
+    SWITCH = "switch"
+    """The operator turns blocks to this peer off, or on again."""
     MOVED = "moved"
     """Our own chain changed: it grew, switched forks, or became final further up."""
     FINALISED = "finalised"
@@ -103,6 +128,16 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A hello was put off by the rate limit; the newest is sent when the limit allows."""
     since: float = 0.0
     """When the search last made progress."""
+    relays: bool = True
+    """Does the peer's release know of modes? One that does not gets every block, and sends every block."""
+    mode: Mode = Mode.ACTIVE
+    """How new blocks go to the peer."""
+    wanted: bool = True
+    """Do we want blocks from the peer, as we last told it?"""
+    says: Has | None = None
+    """The peer's head as it last said, while that is better than ours and not held here."""
+    owes: int = 0
+    """How many new heads of ours the peer has, and does not know that we have."""
     may_say: float = 0.0
     """Hellos we may still send at once, as of ``metered_at``."""
     may_hear: float = 0.0
@@ -149,20 +184,44 @@ class Assessment(msgspec.Struct, frozen=True):
     ceiling: int = 0
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """A hello that came before we greeted, looked at now that we have."""
+class Greet(msgspec.Struct, frozen=True):
+    """With ``GREET``: does the peer's release know of modes, and do we want blocks from it?"""
 
-    hello: Hello
+    relays: bool
+    wanted: bool
+
+
+class Serve(msgspec.Struct, frozen=True):
+    """With ``SERVE``: did the peer ask, or do we give?"""
+
+    asked: bool
+
+
+@attrs.frozen
+class Switch:
+    """The operator turns ``off`` all blocks, and all word of new ones, to these peers; or on again. ``peers`` are
+    connections, ``None`` stands for all."""
+
+    off: bool
+    now: float
+    peers: tuple[str, ...] | None = None
 
 
 class Heard(msgspec.Struct, frozen=True):
     """With ``HELLO``: the hello, what it means against our chain, and what ``sent`` becomes if it ends the search or
-    tells what a peer in step has. ``kept`` if it came before we greeted."""
+    tells what a peer in step has."""
 
     hello: Hello
     assessment: Assessment
     sent: Header | None
-    kept: bool = False
+
+
+class Told(msgspec.Struct, frozen=True):
+    """With ``HAS``: the peer's head, that block if it is held here, and what ``sent`` becomes."""
+
+    has: Has
+    held: Header | None
+    sent: Header | None
 
 
 class Ancestor(msgspec.Struct, frozen=True):
@@ -186,12 +245,13 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """With ``MOVED``: whether the new head descends from the old one.
+    """With ``MOVED``: whether the new head descends from the old one, and whether the best chain moved at all.
 
     For a link that searches, what the peer's last hello means now; and what ``sent`` becomes.
     """
 
     extends: bool
+    best: bool
     assessment: Assessment | None
     sent: Header | None
 
@@ -205,10 +265,20 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 CARRIES: Final = {
+    Event.GREET: Greet,
     Event.HELLO: Heard,
     Event.FOUND: Ancestor,
     Event.FINAL: Finality,
     Event.BLOCKS: Receipt,
+    Event.HAS: Told,
+    Event.WANT: Want,
+    Event.DO_NOT_WANT: DoNotWant,
+    Event.GIVE: Give,
+    Event.BUSY: Busy,
+    Event.ASK: Want,
+    Event.SERVE: Serve,
+    Event.REFUSE: Busy,
+    Event.SWITCH: Switch,
     Event.MOVED: Moved,
     Event.FINALISED: Change,
     Event.TURN: Turn,

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import attrs
+from immutables import Map
 
 from syncfsm.blocks import Header, HeaderCheck
 from syncfsm.errors import Fault, LocalError
@@ -160,7 +161,7 @@ class Session:
         if not isinstance(met, Met):
             raise LocalError("the two have not met: receive until meeting() returns a Met, then begin")
         self.name, self._begun = name, True
-        return Connected(name, now, met.theirs.node_id, proved, frozenset(met.protocols))
+        return Connected(name, now, met.theirs.node_id, proved, Map(met.protocols))
 
     # What comes in ------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,303 @@
+"""What a row of the feed's table does. Each function is named in ``rules.py``; those that no row names are private."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from syncfsm.limits import NAMED
+from syncfsm.machine import Action
+from syncfsm.numbers import ProtocolNumber
+from syncfsm.protocol import Joined, Poke, Said, View
+from syncfsm.sync.feed.guards import asked_of, in_vain, left_to_ask, more, overtaken
+from syncfsm.sync.feed.types import Asked, Feed, Waits, Why
+from syncfsm.sync.messages import Busy, Want
+from syncfsm.sync.types import Event as LinkEvent
+from syncfsm.sync.types import Greet, Link, Serve
+
+Result = tuple[Feed, tuple[Any, ...]]
+FADES: Final = 7 / 8
+"""What is left of a lag with each block that came sooner."""
+
+# Who is there ---------------------------------------------------------------------------------------------------
+
+
+def adopt(feed: Feed, joined: Joined, view: View) -> Result:
+    return replace(feed, peer=joined.peer), (_greet(joined, True),)
+
+
+def greet_beside(feed: Feed, joined: Joined, view: View) -> Result:
+    return replace(feed, others=(*feed.others, joined.peer)), (_greet(joined, False),)
+
+
+def _greet(joined: Joined, wanted: bool) -> Poke:
+    relays = joined.version >= 2
+    return Poke(joined.peer, LinkEvent.GREET, Greet(relays, wanted or not relays))
+
+
+def lose(feed: Feed, peer: str, view: View) -> Result:
+    return Feed(), ()
+
+
+def forget(feed: Feed, peer: str, view: View) -> Result:
+    return _settled(_without(feed, peer)), ()
+
+
+def turn(feed: Feed, peer: str, view: View) -> Result:
+    """To one that was asked already, or one that has said that it has more, or the first that is not worn."""
+    feed = _without(feed, peer)
+    chosen = feed.asked[0].peer if feed.asked else _best(feed, left_to_ask(feed) or feed.others, view)
+    pokes = () if feed.asked else (_ask(feed, chosen),)
+    waits = feed.waits and Waits(feed.waits.began, view.now)
+    return _settled(replace(_without(feed, chosen), peer=chosen, proven=False, rival=None, waits=waits)), pokes
+
+
+def _best(feed: Feed, peers: Iterable[str], view: View) -> str:
+    """Who is asked first: one that is not worn, of these one that has more; then the oldest."""
+    return min(peers, key=lambda peer: (peer in feed.off, peer in feed.worn, not more(peer, view)))
+
+
+def _ask(feed: Feed, peer: str, insist: bool = False) -> Poke:
+    return Poke(peer, LinkEvent.ASK, Want(insist or peer in feed.refused))
+
+
+def _without(feed: Feed, peer: str) -> Feed:
+    """As if this peer was not there."""
+    rival = feed.rival
+    return replace(
+        feed,
+        others=_but(feed.others, peer),
+        ahead=_but(feed.ahead, peer),
+        asked=tuple(asked for asked in feed.asked if asked.peer != peer),
+        worn=_but(feed.worn, peer),
+        refused=_but(feed.refused, peer),
+        off=_but(feed.off, peer),
+        served=_but(feed.served, peer),
+        rival=None if rival is not None and rival.peer == peer else rival,
+    )
+
+
+def _but(peers: tuple[str, ...], peer: str) -> tuple[str, ...]:
+    return tuple(other for other in peers if other != peer) if peer in peers else peers
+
+
+def _plus(peers: tuple[str, ...], peer: str) -> tuple[str, ...]:
+    return peers if peer in peers else (*peers, peer)
+
+
+def _settled(feed: Feed) -> Feed:
+    """Nothing is waited for while nobody is ahead and nobody asked."""
+    return feed if feed.ahead or feed.asked or feed.waits is None else replace(feed, waits=None)
+
+
+# Blocks come ----------------------------------------------------------------------------------------------------
+
+
+def be_helped(feed: Feed, peer: str, view: View) -> Result:
+    """Whoever else was asked and has no more than we is shut."""
+    rival, waits = overtaken(feed, view), feed.waits
+    lost = feed.lost + any(asked.why is Why.RACE for asked in feed.asked)
+    feed, pokes = _caught_up(feed, view)
+    if not feed.ahead:
+        lag = view.now - waits.began if waits is not None else 0.0
+        feed = replace(feed, lag=max(lag, round(feed.lag * FADES, 6)))
+    return _settled(replace(feed, proven=True, rival=rival, lost=lost, refused=())), pokes
+
+
+def race(feed: Feed, peer: str, view: View) -> Result:
+    feed, pokes = be_helped(feed, peer, view)
+    rival = feed.rival
+    assert rival is not None  # the guard says so
+    feed = _asked(replace(feed, rival=None), rival.peer, Why.RACE, view)
+    return feed, (*pokes, _ask(feed, rival.peer))
+
+
+def renew(feed: Feed, peer: str, view: View) -> Result:
+    asked = tuple(replace(each, since=view.now) if each.peer == peer else each for each in feed.asked)
+    return replace(feed, asked=asked, waits=_helped(feed, view)), ()
+
+
+def graft(feed: Feed, peer: str, view: View) -> Result:
+    """The old feed is worn if it was late. A worn one that delivers is so no longer."""
+    old, asked = feed.peer, asked_of(feed, peer)
+    assert asked is not None  # the guards say so
+    others, worn = (*_but(feed.others, peer), old), _but(feed.worn, peer)
+    feed = replace(
+        feed, peer=peer, proven=True, others=others, worn=_plus(worn, old) if asked.why is Why.LATE else worn,
+        asked=tuple(each for each in feed.asked if each.peer != peer), refused=(), rival=None, lost=0,
+    )  # fmt: skip
+    feed, pokes = _caught_up(feed, view)
+    return _settled(feed), (Poke(old, LinkEvent.SHUT), *pokes)
+
+
+def turn_round(feed: Feed, peer: str, view: View) -> Result:
+    """The old feed has its blocks from us now, if it lacks any: it is on the far side."""
+    old = feed.peer
+    feed, pokes = graft(feed, peer, view)
+    link: Link | None = view.at(old, ProtocolNumber.SYNC)
+    if link is None or link.sent is None or link.sent.id == view.chain.head.id:
+        return feed, pokes
+    return replace(feed, served=_plus(feed.served, old)), (Poke(old, LinkEvent.SERVE, Serve(False)), *pokes)
+
+
+def _caught_up(feed: Feed, view: View) -> tuple[Feed, tuple[Poke, ...]]:
+    """Blocks have come: who is still ahead, and who need not go on."""
+    ahead = tuple([peer for peer in feed.ahead if more(peer, view)]) if feed.ahead else ()
+    done = [asked.peer for asked in feed.asked if not more(asked.peer, view)] if feed.asked else []
+    asked = tuple(asked for asked in feed.asked if asked.peer not in done) if done else feed.asked
+    feed = replace(feed, ahead=ahead, asked=asked, waits=_helped(feed, view))
+    return feed, tuple(Poke(peer, LinkEvent.SHUT) for peer in done)
+
+
+def _helped(feed: Feed, view: View) -> Waits | None:
+    return Waits(feed.waits.began, view.now) if feed.waits is not None else None
+
+
+def give(feed: Feed, message: None, view: View) -> Result:
+    return replace(feed, served=(feed.peer,)), (Poke(feed.peer, LinkEvent.SERVE, Serve(False)),)
+
+
+def turn_to_child(feed: Feed, message: None, view: View) -> Result:
+    old = feed.peer
+    chosen = next(peer for peer in feed.served if peer not in feed.refused)
+    pokes = (Poke(old, LinkEvent.SHUT), _ask(feed, chosen))
+    others, asked = (*_but(feed.others, chosen), old), tuple(each for each in feed.asked if each.peer != chosen)
+    feed = replace(feed, peer=chosen, others=others, asked=asked, ahead=_but(feed.ahead, chosen), rival=None)
+    return _settled(feed), pokes
+
+
+# A peer says that it has more -----------------------------------------------------------------------------------
+
+
+def note_ahead(feed: Feed, said: Said, view: View) -> Result:
+    waits = feed.waits or Waits(view.now, view.now)
+    if said.peer in feed.off:
+        feed = replace(feed, off=_but(feed.off, said.peer))
+    return replace(feed, ahead=_plus(feed.ahead, said.peer), waits=waits), ()
+
+
+def ask_at_once(feed: Feed, said: Said, view: View) -> Result:
+    feed, _ = note_ahead(feed, said, view)
+    return _asked(feed, said.peer, Why.LESS, view), (_ask(feed, said.peer),)
+
+
+def ask_feed_again(feed: Feed, said: Said, view: View) -> Result:
+    return replace(feed, off=_but(feed.off, feed.peer)), (_ask(feed, feed.peer),)
+
+
+def _asked(feed: Feed, peer: str, why: Why, view: View) -> Feed:
+    waits = feed.waits or Waits(view.now, view.now)
+    return replace(
+        feed, asked=(*feed.asked, Asked(peer, why, view.now)), ahead=_but(feed.ahead, peer), waits=waits
+    )  # fmt: skip
+
+
+# Time -----------------------------------------------------------------------------------------------------------
+
+
+def give_up(feed: Feed, message: None, view: View) -> Result:
+    """Who told of more and did not bring it is worn, and left open: it may be a slow one, and the only one. Who has no
+    more than we is shut."""
+    worn, pokes = feed.worn, []
+    for asked in in_vain(feed, view):
+        if more(asked.peer, view):
+            worn = _plus(worn, asked.peer)
+        else:
+            feed = replace(feed, asked=tuple(each for each in feed.asked if each is not asked))
+            pokes.append(Poke(asked.peer, LinkEvent.SHUT))
+    return _settled(replace(feed, worn=worn)), tuple(pokes)
+
+
+def ask_next(feed: Feed, message: None, view: View) -> Result:
+    chosen = _best(feed, feed.ahead, view)
+    return _asked(feed, chosen, Why.LATE, view), (_ask(feed, chosen),)
+
+
+def ask_all(feed: Feed, message: None, view: View) -> Result:
+    pokes = []
+    for peer in feed.ahead:
+        if more(peer, view):
+            pokes.append(_ask(feed, peer))
+            feed = _asked(feed, peer, Why.LATE, view)
+    return replace(feed, ahead=()), tuple(pokes)
+
+
+def calm(feed: Feed, message: None, view: View) -> Result:
+    return _settled(replace(feed, ahead=())), ()
+
+
+# A peer gives, or refuses ---------------------------------------------------------------------------------------
+
+
+def take_offer(feed: Feed, said: Said, view: View) -> Result:
+    feed = replace(feed, asked=tuple(asked for asked in feed.asked if asked.peer != said.peer))
+    return _asked(feed, said.peer, Why.GIVEN, view), ()
+
+
+def decline(feed: Feed, said: Said, view: View) -> Result:
+    return feed, (Poke(said.peer, LinkEvent.SHUT),)
+
+
+def turn_to_another(feed: Feed, said: Said, view: View) -> Result:
+    """To one that the busy one has named, if it is among our peers; else as always."""
+    busy: Busy = said.what
+    feed, left = _noted(feed, said), left_to_ask(feed)
+    named = [peer for peer in left if _id(peer, view) in busy.others]
+    chosen = _best(feed, named or left, view)
+    others = (*_but(feed.others, chosen), feed.peer)
+    feed = replace(feed, peer=chosen, proven=False, others=others, ahead=_but(feed.ahead, chosen))
+    return _settled(feed), (_ask(feed, chosen),)
+
+
+def insist(feed: Feed, said: Said, view: View) -> Result:
+    return replace(feed, refused=()), (_ask(feed, feed.peer, insist=True),)
+
+
+def stand_still(feed: Feed, said: Said, view: View) -> Result:
+    return _noted(feed, said), ()
+
+
+def be_refused(feed: Feed, said: Said, view: View) -> Result:
+    """If it still has more, it is asked again in time, and then we insist."""
+    was = asked_of(feed, said.peer)
+    feed = replace(_noted(feed, said), asked=tuple(asked for asked in feed.asked if asked.peer != said.peer))
+    if was is not None and not said.what.off and more(said.peer, view):
+        feed = replace(feed, ahead=_plus(feed.ahead, said.peer), waits=_helped(feed, view))
+    return _settled(feed), ()
+
+
+def _noted(feed: Feed, said: Said) -> Feed:
+    if said.what.off:
+        return replace(feed, off=_plus(feed.off, said.peer))
+    return replace(feed, refused=_plus(feed.refused, said.peer))
+
+
+def _id(peer: str, view: View) -> bytes:
+    found = view.at(peer, ProtocolNumber.PEER)
+    return found.id if found is not None else b""
+
+
+# Whom we send blocks --------------------------------------------------------------------------------------------
+
+
+def serve(feed: Feed, said: Said, view: View) -> Result:
+    return replace(feed, served=(*feed.served, said.peer)), (Poke(said.peer, LinkEvent.SERVE, Serve(True)),)
+
+
+def refuse(feed: Feed, said: Said, view: View) -> Result:
+    ids = [id for peer in feed.served if (id := _id(peer, view))]
+    return feed, (Poke(said.peer, LinkEvent.REFUSE, Busy(False, tuple(ids[:NAMED]))),)
+
+
+def unserve(feed: Feed, said: Said, view: View) -> Result:
+    return replace(feed, served=_but(feed.served, said.peer)), ()
+
+
+ACTIONS: Final[Mapping[str, Action]] = {
+    action.__name__: action
+    for action in (
+        adopt, greet_beside, lose, turn, forget, be_helped, race, renew, graft, turn_round, give, turn_to_child, note_ahead,
+        ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm, take_offer, decline, turn_to_another, insist,
+        stand_still, be_refused, serve, refuse, unserve,
+    )
+}  # fmt: skip

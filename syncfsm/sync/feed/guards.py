@@ -1,0 +1,196 @@
+"""When a row of the feed's table applies. Each function is named in ``rules.py``; those that no row names are private,
+but for what ``actions.py`` and ``protocol.py`` share."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from syncfsm.limits import Limits
+from syncfsm.machine import Guard
+from syncfsm.numbers import ProtocolNumber
+from syncfsm.protocol import Said, View
+from syncfsm.sync.feed.types import Asked, Feed, Rival, Why
+from syncfsm.sync.types import Link
+
+ROUNDING: Final = 1e-9
+"""A deadline is reached when it comes, whatever floating point makes of it."""
+
+
+def more(peer: str, view: View) -> bool:
+    """Does this peer say that it has more than we?"""
+    link: Link | None = view.at(peer, ProtocolNumber.SYNC)
+    return link is not None and link.says is not None
+
+
+def asked_of(feed: Feed, peer: str) -> Asked | None:
+    return next((asked for asked in feed.asked if asked.peer == peer), None)
+
+
+def left_to_ask(feed: Feed, but: str = "") -> list[str]:
+    """Who could be the feed instead: none that is asked already, is off or was busy, nor one that has its blocks from
+    us."""
+    taken = {but, *feed.off, *feed.refused, *feed.served, *(asked.peer for asked in feed.asked)}
+    return [peer for peer in feed.others if peer not in taken]
+
+
+def wait(feed: Feed, limits: Limits) -> float:
+    """How long the feed may take for what another has told of."""
+    return min(max(2 * feed.lag, limits.graft), limits.graft_most)
+
+
+def late_at(feed: Feed, limits: Limits) -> float | None:
+    """When the next who is ahead is asked."""
+    if feed.waits is None or not feed.ahead:
+        return None
+    last = max((asked.since for asked in feed.asked), default=feed.waits.began)
+    return max(feed.waits.began, feed.waits.helped, last) + wait(feed, limits)
+
+
+def patient_until(feed: Feed, limits: Limits) -> float | None:
+    """When all who are ahead are asked."""
+    if feed.waits is None or not feed.ahead:
+        return None
+    return min(feed.waits.helped + limits.patience, feed.waits.began + limits.lead)
+
+
+def vain_at(asked: Asked, limits: Limits) -> float:
+    """When who was asked has been asked in vain."""
+    return asked.since + limits.patience
+
+
+# Who ------------------------------------------------------------------------------------------------------------
+
+
+def feeds(feed: Feed, peer: str, view: View) -> bool:
+    return feed.peer == peer
+
+
+def feeds_alone(feed: Feed, peer: str, view: View) -> bool:
+    return feed.peer == peer and not feed.others
+
+
+def said_by_feed(feed: Feed, said: Said, view: View) -> bool:
+    return feed.peer == said.peer
+
+
+def asked_already(feed: Feed, said: Said, view: View) -> bool:
+    return asked_of(feed, said.peer) is not None
+
+
+def asked(feed: Feed, peer: str, view: View) -> bool:
+    return asked_of(feed, peer) is not None
+
+
+def asked_and_ahead(feed: Feed, peer: str, view: View) -> bool:
+    return asked(feed, peer, view) and more(peer, view)
+
+
+def gives(feed: Feed, peer: str, view: View) -> bool:
+    found = asked_of(feed, peer)
+    return found is not None and found.why is Why.GIVEN
+
+
+def worn_out(feed: Feed, said: Said, view: View) -> bool:
+    return said.peer in feed.worn
+
+
+# Is there more, and is the feed late? ---------------------------------------------------------------------------
+
+
+def feed_has_no_more(feed: Feed, said: Said, view: View) -> bool:
+    """It is new, has said hello, and did not say that it has more: nothing is on its way."""
+    link: Link | None = view.at(feed.peer, ProtocolNumber.SYNC)
+    return not feed.proven and link is not None and link.final is not None and link.says is None
+
+
+def overtaken(feed: Feed, view: View) -> Rival | None:
+    """Who has told of the block that the feed brings now so long before that it would have been faster."""
+    waits, rival = feed.waits, feed.rival
+    if waits is None or not feed.ahead or feed.asked or view.now - waits.began <= view.limits.early:
+        return None
+    if rival is not None and rival.peer in feed.ahead:
+        return Rival(rival.peer, rival.times + 1)
+    return Rival(feed.ahead[0], 1)
+
+
+def rival_is_due(feed: Feed, peer: str, view: View) -> bool:
+    if feed.peer != peer:
+        return False
+    rival = overtaken(feed, view)
+    return rival is not None and rival.times >= view.limits.rival << min(feed.lost, 6) and rival.peer not in feed.worn
+
+
+def asked_in_vain(feed: Feed, message: None, view: View) -> bool:
+    return bool(in_vain(feed, view))
+
+
+def in_vain(feed: Feed, view: View) -> list[Asked]:
+    """Who was asked and has brought nothing; of those that are worn, who has nothing that we lack. One that is worn and
+    says that it has more is left alone: it costs nothing, and may be the only one."""
+    due = [asked for asked in feed.asked if view.now >= vain_at(asked, view.limits) - ROUNDING]
+    return [asked for asked in due if asked.peer not in feed.worn]
+
+
+def patience_ends(feed: Feed, message: None, view: View) -> bool:
+    due = patient_until(feed, view.limits)
+    return due is not None and view.now >= due - ROUNDING and one_is_ahead(feed, message, view)
+
+
+def one_is_ahead(feed: Feed, message: None, view: View) -> bool:
+    return any(more(peer, view) for peer in feed.ahead)
+
+
+# Refused, served ------------------------------------------------------------------------------------------------
+
+
+def feed_refuses_others_left(feed: Feed, said: Said, view: View) -> bool:
+    return feed.peer == said.peer and bool(left_to_ask(feed))
+
+
+def feed_is_off(feed: Feed, said: Said, view: View) -> bool:
+    return feed.peer == said.peer and bool(said.what.off)
+
+
+def feed_is_on_again(feed: Feed, said: Said, view: View) -> bool:
+    return feed.peer == said.peer and feed.peer in feed.off
+
+
+def nobody_served(feed: Feed, message: None, view: View) -> bool:
+    return not feed.served
+
+
+def fed_by_no_child(feed: Feed, message: None, view: View) -> bool:
+    return feed.peer not in feed.served and any(peer not in feed.refused for peer in feed.served)
+
+
+def serves(feed: Feed, said: Said, view: View) -> bool:
+    return said.peer in feed.served
+
+
+def has_gate(feed: Feed, said: Said, view: View) -> bool:
+    """Who feeds us costs nothing: it has our blocks already."""
+    served = sum(peer != feed.peer for peer in feed.served)
+    return said.what is True or said.peer == feed.peer or served < view.limits.gates
+
+
+GUARDS: Final[Mapping[str, Guard]] = {
+    guard.__name__: guard
+    for guard in (
+        feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead, gives, worn_out, feed_has_no_more,
+        rival_is_due, asked_in_vain, patience_ends, one_is_ahead, feed_refuses_others_left, feed_is_off,
+        feed_is_on_again, nobody_served, fed_by_no_child, serves, has_gate,
+    )
+}  # fmt: skip
+
+
+def status(feed: Feed) -> Mapping[str, Any]:
+    """For an operator."""
+    return {
+        "feed": feed.peer or None,
+        "proven": feed.proven,
+        "asked": tuple(asked.peer for asked in feed.asked),
+        "ahead": feed.ahead,
+        "worn": feed.worn,
+        "off": feed.off,
+        "served": feed.served,
+        "waits": feed.waits and feed.waits.began,
+    }
