@@ -24,7 +24,18 @@ from syncfsm_spec.peer.promises import (
     one_disconnect,
     signs_of_life,
 )
-from syncfsm_spec.sync.leader import ONE_LEADER, one_at_a_time, one_leader
+from syncfsm_spec.sync.feed import (
+    BACKUP_SENDS_IDS,
+    NEVER_DARK,
+    NOT_STARVED,
+    OFF_IS_MANUAL,
+    ONCE_PER_NODE,
+    ONE_FEED,
+    TREE_SPANS,
+    backup_sends_ids,
+    off_is_manual,
+    one_feed,
+)
 from syncfsm_spec.sync.promises import (
     ANCESTOR_EXACT,
     BOUNDED,
@@ -53,8 +64,9 @@ from syncfsm_spec.sync.promises import (
 
 ALL = (
     ONLY_BEST_CHAIN, ONLY_CHILD, PARENT_KNOWN, NO_ECHO, TRACKED, INIT_IFF_WORSE, ANCESTOR_EXACT, COMPOUND_STATES,
-    SETTLES, ONE_LEADER, FINAL_ADVANCES, NEVER_BELOW_FINAL, PRUNED_IS_SAID, NO_PUNISH_HONEST, BOUNDED, ONE_DISCONNECT,
-    SIGNS_OF_LIFE, PARTS_ONLY_FOR, PAYLOADS,
+    SETTLES, FINAL_ADVANCES, NEVER_BELOW_FINAL, PRUNED_IS_SAID, NO_PUNISH_HONEST, BOUNDED, ONE_DISCONNECT,
+    SIGNS_OF_LIFE, PARTS_ONLY_FOR, PAYLOADS, OFF_IS_MANUAL, BACKUP_SENDS_IDS, ONE_FEED, TREE_SPANS, ONCE_PER_NODE,
+    NEVER_DARK, NOT_STARVED,
 )  # fmt: skip
 """Each promise of the house."""
 
@@ -87,7 +99,8 @@ def promises(
         NEVER_BELOW_FINAL.steps(honest, along.never_below_final),
         PRUNED_IS_SAID.steps(honest, told_pruned, hello_from_below),
         ONE_DISCONNECT.steps(honest, one_disconnect),
-        ONE_LEADER.steps(honest, one_at_a_time),
+        OFF_IS_MANUAL.steps(honest, off_is_manual),
+        BACKUP_SENDS_IDS.steps(honest, backup_sends_ids),
         NO_PUNISH_HONEST.steps(honest, along.only_liars_punished),
         BOUNDED.steps(honest, bounded),
         PAYLOADS.steps(honest, payloads),
@@ -101,7 +114,7 @@ def promises(
     for name in honest:
         found.append(INIT_IFF_WORSE.always((name,), init_iff_worse))
         found.append(TRACKED.always((name,), tracked))
-        found.append(ONE_LEADER.always((name,), one_leader))
+        found.append(ONE_FEED.always((name,), one_feed))
     for a, b in friends:
         found += between(a, b, tree, heads_may_worsen)
         if room is not None:

@@ -63,7 +63,7 @@ class Setting:
         moves: Iterable[Move], extra: Iterable[Property] = (), doc: str = "",
     ) -> World:  # fmt: skip
         """The world in which these nodes hold these runs and may be linked in these pairs."""
-        limits = Limits(room=self.room, points=2, retention=self.retention, **self.limits)
+        limits = Limits(**{"room": self.room, "points": 2, "retention": self.retention, "join": 1, **self.limits})
         nodes = [node(each, run, self.strategy, limits, self.timed, self.registry) for each, run in chains.items()]
         moves = tuple(moves)
         worsen = any(isinstance(event, Finalised | Verdict) for move in moves for _, event in move.emissions)

@@ -7,7 +7,7 @@ from syncfsm_spec.kit.trees import TREE, b3
 from syncfsm_spec.notes import worlds as notes
 from syncfsm_spec.peer import worlds as peer
 from syncfsm_spec.settings import LOCATOR, STREAMING
-from syncfsm_spec.sync import leader
+from syncfsm_spec.sync import feed
 from syncfsm_spec.sync import worlds as sync
 from syncfsm_spec.sync.flood import flood
 from syncfsm_spec.sync.promises import NO_ECHO
@@ -44,7 +44,7 @@ KINDS_OF_TWO: Final = (
 KINDS_OF_THREE: Final = (line, line_finals, tired, impatient, next_parts)
 KINDS_OF_THEIR_OWN: Final = (peer.clock, meter, notes.talk, full, liar, noise, early_liar)
 KINDS_WITH_LEDGERS: Final = (forks, race, ahead, finals, prune, ban, line)
-ALONE: Final = tuple(world() for world in (peer.by_itself, sync.by_itself, leader.by_itself, notes.by_itself))
+ALONE: Final = tuple(world() for world in (peer.by_itself, sync.by_itself, feed.by_itself, notes.by_itself))
 """Each table by itself."""
 STANDARD: Final = (
     *(kind(strategy) for kind in (*KINDS_OF_TWO, *KINDS_OF_THREE, *KINDS_OF_THEIR_OWN) for strategy in BOTH),

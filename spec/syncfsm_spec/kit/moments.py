@@ -12,7 +12,7 @@ from syncfsm.node.registry import STANDARD
 from syncfsm.notes.messages import Note
 from syncfsm.outputs import Disconnect, SendBlocks
 from syncfsm.peer.protocol import PEER
-from syncfsm.sync.messages import Blocks, Found, Hello
+from syncfsm.sync.messages import Blocks, Found, Has, Hello
 from syncfsm.sync.protocol import SYNC
 from syncfsm.sync.types import GREETING, IN_STEP, Link, State
 
@@ -106,6 +106,8 @@ def told_by(moment: Moment, peer: str) -> list[bytes]:
         return [id for header in message.headers for id in (header.id, header.parent)]
     if isinstance(message, Found):
         return [message.common.id]
+    if isinstance(message, Has):
+        return [message.head.id]
     return [message.head.id, *(point.id for point in message.points)] if isinstance(message, Hello) else []
 
 

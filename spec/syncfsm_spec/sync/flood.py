@@ -22,7 +22,7 @@ from syncfsm.protocol import View
 from syncfsm.sync.messages import Hello, hello_flaw
 from syncfsm.sync.protocol import TABLE
 from syncfsm.sync.reading import hello
-from syncfsm.sync.types import Event, Link, State
+from syncfsm.sync.types import Event, Greet, Link, State
 from syncfsm_spec.kit.trees import a1, a2, g
 from syncfsm_spec.settings import LOCATOR
 from syncfsm_spec.sync.promises import SETTLES
@@ -77,8 +77,7 @@ def flood() -> World:
     limits = Limits(hello_burst=4, claims=1)
     view = View(Chain.start(g).extend([a1, a2])[0], 0, 0.0, limits, LOCATOR)
     link = Link("peer")
-    for event in (Event.OPENED, Event.GREET):
-        link = TABLE.step(link, event, None, view).value
+    link = TABLE.step(link, Event.GREET, Greet(True, True), view).value
     peer = Flooded("sync", replace(link, may_hear=2.0), view, tuple(hellos()), {TABLE.name: TABLE})
     doc = "A peer that says all hellos there are: those that are not counted come to an end."
     return World("flood", (peer,), (SETTLES.settles(),), doc)

@@ -19,7 +19,7 @@ from syncfsm.node.node import Node
 from syncfsm.outputs import Disconnect, FinalMoved, HeadMoved, Misbehaviour, Send
 from syncfsm.peer.messages import Bye, Parting
 from syncfsm.sync.messages import Blocks, Found, Hello, hello_flaw
-from syncfsm.sync.types import GREETING, IN_STEP, Link, State
+from syncfsm.sync.types import GREETING, IN_STEP, Link, Mode, State
 from syncfsm_spec.kit.moments import Tree, known_to, link_to, links, passed, peers_of, room_of, sent_to
 from syncfsm_spec.kit.promise import Promise
 
@@ -229,11 +229,16 @@ class Between:
 
     def settled(self, a: Node, b: Node) -> bool:
         """Both are linked or neither; if they are, both links are idle and both have the same head, unless a final
-        point or a ban rules the better one out for the other."""
+        point or a ban rules the better one out for the other. A link is not idle if the peer wants no blocks over it
+        and has a better head than ours, which we may not have."""
         if not self.linked(a, b):
             return self.b not in a.links and self.a not in b.links
-        idle = links(a)[self.b].state is State.IDLE and links(b)[self.a].state is State.IDLE
-        return idle and self._agrees(a, b.chain.head) and self._agrees(b, a.chain.head)
+        rest = self._rests(a, links(a)[self.b], b) and self._rests(b, links(b)[self.a], a)
+        return rest and self._agrees(a, b.chain.head) and self._agrees(b, a.chain.head)
+
+    def _rests(self, node: Node, link: Link, other: Node) -> bool:
+        unwanted = link.state is State.SYNCING and link.mode is not Mode.ACTIVE
+        return link.state is State.IDLE or (unwanted and other.chain.head.rank > node.chain.head.rank)
 
     def _agrees(self, node: Node, head: Header) -> bool:
         """It holds this head, and has none worse; unless it may not have it."""

@@ -18,7 +18,7 @@ from syncfsm.peer.messages import Parting
 from syncfsm.protocol import View
 from syncfsm.sync.messages import Blocks, Found, Hello
 from syncfsm.sync.protocol import TABLE
-from syncfsm.sync.types import Event, Link, Turn
+from syncfsm.sync.types import Event, Greet, Link, Turn
 from syncfsm_spec.kit.alone import Comes, alone, over_is_over
 from syncfsm_spec.kit.moves import bans, blames, finalises, lies, makes
 from syncfsm_spec.kit.trees import BLOCK, a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g
@@ -247,6 +247,6 @@ def by_itself() -> World:
     """A link to which anything happens at any time."""
     view = View(Chain.start(g).extend([a1])[0], 0, 0.0, Limits(), LOCATOR)
     given = [
-        Comes(Event.OPENED), Comes(Event.GREET), Comes(Event.TURN, Turn()), Comes(Event.TICK), Comes(Event.ENDED)
+        Comes(Event.GREET, Greet(True, True)), Comes(Event.TURN, Turn()), Comes(Event.TICK), Comes(Event.ENDED)
     ]  # fmt: skip
-    return alone(TABLE, Link("peer"), given, view, over_is_over(TABLE, ONE_DISCONNECT, Event.OPENED, Event.ENDED))
+    return alone(TABLE, Link("peer"), given, view, over_is_over(TABLE, ONE_DISCONNECT, Event.GREET, Event.ENDED))

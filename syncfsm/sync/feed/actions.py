@@ -296,8 +296,8 @@ def unserve(feed: Feed, said: Said, view: View) -> Result:
 ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action
     for action in (
-        adopt, greet_beside, lose, turn, forget, be_helped, race, renew, graft, turn_round, give, turn_to_child, note_ahead,
-        ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm, take_offer, decline, turn_to_another, insist,
+        adopt, greet_beside, lose, turn, forget, be_helped, race, renew, graft, turn_round, give, turn_to_child,
+        note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm, take_offer, decline, turn_to_another, insist,
         stand_still, be_refused, serve, refuse, unserve,
     )
 }  # fmt: skip

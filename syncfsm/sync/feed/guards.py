@@ -7,7 +7,7 @@ from typing import Any, Final
 from syncfsm.limits import Limits
 from syncfsm.machine import Guard
 from syncfsm.numbers import ProtocolNumber
-from syncfsm.protocol import Said, View
+from syncfsm.protocol import Joined, Said, View
 from syncfsm.sync.feed.types import Asked, Feed, Rival, Why
 from syncfsm.sync.types import Link
 
@@ -58,6 +58,10 @@ def vain_at(asked: Asked, limits: Limits) -> float:
 
 
 # Who ------------------------------------------------------------------------------------------------------------
+
+
+def is_there(feed: Feed, joined: Joined, view: View) -> bool:
+    return joined.peer in (feed.peer, *feed.others)
 
 
 def feeds(feed: Feed, peer: str, view: View) -> bool:
@@ -175,8 +179,8 @@ def has_gate(feed: Feed, said: Said, view: View) -> bool:
 GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
-        feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead, gives, worn_out, feed_has_no_more,
-        rival_is_due, asked_in_vain, patience_ends, one_is_ahead, feed_refuses_others_left, feed_is_off,
+        is_there, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead, gives, worn_out,
+        feed_has_no_more, rival_is_due, asked_in_vain, patience_ends, one_is_ahead, feed_refuses_others_left, feed_is_off,
         feed_is_on_again, nobody_served, fed_by_no_child, serves, has_gate,
     )
 }  # fmt: skip

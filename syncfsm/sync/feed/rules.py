@@ -27,6 +27,7 @@ E = Event
 RULES: Final = (
     # ---- Who is there ----
     Rule(ALONE, E.JOINED,   ALWAYS,                FED,   "adopt",           "The first that comes is the feed.", "decisions/0023"),
+    Rule(FED,   E.JOINED,   "is_there",            STAY,  IGNORE,            "It is greeted already.", "decisions/0023"),
     Rule(FED,   E.JOINED,   ALWAYS,                STAY,  "greet_beside",    "It is greeted, and tells its head; blocks come from the feed.", "founding/link-notes#prune-incoming"),
     Rule(FED,   E.LEFT,     "feeds_alone",         ALONE, "lose",            "The feed is gone, and nobody else is there.", "decisions/0023"),
     Rule(FED,   E.LEFT,     "feeds",               STAY,  "turn",            "The feed is gone: at once to another.", "failure-modes#F18"),
@@ -58,6 +59,7 @@ RULES: Final = (
 
     # ---- A peer sends no blocks ----
     Rule(FED,   E.GIVEN,    "said_by_feed",        STAY,  IGNORE,            "It is the feed.", "decisions/0023"),
+    Rule(FED,   E.GIVEN,    "asked_already",       STAY,  "take_offer",      "It was asked, too.", "decisions/0023"),
     Rule(FED,   E.GIVEN,    "worn_out",            STAY,  "decline",         "It was late or lied before: others bring it.", "decisions/0023"),
     Rule(FED,   E.GIVEN,    ALWAYS,                STAY,  "take_offer",      "If it brings blocks first, it is the feed.", "founding/link-notes#backup-receives"),
     Rule(FED,   E.REFUSED,  "feed_refuses_others_left", STAY, "turn_to_another", "The feed sends to as many as it may: to another.", "decisions/0023"),

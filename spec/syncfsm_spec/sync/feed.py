@@ -1,0 +1,223 @@
+"""What is promised of relay: how new blocks travel between nodes that are in step, and where each has them from.
+
+``off_is_manual``, ``backup_sends_ids``, ``once_per_node`` look at one step of a node, ``one_feed`` at a node between
+its steps. ``Fed`` looks at all nodes of a world when the protocol has come to rest.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from syncfsm.chain import Chain
+from syncfsm.check import Moment, World
+from syncfsm.events import Received
+from syncfsm.limits import Limits, Strategy
+from syncfsm.node.node import Node
+from syncfsm.outputs import Send
+from syncfsm.protocol import Joined, Said, View
+from syncfsm.sync.feed.protocol import FEED, TABLE
+from syncfsm.sync.feed.types import Asked, Event, Feed, State, Waits, Why
+from syncfsm.sync.messages import Blocks, Busy, Give, Has, Want
+from syncfsm.sync.types import Mode, Switch
+from syncfsm_spec.kit.alone import Comes, alone
+from syncfsm_spec.kit.moments import blocks_arrive, link_to, links, peers_of
+from syncfsm_spec.kit.promise import Promise
+from syncfsm_spec.kit.trees import g
+
+OFF_IS_MANUAL: Final = Promise(
+    "OffIsManual",
+    "Off is left and entered by an operator only; over it no block is sent, nor word of a new one.",
+)
+BACKUP_SENDS_IDS: Final = Promise(
+    "BackupSendsIds",
+    "Over a backup connection no block is sent. It becomes active when the peer asks, or is given blocks because they "
+    "come from this side now.",
+)
+ONE_FEED: Final = Promise(
+    "OneFeed",
+    "A node with peers has one feed, and wants blocks from it and from nobody else, but for those that it has asked "
+    "because the feed was late; and from one only once that is settled.",
+)
+TREE_SPANS: Final = Promise(
+    "TreeSpans",
+    "When some blocks have come and nothing else happens, what all nodes have for a feed is a spanning tree, with the "
+    "one that makes the blocks at its root.",
+)
+ONCE_PER_NODE: Final = Promise(
+    "OncePerNode",
+    "On such a tree a new block comes to each node once: a block that is held comes again only to one that has asked "
+    "more than its feed.",
+)
+NEVER_DARK: Final = Promise(
+    "NeverDark",
+    "Whatever connections end, and whatever a feed does, a block that any linked correct peer holds arrives.",
+)
+NOT_STARVED: Final = Promise(
+    "NotStarved",
+    "However many liars take turns, a node that is behind and linked to one correct peer is fed by it within the time "
+    "for which the node is patient.",
+)
+
+# One step of a node ---------------------------------------------------------------------------------------------
+
+
+def off_is_manual(moment: Moment) -> bool:
+    switched = isinstance(moment.stimulus, Switch)
+    for peer, link in links(moment.after).items():
+        before = link_to(moment.before, peer)
+        was_off = before is not None and before.mode is Mode.OFF
+        if was_off is not (link.mode is Mode.OFF) and not switched:
+            return False
+        if was_off and link.mode is Mode.OFF and (peer in peers_of(moment) or _said(moment, peer, Has)):
+            return False
+    return True
+
+
+def backup_sends_ids(moment: Moment) -> bool:
+    event = moment.stimulus
+    for peer, link in links(moment.after).items():
+        before = link_to(moment.before, peer)
+        if before is None:
+            continue
+        asks = isinstance(event, Received) and event.peer == peer and isinstance(event.message, Want)
+        opens = before.mode is Mode.BACKUP and link.mode is Mode.ACTIVE
+        if opens and not asks and not _said(moment, peer, Give):
+            return False
+        if peer in peers_of(moment) and link.mode is not Mode.ACTIVE:
+            return False
+    return True
+
+
+def once_per_node(moment: Moment) -> bool:
+    event = moment.stimulus
+    if not isinstance(event, Received) or not isinstance(event.message, Blocks):
+        return True
+    link = link_to(moment.before, event.peer)
+    if link is None or not link.wanted or event.message.headers[-1].id not in moment.before.chain:
+        return True
+    return bool(moment.before.decided(FEED).asked)
+
+
+def _said(moment: Moment, peer: str, kind: type[Any]) -> bool:
+    return any(isinstance(o, Send) and o.peer == peer and isinstance(o.message, kind) for o in moment.outputs)
+
+
+# A node between its steps ---------------------------------------------------------------------------------------
+
+
+def one_feed(node: Node) -> bool:
+    """Who is wanted is the feed and who was asked; and who is served is active."""
+    feed, here = node.decided(FEED), links(node)
+    if not here:
+        return feed == Feed()
+    asked = [each.peer for each in feed.asked]
+    wanted = {peer for peer, link in here.items() if link.wanted and link.relays}
+    refuse = {peer for peer in (feed.peer, *asked) if peer in feed.off}
+    mine = {feed.peer, *asked}
+    active = {peer for peer, link in here.items() if link.mode is Mode.ACTIVE and link.relays}
+    return (
+        feed.state is State.FED
+        and {feed.peer, *feed.others} == set(here)
+        and len(feed.others) == len(here) - 1
+        and len(set(asked)) == len(asked)
+        and set(asked) <= set(feed.others)
+        and mine - refuse <= {*wanted, *(peer for peer, link in here.items() if not link.relays)}
+        and wanted <= mine
+        and set(feed.served) <= active
+        and not set(feed.ahead) & mine
+        and (feed.waits is not None) == bool(feed.ahead or feed.asked)
+    )
+
+
+# All nodes, at rest ---------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Fed:
+    """At rest: each of these nodes has one feed and wants no other; once ``source`` has made ``height`` blocks, the
+    feeds lead to it; and each has the best head that one of those it is linked to has."""
+
+    names: tuple[str, ...]
+    source: str
+    height: int
+
+    def one_feed(self, *nodes: Node) -> bool:
+        return all(
+            sum(link.wanted for link in links(node).values()) == 1 for node in nodes if node.links
+        )  # fmt: skip
+
+    def tree_spans(self, *nodes: Node) -> bool:
+        by = dict(zip(self.names, nodes, strict=True))
+        if by[self.source].chain.head.height < self.height:
+            return True
+        return all(self._leads(by, name) for name in self.names if name in self._reached(by))
+
+    def _reached(self, by: Mapping[str, Node]) -> set[str]:
+        """All that are connected with the source."""
+        found, new = set[str](), {self.source}
+        while new:
+            found |= new
+            new = {peer for name in new for peer in by[name].links if peer in by and name in by[peer].links} - found
+        return found
+
+    def _leads(self, by: Mapping[str, Node], name: str) -> bool:
+        for _ in self.names:
+            if name == self.source:
+                return True
+            feed = by[name].decided(FEED).peer
+            gate = link_to(by[feed], name) if feed in by else None
+            if gate is None or gate.mode is not Mode.ACTIVE:
+                return False
+            name = feed
+        return name == self.source
+
+    def never_dark(self, *nodes: Node) -> bool:
+        by = dict(zip(self.names, nodes, strict=True))
+        best = max(by[name].chain.head.rank for name in self._reached(by))
+        return all(by[name].chain.head.rank == best for name in self._reached(by))
+
+
+def fed(names: Sequence[str], source: str, height: int) -> list[Any]:
+    """The promises of relay about all nodes of a world, at rest."""
+    all_ = Fed(tuple(names), source, height)
+    return [
+        *(ONCE_PER_NODE.steps((name,), once_per_node, blocks_arrive) for name in names),
+        ONE_FEED.ends(names, all_.one_feed),
+        TREE_SPANS.ends(names, all_.tree_spans),
+        NEVER_DARK.ends(names, all_.never_dark),
+    ]
+
+
+# By itself ------------------------------------------------------------------------------------------------------
+
+
+def coherent(feed: Feed) -> bool:
+    """Whatever comes, there is a feed exactly if somebody is there; and it waits for nobody beside it."""
+    asked = [each.peer for each in feed.asked]
+    return (
+        (feed.state is State.FED) == bool(feed.peer)
+        and feed.peer not in (*feed.others, *feed.ahead, *asked)
+        and (feed.waits is not None or not (feed.ahead or asked))
+    )
+
+
+def by_itself() -> World:
+    """A feed to which anything happens at any time; nothing is known of the links."""
+    view = View(Chain.start(g), 0, 10.0, Limits(), Strategy.LOCATOR)
+    start = Feed(
+        state=State.FED, peer="a", others=("b", "c"), ahead=("b",), asked=(Asked("c", Why.LATE, 0.0),),
+        waits=Waits(0.0, 0.0),
+    )  # fmt: skip
+    given = [
+        *(Comes(Event.LEFT, peer, peer) for peer in "abc"),
+        *(Comes(Event.GAINED, peer, peer) for peer in "abc"),
+        *(Comes(Event.AHEAD, Said(peer), peer) for peer in "abc"),
+        *(Comes(Event.GIVEN, Said(peer), peer) for peer in "abc"),
+        *(Comes(Event.REFUSED, Said(peer, Busy()), peer) for peer in "ab"),
+        Comes(Event.REFUSED, Said("a", Busy(off=True)), "off"),
+        Comes(Event.JOINED, Joined("d", 2)), Comes(Event.MADE), Comes(Event.LATE),
+        Comes(Event.WANTED, Said("b", False), "b"), Comes(Event.WANTED, Said("b", True), "insisting"),
+        Comes(Event.UNWANTED, Said("b"), "b"),
+    ]  # fmt: skip
+    return alone(TABLE, start, given, view, (ONE_FEED.always((TABLE.name,), coherent),))
