@@ -32,13 +32,13 @@ FAST: Final = 100e6
 @attrs.frozen
 class Scale:
     """``warm`` blocks come before ``blocks`` that are measured; gossipsub remembers nothing from block to block, so
-    ``gossip`` of them are enough. ``heal`` blocks follow a failure."""
+    ``gossip`` of them are enough. ``heal`` blocks follow when a failure is over, or has begun if it is for good."""
 
     nodes: int = 10_000
     warm: int = 20
     blocks: int = 100
     gossip: int = 20
-    heal: int = 50
+    heal: int = 25
     history: int = 100
     seed: int = 1
 
