@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: demo test lint types docs docs-check pytest nightly check bench clean
+.PHONY: demo test lint types docs docs-check pytest nightly check bench scale clean
 
 demo: $(VENV)/runtime
 	$(BIN)/syncfsm outage --json out/outage.json
@@ -36,6 +36,10 @@ check: $(VENV)/dev
 
 bench: $(VENV)-bench/ready
 	$(VENV)-bench/bin/python -m benchmarks --json out/bench.json
+
+scale: $(VENV)/dev
+	$(BIN)/python -m benchmarks.scale --json out/scale.json
+	$(BIN)/python -m benchmarks.scale.picture out/scale.json out/scale.svg
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "syncfsm needs Python 3.11 or newer; try make PYTHON=python3.11")'

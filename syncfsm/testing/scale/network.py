@@ -1,0 +1,274 @@
+"""A large network of the nodes that ship, in virtual time.
+
+    network = LargeNetwork(random_overlay(300, seed=1), Node.start(config, Chain.start(GENESIS)))
+    network.join_all()
+    network.run(2.0)
+    network.produce(0, (block,))
+    network.run(3.0)
+
+It carries what ``Node.step`` says and nothing else: it knows of messages what their protocols register (which bring
+blocks, what they cost, what they wait for), and of blocks their headers. Each node has one line, on which blocks wait
+and small messages do not (``uplink``); then all takes the latency of its edge. A node is told of room as its blocks are
+written, and looks at the clock each ``look`` seconds, as the transports have it. Connections that fail, and new ones,
+are in ``dialling``.
+
+It is ``SimNetwork`` for thousands of nodes: that one checks every promise at every step, and is for dozens. Here a
+ledger sees what nodes accept and what lines carry; the nodes themselves are the same.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from syncfsm.blocks import Header
+from syncfsm.errors import Fault, LocalError
+from syncfsm.events import Connected, Event, Leave, Lost, Produced, Received, Room, Tick
+from syncfsm.node.node import Node
+from syncfsm.outputs import Accepted, Disconnect, Misbehaviour, Output, Send, SendBlocks
+from syncfsm.peer.messages import Parting
+from syncfsm.protocol import Message
+from syncfsm.testing.luck import Luck
+from syncfsm.testing.scale.agenda import Agenda
+from syncfsm.testing.scale.ledger import Ledger
+from syncfsm.testing.scale.members import Behaviour, Connection, Edge, End, Member, Queued
+from syncfsm.testing.scale.overlay import Overlay
+from syncfsm.testing.scale.uplink import Uplink
+from syncfsm.testing.scale.weights import Weights
+
+LOOK: Final = 0.1
+"""Seconds between two looks of a node at its deadline."""
+WORK: Final = 0.001
+"""Seconds from the last byte of a block until the node has checked and stored it."""
+FIRST_PAUSE: Final = 0.05
+
+
+class LargeNetwork:
+    """The nodes of ``overlay``, all of which begin as ``start``; equal arguments and calls give an equal run.
+
+    ``grain`` is how many bytes of room a node may be owed before it is told of any: 0 tells it of each write. With more
+    there are fewer steps; a node decides the same as long as it has room (at most half of ``Limits.room``, else
+    ``LocalError``).
+    """
+
+    def __init__(
+        self, overlay: Overlay, start: Node, *, seed: int = 0, look: float = LOOK, work: float = WORK, grain: int = 0
+    ) -> None:
+        if not 0 <= grain <= start.config.limits.room // 2:
+            raise LocalError(
+                f"grain is {grain}; from 0 to half of Limits.room ({start.config.limits.room}) is possible"
+            )
+        self.overlay, self.agenda, self.luck = overlay, Agenda(), Luck(seed)
+        self.registry = start.config.registry
+        self.ledger = Ledger(len(overlay.places), start.chain.head.height)
+        self.accusations: list[tuple[int, str, Fault]] = []
+        """Who accused, under what name, of what."""
+        self.steps: Counter[type[Any]] = Counter()
+        """How many events the nodes were given, by type."""
+        self.closed: Callable[[End], None] = lambda end: None
+        """Called when an end has closed."""
+        self.members = [self._member(index, start) for index in range(len(overlay.places))]
+        members = self.members
+        self.edges = [Edge(members[a], members[b], overlay.latency(a, b), FIRST_PAUSE) for a, b in overlay.edges]
+        self._weights = Weights(self.registry)
+        self._look, self._work, self._grain = look, work, grain
+        self._source: int | None = None
+        self._carry: dict[type[Any], Callable[[Member, Any], None]] = {
+            Send: self._send,
+            SendBlocks: self._send_blocks,
+            Accepted: self._accepted,
+            Disconnect: self._disconnected,
+            Misbehaviour: self._accused,
+        }
+        for member in self.members:
+            self.agenda.at(self.luck.share() * look, self._look_at_clock, member)
+
+    def _member(self, index: int, start: Node) -> Member:
+        id = b"".join(self.luck.bits().to_bytes(8) for _ in range(4))
+        return Member(index, id, self.overlay.places[index], start)
+
+    # Moving it ----------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """Seconds of virtual time."""
+        return self.agenda.now
+
+    def run(self, until: float) -> None:
+        """Let time pass."""
+        self.agenda.run(until)
+
+    def produce(self, index: int, headers: tuple[Header, ...]) -> None:
+        """A node makes blocks, each the child of the one before."""
+        self.ledger.made(headers, self.now)
+        self.feed(self.members[index], Produced(headers, self.now))
+
+    def join_all(self, edges: Iterable[Edge] | None = None) -> None:
+        """Both ends of these edges, of all unless told otherwise, are connected at once."""
+        for edge in self.edges if edges is None else edges:
+            for end in edge.connection().ends:
+                self.enter(end)
+
+    def misbehave(self, index: int, behaviour: Behaviour) -> None:
+        """From now on a node does of what it says only what ``behaviour`` lets through."""
+        self.members[index].behaviour = behaviour
+
+    def feed(self, member: Member, event: Event) -> None:
+        """Give one node an event, and carry what it says. One that was killed hears nothing."""
+        if not member.alive:
+            return
+        self.steps[type(event)] += 1
+        member.node, outputs = member.node.step(event)
+        for output in outputs:
+            carry = self._carry.get(type(output))
+            if carry is None:
+                continue
+            if member.behaviour is None or member.behaviour(output):
+                carry(member, output)
+            else:
+                self._suppress(member, output)
+
+    def _look_at_clock(self, member: Member) -> None:
+        if not member.alive:
+            return
+        due = member.node.next_deadline
+        if due is not None and due <= self.now:
+            self.feed(member, Tick(self.now))
+        self.agenda.at(self.now + self._look, self._look_at_clock, member)
+
+    # Connections --------------------------------------------------------------------------------------------------
+
+    def enter(self, end: End) -> None:
+        """A node takes part in a connection from now on. An older one on the same edge, which it did not know to be
+        over, it leaves."""
+        edge, member = end.connection.edge, end.here
+        old, edge.ends[end.side] = edge.ends[end.side], end
+        if old is not None and old.open:
+            self.feed(member, Leave(old.name, Parting.DUPLICATE, self.now))
+        end.open = True
+        member.ends[end.name] = end
+        self.feed(member, Connected(end.name, self.now, end.other.here.id))
+
+    def _disconnected(self, member: Member, output: Disconnect) -> None:
+        """The node has ended it, and hears no more of it. What it said before goes out, then the line is closed."""
+        end = member.ends.pop(output.peer, None)
+        if end is None:
+            return  # it had not begun, as too many were open
+        end.open = False
+        closed = member.uplink.small(self.now, 0)
+        self.agenda.at(closed + end.connection.edge.latency, self.ended, end.other)
+        self.closed(end)
+
+    def ended(self, end: End) -> None:
+        """The other end has closed: this is the last that arrives."""
+        if self._stalled(end, self.ended, end):
+            return
+        if end.open:
+            self.feed(end.here, Lost(end.name, self.now))
+
+    @staticmethod
+    def _stalled(end: End, call: Callable[..., None], *given: Any) -> bool:
+        """Keep what would happen now for later, if the connection is stalled."""
+        stalled = end.connection.stalled
+        if stalled is None:
+            return False
+        stalled.append((call, given))
+        return True
+
+    # What nodes say -----------------------------------------------------------------------------------------------
+
+    def _accepted(self, member: Member, output: Accepted) -> None:
+        self.ledger.accepted(member.index, output.headers, self._source, self.now)
+
+    def _accused(self, member: Member, output: Misbehaviour) -> None:
+        self.accusations.append((member.index, output.peer, output.fault))
+
+    def _send(self, member: Member, output: Send) -> None:
+        end = member.ends.get(output.peer)
+        if end is not None:
+            self._say(end, output.message)
+
+    def _say(self, end: End, message: Message) -> None:
+        waiting = end.queued.get(self.registry.waits_for(message) or b"") if end.queued else None
+        if waiting is not None:
+            waiting.append(message)
+            return
+        size = self._weights.small(message)
+        written = end.here.uplink.small(self.now, size)
+        self.ledger.small(end.here.index, type(message), size)
+        self.agenda.at(written + end.connection.edge.latency, self._small_arrives, end.other, message)
+        cost = self.registry.costs.get(type(message), 0)
+        if cost:
+            end.taken += cost
+            self.agenda.at(written, self._free, end, cost)
+
+    def _send_blocks(self, member: Member, output: SendBlocks) -> None:
+        end, uplink = member.ends[output.peer], member.uplink
+        for header in output.headers:
+            end.taken += header.cost
+            end.queued[header.id] = []
+            due = uplink.put(self.now, self._weights.block(header), (end, header, output.protocol))
+            if due is not None:
+                self.agenda.at(due, self._written, member, uplink)
+
+    def _suppress(self, member: Member, output: Output) -> None:
+        """A node does not do what it said; to itself it looks as if it were done."""
+        if isinstance(output, SendBlocks) and output.peer in member.ends:
+            end, cost = member.ends[output.peer], sum(header.cost for header in output.headers)
+            end.taken += cost
+            self.agenda.at(self.now, self._free, end, cost)
+
+    # What lines carry ---------------------------------------------------------------------------------------------
+
+    def _written(self, member: Member, uplink: Uplink[Queued]) -> None:
+        if member.uplink is not uplink:
+            return  # killed meanwhile
+        queued, due = uplink.done(self.now)
+        if due is not None:
+            self.agenda.at(due, self._written, member, uplink)
+        if queued is None:
+            return
+        end, header, protocol = queued
+        size = self._weights.block(header)
+        self.ledger.block(member.index, header, size)
+        arrives = self.now + end.connection.edge.latency
+        self.agenda.at(arrives, self._block_arrives, end.other, self._weights.run(protocol, header), size, uplink.rate)
+        for message in end.queued.pop(header.id):
+            self._say(end, message)
+        self._free(end, header.cost)
+
+    def _free(self, end: End, cost: int) -> None:
+        """The line has written so much: the node is told of the room, if it may be owed no more."""
+        end.freed += cost
+        if end.open and end.taken > self._grain:
+            freed, end.freed = end.freed, 0
+            end.taken -= freed
+            self.feed(end.here, Room(end.name, freed, self.now))
+
+    def _small_arrives(self, end: End, message: Message) -> None:
+        if self._stalled(end, self._small_arrives, end, message):
+            return
+        if end.reads_at > self.now:
+            self.agenda.at(end.reads_at, self._small_arrives, end, message)
+        elif end.open:
+            self.feed(end.here, Received(end.name, message, self.now))
+
+    def _block_arrives(self, end: End, message: Message, size: int, rate: float) -> None:
+        """Its last byte is here. It is read as fast as the way in allows, then checked and stored; whatever follows it
+        on the connection waits."""
+        if self._stalled(end, self._block_arrives, end, message, size, rate) or not end.here.alive:
+            return
+        read = end.here.downlink.arrive(self.now, size, rate) + self._work
+        end.reads_at = max(end.reads_at, read)
+        self.agenda.at(end.reads_at, self._take_block, end, message)
+
+    def _take_block(self, end: End, message: Message) -> None:
+        if end.open:
+            self._source = end.other.here.index
+            self.feed(end.here, Received(end.name, message, self.now))
+            self._source = None
+
+    def resume(self, connection: Connection) -> None:
+        """A connection carries again: what was kept arrives now, in order."""
+        kept, connection.stalled = connection.stalled, None
+        for call, given in kept or ():
+            call(*given)
