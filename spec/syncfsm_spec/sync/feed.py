@@ -17,7 +17,7 @@ from syncfsm.node.node import Node
 from syncfsm.outputs import Send
 from syncfsm.protocol import Joined, Said, View
 from syncfsm.sync.feed.protocol import FEED, TABLE
-from syncfsm.sync.feed.types import Asked, Event, Feed, State, Waits, Why
+from syncfsm.sync.feed.types import Event, Feed, State, Waits
 from syncfsm.sync.messages import Blocks, Busy, Give, Has, Want
 from syncfsm.sync.types import Mode, Switch
 from syncfsm_spec.kit.alone import Comes, alone
@@ -205,19 +205,13 @@ def coherent(feed: Feed) -> bool:
 def by_itself() -> World:
     """A feed to which anything happens at any time; nothing is known of the links."""
     view = View(Chain.start(g), 0, 10.0, Limits(), Strategy.LOCATOR)
-    start = Feed(
-        state=State.FED, peer="a", others=("b", "c"), ahead=("b",), asked=(Asked("c", Why.LATE, 0.0),),
-        waits=Waits(0.0, 0.0),
-    )  # fmt: skip
+    start = Feed(state=State.FED, peer="a", others=("b",), ahead=("b",), waits=Waits(0.0, 0.0))
     given = [
-        *(Comes(Event.LEFT, peer, peer) for peer in "abc"),
-        *(Comes(Event.GAINED, peer, peer) for peer in "abc"),
-        *(Comes(Event.AHEAD, Said(peer), peer) for peer in "abc"),
-        *(Comes(Event.GIVEN, Said(peer), peer) for peer in "abc"),
+        *(Comes(event, peer, peer) for event in (Event.LEFT, Event.GAINED) for peer in "ab"),
+        *(Comes(event, Said(peer), peer) for event in (Event.AHEAD, Event.GIVEN, Event.UNWANTED) for peer in "ab"),
         *(Comes(Event.REFUSED, Said(peer, Busy()), peer) for peer in "ab"),
+        *(Comes(Event.WANTED, Said(peer, insists), f"{peer} {insists}") for peer in "ab" for insists in (False, True)),
         Comes(Event.REFUSED, Said("a", Busy(off=True)), "off"),
-        Comes(Event.JOINED, Joined("d", 2)), Comes(Event.MADE), Comes(Event.LATE),
-        Comes(Event.WANTED, Said("b", False), "b"), Comes(Event.WANTED, Said("b", True), "insisting"),
-        Comes(Event.UNWANTED, Said("b"), "b"),
+        Comes(Event.JOINED, Joined("b", 2)), Comes(Event.MADE), Comes(Event.LATE),
     ]  # fmt: skip
     return alone(TABLE, start, given, view, (ONE_FEED.always((TABLE.name,), coherent),))

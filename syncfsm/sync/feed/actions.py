@@ -9,7 +9,7 @@ from syncfsm.limits import NAMED
 from syncfsm.machine import Action
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.protocol import Joined, Poke, Said, View
-from syncfsm.sync.feed.guards import asked_of, in_vain, left_to_ask, more, overtaken
+from syncfsm.sync.feed.guards import MOST_LOST, asked_of, in_vain, left_to_ask, more, overtaken
 from syncfsm.sync.feed.types import Asked, Feed, Waits, Why
 from syncfsm.sync.messages import Busy, Want
 from syncfsm.sync.types import Event as LinkEvent
@@ -17,7 +17,7 @@ from syncfsm.sync.types import Greet, Link, Serve
 
 Result = tuple[Feed, tuple[Any, ...]]
 FADES: Final = 7 / 8
-"""What is left of a lag with each block that came sooner."""
+"""What is left of a lag with each block that came sooner; it is kept in thousandths of a second."""
 
 # Who is there ---------------------------------------------------------------------------------------------------
 
@@ -96,11 +96,11 @@ def _settled(feed: Feed) -> Feed:
 def be_helped(feed: Feed, peer: str, view: View) -> Result:
     """Whoever else was asked and has no more than we is shut."""
     rival, waits = overtaken(feed, view), feed.waits
-    lost = feed.lost + any(asked.why is Why.RACE for asked in feed.asked)
+    lost = min(feed.lost + any(asked.why is Why.RACE for asked in feed.asked), MOST_LOST)
     feed, pokes = _caught_up(feed, view)
     if not feed.ahead:
-        lag = view.now - waits.began if waits is not None else 0.0
-        feed = replace(feed, lag=max(lag, round(feed.lag * FADES, 6)))
+        lag = min(view.now - waits.began, view.limits.graft_most) if waits is not None else 0.0
+        feed = replace(feed, lag=max(lag, round(feed.lag * FADES, 3)))
     return _settled(replace(feed, proven=True, rival=rival, lost=lost, refused=())), pokes
 
 
@@ -261,6 +261,8 @@ def be_refused(feed: Feed, said: Said, view: View) -> Result:
     """If it still has more, it is asked again in time, and then we insist."""
     was = asked_of(feed, said.peer)
     feed = replace(_noted(feed, said), asked=tuple(asked for asked in feed.asked if asked.peer != said.peer))
+    if was is not None and was.why is Why.RACE:
+        feed = replace(feed, lost=min(feed.lost + 1, MOST_LOST))
     if was is not None and not said.what.off and more(said.peer, view):
         feed = replace(feed, ahead=_plus(feed.ahead, said.peer), waits=_helped(feed, view))
     return _settled(feed), ()
@@ -297,7 +299,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action
     for action in (
         adopt, greet_beside, lose, turn, forget, be_helped, race, renew, graft, turn_round, give, turn_to_child,
-        note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm, take_offer, decline, turn_to_another, insist,
-        stand_still, be_refused, serve, refuse, unserve,
+        note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm, take_offer, decline,
+        turn_to_another, insist, stand_still, be_refused, serve, refuse, unserve,
     )
 }  # fmt: skip

@@ -11,6 +11,8 @@ from syncfsm.protocol import Joined, Said, View
 from syncfsm.sync.feed.types import Asked, Feed, Rival, Why
 from syncfsm.sync.types import Link
 
+MOST_LOST: Final = 6
+"""As many races are counted: each doubles how often a rival must be ahead before the next."""
 ROUNDING: Final = 1e-9
 """A deadline is reached when it comes, whatever floating point makes of it."""
 
@@ -120,7 +122,7 @@ def rival_is_due(feed: Feed, peer: str, view: View) -> bool:
     if feed.peer != peer:
         return False
     rival = overtaken(feed, view)
-    return rival is not None and rival.times >= view.limits.rival << min(feed.lost, 6) and rival.peer not in feed.worn
+    return rival is not None and rival.times >= view.limits.rival << feed.lost and rival.peer not in feed.worn
 
 
 def asked_in_vain(feed: Feed, message: None, view: View) -> bool:
@@ -180,8 +182,8 @@ GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
         is_there, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead, gives, worn_out,
-        feed_has_no_more, rival_is_due, asked_in_vain, patience_ends, one_is_ahead, feed_refuses_others_left, feed_is_off,
-        feed_is_on_again, nobody_served, fed_by_no_child, serves, has_gate,
+        feed_has_no_more, rival_is_due, asked_in_vain, patience_ends, one_is_ahead, feed_refuses_others_left,
+        feed_is_off, feed_is_on_again, nobody_served, fed_by_no_child, serves, has_gate,
     )
 }  # fmt: skip
 
