@@ -234,19 +234,21 @@ class Between:
         if not self.linked(a, b):
             return self.b not in a.links and self.a not in b.links
         rest = self._rests(a, links(a)[self.b], b) and self._rests(b, links(b)[self.a], a)
-        return rest and self._agrees(a, b.chain.head) and self._agrees(b, a.chain.head)
+        return rest and self._agrees(a, b, links(b)[self.a]) and self._agrees(b, a, links(a)[self.b])
 
     def _rests(self, node: Node, link: Link, other: Node) -> bool:
         unwanted = link.state is State.SYNCING and link.mode is not Mode.ACTIVE
         return link.state is State.IDLE or (unwanted and other.chain.head.rank > node.chain.head.rank)
 
-    def _agrees(self, node: Node, head: Header) -> bool:
-        """It holds this head, and has none worse; unless it may not have it."""
-        chain: Chain = node.chain
+    def _agrees(self, node: Node, other: Node, link: Link) -> bool:
+        """It holds the head of the other, or wants no blocks over that one's ``link``; and has none worse, unless it
+        may not have it."""
+        chain, head = node.chain, other.chain.head
         if not self.tree.descends(head.id, chain.final.id):
             return True
         banned = any(id in chain.banned for id in self.tree.line(head.id))
-        return head.id in chain and (banned or chain.head.rank >= head.rank)
+        held = head.id in chain or link.mode is not Mode.ACTIVE
+        return held and (banned or chain.head.rank >= head.rank)
 
     def final_advances(self, a: Node, b: Node) -> bool:
         """Linked and at rest, each has the other's final block, or has dropped it because it lies below its base. (If
