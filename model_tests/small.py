@@ -11,11 +11,12 @@ from syncfsm.check import World, happen
 from syncfsm.events import Leave
 from syncfsm.limits import Strategy
 from syncfsm.peer.messages import Parting
-from syncfsm_spec.kit.moves import bans, finalises, makes
+from syncfsm_spec.kit.moves import bans, finalises, makes, switches
 from syncfsm_spec.kit.trees import a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g
 from syncfsm_spec.settings import LOCATOR, STREAMING, Setting
 
 LEAVES: Final = happen("B", "leaves", Leave("A", Parting.SHUTDOWN, 0.0))
+OFF_AND_ON: Final = (switches("A", off=True), switches("A", off=False))
 PARTINGS: Final = (Parting.CONTRADICTION, Parting.OUT_OF_STEP)
 
 
@@ -30,6 +31,8 @@ def growing(strategy: Strategy) -> tuple[World, ...]:
         here.two("switch", [g, a1, a2], [g, a1, c2], [*makes("A", c2), *makes("B", c3)], connects=1, cuts=0),
         here.two("overtake", [g, a1, a2], [g, b1], [*makes("A", c2), *makes("B", b2)], connects=1, cuts=0),
         here.two("cut", [g, a1, a2], [g, b1], makes("B", b2)),
+        here.two("switch-off", [g, a1], [g], [*makes("A", a2), *OFF_AND_ON], connects=1, cuts=0),
+        here.two("switch-idle", [g], [g], [*makes("A", a1), *makes("B", a1, b1), *OFF_AND_ON], connects=1, cuts=0),
     )
 
 
