@@ -14,9 +14,9 @@ NoFeed == [proven |-> FALSE, off |-> FALSE, served |-> FALSE]
 Silent == "nothing"
 Decides(f, poke) == [feed |-> f, poke |-> poke]
 
-OnNews(f, news) ==
+OnNews(f, news, l) ==
     CASE news = "gained"   -> Decides([f EXCEPT !.proven = TRUE], Silent)       \* be_helped
-      [] news = "made"     -> IF f.served THEN Decides(f, Silent)
+      [] news = "made"     -> IF f.served \/ l.mode = "off" THEN Decides(f, Silent)
                               ELSE Decides([f EXCEPT !.served = TRUE], "give")  \* give
       [] news = "ahead"    -> IF f.off THEN Decides([f EXCEPT !.off = FALSE], "ask")  \* ask_feed_again
                               ELSE Decides(f, Silent)
@@ -37,6 +37,6 @@ RECURSIVE Decided(_, _, _)
 Decided(r, f, v) ==
     IF r.link = Closed THEN [r |-> r, feed |-> NoFeed]
     ELSE IF r.news = <<>> THEN [r |-> r, feed |-> f]
-    ELSE LET did == OnNews(f, Head(r.news))
+    ELSE LET did == OnNews(f, Head(r.news), r.link)
          IN  Decided(Then([r EXCEPT !.news = Tail(@)], Poked(r.link, did.poke, v)), did.feed, v)
 =============================================================================

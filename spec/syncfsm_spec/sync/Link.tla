@@ -205,11 +205,16 @@ MustTell(l, best, sent, v) ==
 
 Say(l, m) == Did([l EXCEPT !.said = m, !.cursor = None, !.room = @ - HelloCost], <<m>>)
 Has(v) == [type |-> "has", head |-> v.c.head]
-HeardMore(b, v) == IF Better(b, v) = None THEN <<>> ELSE <<"ahead">>
+LacksFinal(final, v) == final # None /\ Height[final] > Height[v.c.final] /\ final \notin v.c.held
+HeardMore(b, final, v) == IF Better(b, v) # None \/ LacksFinal(final, v) THEN <<"ahead">> ELSE <<>>
 Hear(l, m, a, v) ==
     [l EXCEPT !.heard = m, !.final = m.final, !.left = Leaving(l, l.received, l.sent, a.has, v), !.says = Better(m.head, v),
               !.claims = Claimed(l, {m.head} \cup {m.points[i] : i \in 1..Len(m.points)}, v)]
-HearNews(l, m, v) == (IF l.mode = "active" /\ l.heard = NoHello THEN <<"wanted">> ELSE <<>>) \o HeardMore(m.head, v)
+HearNews(l, m, v) == (IF l.mode = "active" /\ l.heard = NoHello THEN <<"wanted">> ELSE <<>>) \o HeardMore(m.head, m.final, v)
+
+(* What came since our hello, if no block will tell it.                    *)
+Owed(l, v) == l.said # NoHello /\ l.mode = "backup" /\ (l.said.head # v.c.head \/ l.owes > 0)
+Since(l, v) == IF Owed(l, v) THEN <<Has(v)>> ELSE <<>>
 
 Track(l, sent, received, v) ==
     [l EXCEPT !.sent = sent, !.received = received, !.left = Leaving(l, received, sent, None, v),
@@ -217,9 +222,8 @@ Track(l, sent, received, v) ==
 Synced(l, sent, received, v) ==
     LET heard == IF l.heard = NoHello \/ l.heard.about = None THEN NoHello
                  ELSE [l.heard EXCEPT !.points = <<Last(@)>>]
-    IN  [Track(l, sent, received, v) EXCEPT !.said = NoHello, !.heard = heard, !.cursor = None]
-(* What came since our hello, if no block will tell it.                    *)
-Since(l, v) == IF l.said # NoHello /\ l.said.head # v.c.head /\ l.mode = "backup" THEN <<Has(v)>> ELSE <<>>
+    IN  [Track(l, sent, received, v) EXCEPT !.said = NoHello, !.heard = heard, !.cursor = None,
+                                            !.owes = IF Owed(l, v) THEN 0 ELSE @]
 ToldOf(l, sent, has, v) ==
     LET better == has # None /\ (l.received \notin v.c.held \/ Height[has] > Height[l.received])
     IN  Synced(l, sent, IF better THEN has ELSE l.received, v)
@@ -237,7 +241,7 @@ LearnHas(l, m, a, sent, v) == Tell(ToldOf(Hear(l, m, a, v), sent, a.has, v), Sin
 LearnHead(l, b, sent, v) ==
     LET held == b \in v.c.held
         claiming == IF held THEN l ELSE [l EXCEPT !.claims = Claimed(l, {b}, v)]
-    IN  Tell(ToldOf([claiming EXCEPT !.says = Better(b, v)], sent, IF held THEN b ELSE None, v), Since(l, v), HeardMore(b, v))
+    IN  Tell(ToldOf([claiming EXCEPT !.says = Better(b, v)], sent, IF held THEN b ELSE None, v), Since(l, v), HeardMore(b, l.final, v))
 HelloAgain(l, v) ==
     Say(l, Opening(v, IF l.heard # NoHello /\ ~WorseThanHeard(l, v) THEN l.heard.head ELSE None))
 TakeFound(l, found, sent, v) == Did(ToldOf(l, sent, found, v), Since(l, v))
@@ -247,6 +251,7 @@ TellFinal(l, v) ==
     IN  Did([l EXCEPT !.dropped = @ \/ drops], <<[type |-> "final", point |-> v.c.final]>>)
 Rebase(l, best, sent, v) ==
     Did([Track(l, sent, l.received, v) EXCEPT !.owes = IF best /\ Quiet(l) /\ ~Lacking(sent, v) THEN @ + 1 ELSE @], <<>>)
+LearnFinal(l, point, v) == Tell([l EXCEPT !.final = point], <<>>, IF LacksFinal(point, v) THEN <<"ahead">> ELSE <<>>)
 RebaseAndTell(l, sent, v) == Did([Track(l, sent, l.received, v) EXCEPT !.owes = 0], <<Has(v)>>)
 
 StepBack(l, v) ==
@@ -260,9 +265,13 @@ Stream(l, blocks) ==
 (* Modes. See syncfsm/sync/relay.py.                                       *)
 Off == [type |-> "busy"]
 SwitchOff(l) == Tell([l EXCEPT !.mode = "off", !.owes = 0], <<Off>>, <<"unwanted">>)
-SwitchOn(l, v) == Did([l EXCEPT !.mode = "backup"], IF l.state \in InStep THEN <<Has(v)>> ELSE <<>>)
+SwitchOn(l, v) ==
+    IF l.state \in InStep THEN Did([l EXCEPT !.mode = "backup"], <<Has(v)>>)
+    ELSE Did([l EXCEPT !.mode = "backup", !.owes = 1], <<>>)
 Ask(l, v) ==
-    Did([l EXCEPT !.wanted = TRUE, !.owes = 0], (IF l.owes > 0 THEN <<Has(v)>> ELSE <<>>) \o <<[type |-> "want"]>>)
+    IF l.owes > 0 /\ l.state \in InStep
+    THEN Did([l EXCEPT !.wanted = TRUE, !.owes = 0], <<Has(v), [type |-> "want"]>>)
+    ELSE Did([l EXCEPT !.wanted = TRUE], <<[type |-> "want"]>>)
 Serve(l, asked) == Did([l EXCEPT !.mode = "active"], IF asked THEN <<>> ELSE <<[type |-> "give"]>>)
 
 (* The connection's. See syncfsm/peer/actions.py.                          *)
@@ -352,7 +361,7 @@ OnFinalised(l, v) ==
 OnFinal(l, point, v) ==
     IF Contradicts(point, v.c)                                            THEN Row("FinalClaimContradicts", "closed", PartContradicting(l, v))
     ELSE IF l.received = point /\ RuledOut(point, v.c)                    THEN Row("FinalClaimNamesRefused", "closed", PartContradicting(l, v))
-    ELSE                                                                       Row("FinalLearnFinal", l.state, Did([l EXCEPT !.final = point], <<>>))
+    ELSE                                                                       Row("FinalLearnFinal", l.state, LearnFinal(l, point, v))
 
 \* There is room: our turn to send.
 OnTurn(l, v) ==

@@ -9,11 +9,11 @@ from syncfsm.limits import NAMED
 from syncfsm.machine import Action
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.protocol import Joined, Poke, Said, View
-from syncfsm.sync.feed.guards import MOST_LOST, asked_of, in_vain, left_to_ask, more, overtaken
+from syncfsm.sync.feed.guards import MOST_LOST, asked_of, givable, in_vain, left_to_ask, more, overtaken
 from syncfsm.sync.feed.types import Asked, Feed, Waits, Why
 from syncfsm.sync.messages import Busy, Want
 from syncfsm.sync.types import Event as LinkEvent
-from syncfsm.sync.types import Greet, Link, Serve
+from syncfsm.sync.types import Greet, Link, Mode, Serve
 
 Result = tuple[Feed, tuple[Any, ...]]
 FADES: Final = 7 / 8
@@ -135,7 +135,7 @@ def turn_round(feed: Feed, peer: str, view: View) -> Result:
     old = feed.peer
     feed, pokes = graft(feed, peer, view)
     link: Link | None = view.at(old, ProtocolNumber.SYNC)
-    if link is None or link.sent is None or link.sent.id == view.chain.head.id:
+    if link is None or link.sent is None or link.sent.id == view.chain.head.id or link.mode is Mode.OFF:
         return feed, pokes
     return replace(feed, served=_plus(feed.served, old)), (Poke(old, LinkEvent.SERVE, Serve(False)), *pokes)
 
@@ -154,7 +154,9 @@ def _helped(feed: Feed, view: View) -> Waits | None:
 
 
 def give(feed: Feed, message: None, view: View) -> Result:
-    return replace(feed, served=(feed.peer,)), (Poke(feed.peer, LinkEvent.SERVE, Serve(False)),)
+    chosen = givable(feed, view)
+    assert chosen is not None  # the guard says so
+    return replace(feed, served=(chosen,)), (Poke(chosen, LinkEvent.SERVE, Serve(False)),)
 
 
 def turn_to_child(feed: Feed, message: None, view: View) -> Result:

@@ -9,7 +9,7 @@ from syncfsm.machine import Guard
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.protocol import Joined, Said, View
 from syncfsm.sync.feed.types import Asked, Feed, Rival, Why
-from syncfsm.sync.types import Link
+from syncfsm.sync.types import Link, Mode
 
 MOST_LOST: Final = 6
 """As many races are counted: each doubles how often a rival must be ahead before the next."""
@@ -160,8 +160,19 @@ def feed_is_on_again(feed: Feed, said: Said, view: View) -> bool:
     return feed.peer == said.peer and feed.peer in feed.off
 
 
+def givable(feed: Feed, view: View) -> str | None:
+    """Who is given blocks unasked: the feed, or the oldest peer to whom they are not turned off."""
+    return next((peer for peer in (feed.peer, *feed.others) if not off_to(peer, view)), None)
+
+
+def off_to(peer: str, view: View) -> bool:
+    """Has our operator turned blocks to this peer off?"""
+    link: Link | None = view.at(peer, ProtocolNumber.SYNC)
+    return link is not None and link.mode is Mode.OFF
+
+
 def nobody_served(feed: Feed, message: None, view: View) -> bool:
-    return not feed.served
+    return not feed.served and givable(feed, view) is not None
 
 
 def fed_by_no_child(feed: Feed, message: None, view: View) -> bool:
