@@ -23,7 +23,7 @@ from syncfsm.sync.feed.types import Event as Feed
 from syncfsm.sync.guards import hello_credit, orderly, worse_than_heard
 from syncfsm.sync.messages import DoNotWant, Finality, Found, Has, Hello
 from syncfsm.sync.relay import RELAY_ACTIONS, head, heard_more, quiet
-from syncfsm.sync.tracking import better, claimed, leaving
+from syncfsm.sync.tracking import better, claimed, lacks_final, leaving
 from syncfsm.sync.types import Ancestor, Greet, Heard, Link, Mode, Moved, Receipt, Told, Turn
 
 Result = tuple[Link, tuple[Any, ...]]
@@ -136,8 +136,8 @@ def _hear(link: Link, heard: Heard, view: View) -> tuple[Link, tuple[Report, ...
     left = leaving(link, link.received, link.sent, view, shared.has if shared else None)
     claims = claimed(link, view, (hello.head, *hello.points))
     wants = (Report(Feed.WANTED, False),) if link.relays and link.mode is Mode.ACTIVE and link.heard is None else ()
-    link, ahead = heard_more(link, Has(hello.head, hello.score), view)
-    link = replace(link, heard=hello, final=hello.final, since=view.now, left=left, claims=claims, **meter)
+    link, ahead = heard_more(replace(link, final=hello.final), Has(hello.head, hello.score), view)
+    link = replace(link, heard=hello, since=view.now, left=left, claims=claims, **meter)
     return link, (*wants, *ahead)
 
 
@@ -181,7 +181,9 @@ def tell_final(link: Link, change: Change, view: View) -> Result:
 
 
 def learn_final(link: Link, claim: Finality, view: View) -> Result:
-    return replace(link, final=claim.point), ()
+    """If it is not held here, the feed is to know: it may be on a branch that nobody else sends."""
+    link = replace(link, final=claim.point)
+    return link, (Report(Feed.AHEAD),) if lacks_final(link, view) else ()
 
 
 # Found, and blocks ----------------------------------------------------------------------------------------------

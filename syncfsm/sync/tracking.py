@@ -101,3 +101,9 @@ def better(has: Has | None, view: View) -> Has | None:
     if has is None or has.head.id in view.chain.blocks or has.head.height <= view.chain.final.height:
         return None
     return has if has.rank > view.chain.head.rank else None
+
+
+def lacks_final(link: Link, view: View) -> bool:
+    """Does the peer call a block final that is not held here, and still may be?"""
+    final = link.final
+    return final is not None and final.height > view.chain.final.height and final.id not in view.chain.blocks

@@ -9,6 +9,7 @@ from syncfsm.machine import Guard
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.protocol import Joined, Said, View
 from syncfsm.sync.feed.types import Asked, Feed, Rival, Why
+from syncfsm.sync.tracking import lacks_final
 from syncfsm.sync.types import Link
 
 MOST_LOST: Final = 6
@@ -18,9 +19,9 @@ ROUNDING: Final = 1e-9
 
 
 def more(peer: str, view: View) -> bool:
-    """Does this peer say that it has more than we?"""
+    """Does this peer say that it has more than we: a better head, or a final block that we lack?"""
     link: Link | None = view.at(peer, ProtocolNumber.SYNC)
-    return link is not None and link.says is not None
+    return link is not None and (link.says is not None or lacks_final(link, view))
 
 
 def asked_of(feed: Feed, peer: str) -> Asked | None:
@@ -105,7 +106,7 @@ def worn_out(feed: Feed, said: Said, view: View) -> bool:
 def feed_has_no_more(feed: Feed, said: Said, view: View) -> bool:
     """It is new, has said hello, and did not say that it has more: nothing is on its way."""
     link: Link | None = view.at(feed.peer, ProtocolNumber.SYNC)
-    return not feed.proven and link is not None and link.final is not None and link.says is None
+    return not feed.proven and link is not None and link.final is not None and not more(feed.peer, view)
 
 
 def overtaken(feed: Feed, view: View) -> Rival | None:
