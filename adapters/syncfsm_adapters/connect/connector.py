@@ -216,9 +216,11 @@ class Connector:
     def send(self, peer: str, message: Message) -> None:
         """Queue a small message."""
         link = self.links[peer]
+        waited = link.session.pending
         if not link.send(message) and not link.full:
             link.full = True
             self._slow.append(peer)
+        self.host.tally.sent_message_bytes += link.session.pending - waited
 
     def send_blocks(self, peer: str, protocol: int, blocks: Sequence[tuple[Header, bytes]]) -> None:
         """Queue blocks."""
