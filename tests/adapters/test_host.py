@@ -5,6 +5,8 @@ from typing import Any
 
 import attrs
 import trio
+from syncfsm.sync.leader.protocol import LEADER, TABLE
+from syncfsm.sync.leader.types import Leader
 
 from syncfsm.chain import Chain
 from syncfsm.events import Connected, Produced, Received
@@ -14,8 +16,6 @@ from syncfsm.node.registry import STANDARD
 from syncfsm.notes.protocol import NOTES
 from syncfsm.peer.protocol import PEER
 from syncfsm.protocol import Registry
-from syncfsm.sync.leader.protocol import LEADER, TABLE
-from syncfsm.sync.leader.types import Leader
 from syncfsm.sync.messages import Blocks, Hello
 from syncfsm.sync.protocol import SYNC
 from syncfsm.wire.outbox import Outbox
