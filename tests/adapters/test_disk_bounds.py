@@ -1,5 +1,6 @@
 """What peers can fill of a node's disk, on TCP, with bodies: one connection little, all of them what fits."""
 
+from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -19,6 +20,10 @@ def beside(number: int) -> Block:
     return grow([number.to_bytes(4) * (SIZE // 4)])[0]
 
 
+def parted(node: Running, times: int) -> Callable[[], bool]:
+    return lambda: len(node.partings) == times
+
+
 @in_trio
 async def test_a_peer_that_fills_the_disk_is_parted_with_and_comes_to_its_end_when_it_comes_again(
     carriers: Carriers,
@@ -34,7 +39,7 @@ async def test_a_peer_that_fills_the_disk_is_parted_with_and_comes_to_its_end_wh
             async with raw(node.address) as peer:
                 await peer.say(hello(OURS[-1][0]))
                 await peer.send(given[at : at + 4])
-                await node.until(lambda count=at // 4 + 1: len(node.partings) == count)
+                await node.until(parted(node, at // 4 + 1))
         reasons, details = zip(*node.partings, strict=True)
         assert reasons == ("full",) * 3
         assert ["Limits.aside" in detail for detail in details] == [True, True, False]
