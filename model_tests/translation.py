@@ -56,6 +56,8 @@ CLOSED: Final = record(
     wanted=True,
     says=0,
     owes=0,
+    aside=0,
+    pending=0,
     room=0,
 )
 
@@ -100,6 +102,8 @@ class Translation:
             "Room": limits.room,
             "Branches": limits.branches,
             "Join": limits.join,
+            "Aside": limits.aside,
+            "Counting": self.nodes[0].counted,
             "Start": tuple(self._chain(node.start.chain) for node in self.nodes),
             "Bound": self.lines[0].bound,
             "Overtaking": self.lines[0].overtaking,
@@ -183,6 +187,8 @@ class Translation:
             wanted=link.wanted,
             says=self._at(link.says and link.says.head),
             owes=link.owes,
+            aside=link.aside,
+            pending=link.pending,
             room=connection.room,
         )
 
@@ -251,6 +257,8 @@ def translate(world: World) -> Translation:
     if any(node.start.chain.pruned()[0] is not node.start.chain for node in nodes):
         raise NotSpecifiedError(f"in world {world.name!r} a chain begins with something to prune")
     most = min(a.start.config.limits.unfinal, a.start.config.limits.tips)
+    if a.counted is not b.counted:
+        raise NotSpecifiedError(f"in world {world.name!r} blocks beside the best chain are counted at one node only")
     headers = sorted(_headers(nodes, environments[0]), key=lambda header: header.rank)
     if len(headers) > most:
         raise NotSpecifiedError(f"in world {world.name!r} there are more than the {most} blocks that a node holds")

@@ -26,12 +26,14 @@ CONSTANTS Streaming,  \* the strategy: TRUE for streaming, FALSE for locator
           HelloCost,  \* bytes that a hello counts against the room
           Room,       \* bytes a link may have under way
           Branches,   \* branches we left of which a link remembers what the peer has
-          Join        \* of how many new heads a peer that has them is told at once
+          Join,       \* of how many new heads a peer that has them is told at once
+          Aside,      \* bytes of blocks that a peer may give beside our best chain
+          Counting    \* FALSE if all blocks together are no more than that: then none are counted
 
 NoHello == [head |-> None]
 Closed == [state |-> "closed", said |-> NoHello, heard |-> NoHello, final |-> None, cursor |-> None,
            sent |-> None, received |-> None, left |-> <<>>, claims |-> {}, dropped |-> FALSE,
-           mode |-> "active", wanted |-> TRUE, says |-> None, owes |-> 0, room |-> 0]
+           mode |-> "active", wanted |-> TRUE, says |-> None, owes |-> 0, aside |-> 0, pending |-> 0, room |-> 0]
 
 Greeting == {"start", "init"}
 InStep == {"syncing", "idle"}
@@ -166,6 +168,17 @@ Leaving(l, received, sent, told, v) ==
         kept == Uncovered(old \o more, <<>>, {sent, received} \ {None}, v)
     IN  IF none /\ more = <<>> THEN <<>> ELSE SubSeq(kept, 1, Min2(Len(kept), Branches))
 
+(* What the peer gives us beside our best chain: bytes of a block that is  *)
+(* new here, `c` the chain before; and how all of them count then.         *)
+Beside(b, v, c) ==
+    IF Counting /\ b \in v.c.held /\ b \notin c.held /\ ~OnBest(v.c, b) THEN Cost[b] ELSE 0
+Counted(l, received, more, v) ==
+    LET last == l.received
+        goesOn == {last, received} \subseteq v.c.held /\ IsAncestor(last, received)
+        pending == IF goesOn THEN l.pending ELSE 0
+    IN  IF received # None /\ OnBest(v.c, received) THEN [aside |-> l.aside - pending, pending |-> 0]
+        ELSE [aside |-> l.aside + more, pending |-> pending + more]
+
 (* The next blocks for the peer: one more for as long as room is left.     *)
 RECURSIVE Batch(_, _, _)
 Batch(after, room, v) ==
@@ -175,9 +188,13 @@ Batch(after, room, v) ==
 RECURSIVE Total(_)
 Total(blocks) == IF blocks = <<>> THEN 0 ELSE Cost[Head(blocks)] + Total(Tail(blocks))
 
-(* The head that the peer says it has, while that is better than ours.     *)
-Better(b, v) ==
-    IF b # None /\ b \notin v.c.held /\ Height[b] > Height[v.c.final] /\ b > v.c.head THEN b ELSE None
+(* The head that the peer says it has, while it is not held and may be.    *)
+Unheld(b, v) == IF b # None /\ b \notin v.c.held /\ Height[b] > Height[v.c.final] THEN b ELSE None
+
+(* The peer says that it has more: a better head, or a final block that we *)
+(* lack.                                                                   *)
+Ahead(l, v) == (l.says # None /\ l.says > v.c.head) \/ Unheld(l.final, v) # None
+IfAhead(l, v) == IF Ahead(l, v) THEN <<"ahead">> ELSE <<>>
 
 -----------------------------------------------------------------------------
 (* Guards. See syncfsm/sync/guards.py.                                     *)
@@ -205,54 +222,68 @@ MustTell(l, best, sent, v) ==
 
 Say(l, m) == Did([l EXCEPT !.said = m, !.cursor = None, !.room = @ - HelloCost], <<m>>)
 Has(v) == [type |-> "has", head |-> v.c.head]
-LacksFinal(final, v) == final # None /\ Height[final] > Height[v.c.final] /\ final \notin v.c.held
-HeardMore(b, final, v) == IF Better(b, v) # None \/ LacksFinal(final, v) THEN <<"ahead">> ELSE <<>>
 Hear(l, m, a, v) ==
-    [l EXCEPT !.heard = m, !.final = m.final, !.left = Leaving(l, l.received, l.sent, a.has, v), !.says = Better(m.head, v),
+    [l EXCEPT !.heard = m, !.final = m.final, !.left = Leaving(l, l.received, l.sent, a.has, v), !.says = Unheld(m.head, v),
               !.claims = Claimed(l, {m.head} \cup {m.points[i] : i \in 1..Len(m.points)}, v)]
-HearNews(l, m, v) == (IF l.mode = "active" /\ l.heard = NoHello THEN <<"wanted">> ELSE <<>>) \o HeardMore(m.head, m.final, v)
+(* `heard` is the link after that.                                         *)
+HearNews(l, heard, v) ==
+    (IF l.mode = "active" /\ l.heard = NoHello THEN <<"wanted">> ELSE <<>>) \o IfAhead(heard, v)
 
 (* What came since our hello, if no block will tell it.                    *)
 Owed(l, v) == l.said # NoHello /\ l.mode = "backup" /\ (l.said.head # v.c.head \/ l.owes > 0)
 Since(l, v) == IF Owed(l, v) THEN <<Has(v)>> ELSE <<>>
 
-Track(l, sent, received, v) ==
-    [l EXCEPT !.sent = sent, !.received = received, !.left = Leaving(l, received, sent, None, v),
-              !.claims = Claimed(l, {}, v), !.says = Better(@, v)]
-Synced(l, sent, received, v) ==
+Track(l, sent, received, more, v) ==
+    LET counted == Counted(l, received, more, v)
+    IN  [l EXCEPT !.sent = sent, !.received = received, !.left = Leaving(l, received, sent, None, v),
+                  !.claims = Claimed(l, {}, v), !.says = Unheld(@, v),
+                  !.aside = counted.aside, !.pending = counted.pending]
+Synced(l, sent, received, more, v) ==
     LET heard == IF l.heard = NoHello \/ l.heard.about = None THEN NoHello
                  ELSE [l.heard EXCEPT !.points = <<Last(@)>>]
-    IN  [Track(l, sent, received, v) EXCEPT !.said = NoHello, !.heard = heard, !.cursor = None,
-                                            !.owes = IF Owed(l, v) THEN 0 ELSE @]
+    IN  [Track(l, sent, received, more, v) EXCEPT !.said = NoHello, !.heard = heard, !.cursor = None,
+                                                  !.owes = IF Owed(l, v) THEN 0 ELSE @]
 ToldOf(l, sent, has, v) ==
     LET better == has # None /\ (l.received \notin v.c.held \/ Height[has] > Height[l.received])
-    IN  Synced(l, sent, IF better THEN has ELSE l.received, v)
+    IN  Synced(l, sent, IF better THEN has ELSE l.received, 0, v)
 
-Remember(l, m, a, v) == Tell(Hear(l, m, a, v), <<>>, HearNews(l, m, v))
+Remember(l, m, a, v) == LET heard == Hear(l, m, a, v) IN Tell(heard, <<>>, HearNews(l, heard, v))
 Search(l, m, a, v) ==
     LET anew == l.heard = NoHello \/ m.head # l.heard.head \/ m.points[1] = m.head
-    IN  Tell([Hear(l, m, a, v) EXCEPT !.cursor = IF anew THEN None ELSE @], <<>>, HearNews(l, m, v))
+        heard == Hear(l, m, a, v)
+    IN  Tell([heard EXCEPT !.cursor = IF anew THEN None ELSE @], <<>>, HearNews(l, heard, v))
 Narrow(l, m, a, v) ==
-    Tell([Hear(l, m, a, v) EXCEPT !.room = @ - HelloCost], <<Narrower(l, m, a, v)>>, HearNews(l, m, v))
+    LET heard == Hear(l, m, a, v)
+    IN  Tell([heard EXCEPT !.room = @ - HelloCost], <<Narrower(l, m, a, v)>>, HearNews(l, heard, v))
 Conclude(l, a, sent, v, news) ==
     LET named == IF Height[a.common] < Height[l.heard.base] THEN a.has ELSE a.common
     IN  Tell(ToldOf(l, sent, a.has, v), <<[type |-> "found", common |-> named]>> \o Since(l, v), news)
-LearnHas(l, m, a, sent, v) == Tell(ToldOf(Hear(l, m, a, v), sent, a.has, v), Since(l, v), HearNews(l, m, v))
+LearnHas(l, m, a, sent, v) ==
+    LET heard == Hear(l, m, a, v) IN Tell(ToldOf(heard, sent, a.has, v), Since(l, v), HearNews(l, heard, v))
 LearnHead(l, b, sent, v) ==
     LET held == b \in v.c.held
-        claiming == IF held THEN l ELSE [l EXCEPT !.claims = Claimed(l, {b}, v)]
-    IN  Tell(ToldOf([claiming EXCEPT !.says = Better(b, v)], sent, IF held THEN b ELSE None, v), Since(l, v), HeardMore(b, l.final, v))
+        told == [l EXCEPT !.says = Unheld(b, v), !.claims = IF held THEN @ ELSE Claimed(l, {b}, v)]
+    IN  Tell(ToldOf(told, sent, IF held THEN b ELSE None, v), Since(l, v), IfAhead(told, v))
 HelloAgain(l, v) ==
     Say(l, Opening(v, IF l.heard # NoHello /\ ~WorseThanHeard(l, v) THEN l.heard.head ELSE None))
 TakeFound(l, found, sent, v) == Did(ToldOf(l, sent, found, v), Since(l, v))
-TakeBlock(l, b, sent, v) == Did([Synced(l, sent, b, v) EXCEPT !.dropped = @ \/ b \notin v.c.held], Since(l, v))
+TakeBlock(l, b, sent, more, v) ==
+    Did([Synced(l, sent, b, more, v) EXCEPT !.dropped = @ \/ b \notin v.c.held], Since(l, v))
 TellFinal(l, v) ==
     LET drops == \E b \in v.c.held : ~IsAncestor(b, v.c.final) /\ ~IsAncestor(v.c.final, b)
-    IN  Did([l EXCEPT !.dropped = @ \/ drops], <<[type |-> "final", point |-> v.c.final]>>)
-Rebase(l, best, sent, v) ==
-    Did([Track(l, sent, l.received, v) EXCEPT !.owes = IF best /\ Quiet(l) /\ ~Lacking(sent, v) THEN @ + 1 ELSE @], <<>>)
-LearnFinal(l, point, v) == Tell([l EXCEPT !.final = point], <<>>, IF LacksFinal(point, v) THEN <<"ahead">> ELSE <<>>)
-RebaseAndTell(l, sent, v) == Did([Track(l, sent, l.received, v) EXCEPT !.owes = 0], <<Has(v)>>)
+    IN  Did([l EXCEPT !.dropped = @ \/ drops, !.aside = 0, !.pending = 0],
+            <<[type |-> "final", point |-> v.c.final]>>)
+LearnFinal(l, point, v) ==
+    LET learnt == [l EXCEPT !.final = point] IN Tell(learnt, <<>>, IfAhead(learnt, v))
+(* If our head is worse now, what the peer said of its own may be better.  *)
+Overtaken(l, extends, v) == IF extends THEN <<>> ELSE IfAhead(l, v)
+Rebase(l, extends, best, sent, v) ==
+    LET new == Track(l, sent, l.received, 0, v)
+        owed == best /\ Quiet(new) /\ ~Lacking(sent, v)
+    IN  Tell([new EXCEPT !.owes = IF owed THEN @ + 1 ELSE @], <<>>, Overtaken(new, extends, v))
+RebaseAndTell(l, extends, sent, v) ==
+    LET new == Track(l, sent, l.received, 0, v)
+    IN  Tell([new EXCEPT !.owes = 0], <<Has(v)>>, Overtaken(new, extends, v))
 
 StepBack(l, v) ==
     LET point == NextPoint(l, v)
@@ -281,6 +312,7 @@ Part(l, reason, point) == Did(Closed, <<[type |-> "bye", reason |-> reason, poin
 PartContradicting(l, v) == Part(l, "contradicting-final", v.c.final)
 PartPruned(l, v) == Part(l, "pruned", OldestHeld(v))
 PartOutOfStep(l) == Part(l, "out-of-step", None)
+PartFull(l) == Part(l, "full", None)
 
 -----------------------------------------------------------------------------
 (* The table of sync, and what begins and ends a connection.               *)
@@ -295,7 +327,7 @@ OnHello(l, m, v) ==
     LET a == Assess(m, l.said, v.c)
         greeting == l.state \in Greeting
         heard == Hear(l, m, a, v)
-        news == HearNews(l, m, v)
+        news == HearNews(l, heard, v)
         sent == Rebased(l, a.has, v)
     IN  IF a.relation = "contradiction"                                   THEN Row("HelloFinalsContradict", "closed", PartContradicting(l, v))
         ELSE IF greeting /\ a.relation = "nothing"                        THEN Row("HelloNothingShared", "closed", PartPruned(l, v))
@@ -328,10 +360,12 @@ RuledOut(b, c) == b \notin c.held /\ Height[b] > Height[c.final]
 OnBlock(l, b, v, c) ==
     LET sent == After(l, b, v)
         refused == b \notin c.held /\ ~Fits(c, b)
+        more == Beside(b, v, c)
     IN  IF l.final = b /\ RuledOut(b, v.c)                                THEN Row("BlocksRefusedIsFinal", "closed", PartContradicting(l, v))
         ELSE IF refused /\ OutOfStep(l, b, v.c)                           THEN Row("BlocksOutOfStep", "closed", PartOutOfStep(l))
-        ELSE IF Lacking(sent, v)                                          THEN Row("BlocksTakenAndLacking", "syncing", TakeBlock(l, b, sent, v))
-        ELSE                                                                   Row("BlocksTakeBlocks", "idle", TakeBlock(l, b, sent, v))
+        ELSE IF more > 0 /\ Counted(l, b, more, v).aside > Aside          THEN Row("BlocksTooMuchAside", "closed", PartFull(l))
+        ELSE IF Lacking(sent, v)                                          THEN Row("BlocksTakenAndLacking", "syncing", TakeBlock(l, b, sent, more, v))
+        ELSE                                                                   Row("BlocksTakeBlocks", "idle", TakeBlock(l, b, sent, more, v))
 
 \* Our chain moved; `extends`: the new head descends from the old one; `best`: it is another, or our final point is.
 OnMoved(l, extends, best, v) ==
@@ -348,10 +382,10 @@ OnMoved(l, extends, best, v) ==
         ELSE IF greeting /\ WorseThanHeard(l, v)                          THEN Row("MovedWorseThanHeard", "init", HelloAgain(l, v))
         ELSE IF greeting                                                  THEN Row("MovedHelloAgain", "start", HelloAgain(l, v))
         ELSE IF sent = None \/ Height[sent] < v.floor                     THEN Row("MovedPrunedPastPeer", "closed", PartPruned(l, v))
-        ELSE IF MustTell(l, best, sent, v) /\ Lacking(sent, v)            THEN Row("MovedMustTellLacking", "syncing", RebaseAndTell(l, sent, v))
-        ELSE IF MustTell(l, best, sent, v)                                THEN Row("MovedMustTell", "idle", RebaseAndTell(l, sent, v))
-        ELSE IF Lacking(sent, v)                                          THEN Row("MovedLacksHead", "syncing", Rebase(l, best, sent, v))
-        ELSE                                                                   Row("MovedRebase", "idle", Rebase(l, best, sent, v))
+        ELSE IF MustTell(l, best, sent, v) /\ Lacking(sent, v)            THEN Row("MovedMustTellLacking", "syncing", RebaseAndTell(l, extends, sent, v))
+        ELSE IF MustTell(l, best, sent, v)                                THEN Row("MovedMustTell", "idle", RebaseAndTell(l, extends, sent, v))
+        ELSE IF Lacking(sent, v)                                          THEN Row("MovedLacksHead", "syncing", Rebase(l, extends, best, sent, v))
+        ELSE                                                                   Row("MovedRebase", "idle", Rebase(l, extends, best, sent, v))
 
 \* Final points.
 OnFinalised(l, v) ==
