@@ -135,6 +135,11 @@ def graft(feed: Feed, peer: str, view: View) -> Result:
     return _settled(feed), (Poke(old, LinkEvent.SHUT), *pokes)
 
 
+def pardon(feed: Feed, peer: str, view: View) -> Result:
+    """It was shut, but what it gave is new: if all others have it from us, only this one can bring more."""
+    return replace(feed, worn=_but(feed.worn, peer)), ()
+
+
 def turn_round(feed: Feed, peer: str, view: View) -> Result:
     """The old feed has its blocks from us now, if it lacks any: it is on the far side."""
     old = feed.peer
@@ -237,8 +242,12 @@ def calm(feed: Feed, message: None, view: View) -> Result:
 
 
 def take_offer(feed: Feed, said: Said, view: View) -> Result:
-    feed = replace(feed, asked=tuple(asked for asked in feed.asked if asked.peer != said.peer))
-    return _asked(feed, said.peer, Why.GIVEN, view), ()
+    """That it gives again and again buys it no more time."""
+    was = asked_of(feed, said.peer)
+    if was is None:
+        return _asked(feed, said.peer, Why.GIVEN, view), ()
+    given = Asked(said.peer, Why.GIVEN, was.since)
+    return replace(feed, asked=tuple(given if asked is was else asked for asked in feed.asked)), ()
 
 
 def decline(feed: Feed, said: Said, view: View) -> Result:
@@ -305,7 +314,7 @@ def unserve(feed: Feed, said: Said, view: View) -> Result:
 ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action
     for action in (
-        adopt, greet_beside, turn_to_new, lose, turn, forget, be_helped, race, renew, graft, turn_round, give,
+        adopt, greet_beside, turn_to_new, lose, turn, forget, be_helped, race, renew, graft, pardon, turn_round, give,
         turn_to_child, note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm, take_offer, decline,
         turn_to_another, insist, stand_still, be_refused, serve, refuse, unserve,
     )

@@ -104,6 +104,10 @@ def gives(feed: Feed, peer: str, view: View) -> bool:
     return found is not None and found.why is Why.GIVEN
 
 
+def is_worn(feed: Feed, peer: str, view: View) -> bool:
+    return peer in feed.worn
+
+
 def worn_out(feed: Feed, said: Said, view: View) -> bool:
     return said.peer in feed.worn
 
@@ -202,7 +206,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
         is_there, has_left, feed_gives_none, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead,
-        gives, worn_out, feed_has_no_more, rival_is_due, asked_in_vain, patience_ends, one_is_ahead,
+        is_worn, gives, worn_out, feed_has_no_more, rival_is_due, asked_in_vain, patience_ends, one_is_ahead,
         feed_refuses_others_left, feed_is_off, feed_is_on_again, nobody_served, fed_by_no_child, serves, has_gate,
     )
 }  # fmt: skip
