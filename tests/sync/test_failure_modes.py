@@ -164,7 +164,9 @@ def test_f18_when_the_feed_is_lost_the_next_block_comes_from_another_as_soon() -
     heads: list[tuple[float, str]] = []
 
     def note(happened: Happened) -> None:
-        heads.extend((simulation.network.now, happened.name) for said in happened.outputs if isinstance(said, HeadMoved))
+        heads.extend(
+            (simulation.network.now, happened.name) for said in happened.outputs if isinstance(said, HeadMoved)
+        )
 
     simulation = mesh("abcd", note)
     network = simulation.network

@@ -7,7 +7,7 @@ from syncfsm.events import Connected, Event, Leave, Lost, Produced, Received, Ti
 from syncfsm.limits import Limits
 from syncfsm.node.node import Node
 from syncfsm.outputs import Output, Send
-from syncfsm.peer.messages import Bye, Parting, Pong
+from syncfsm.peer.messages import Bye, Parting
 from syncfsm.sync.feed.types import Feed, Why
 from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Finality, Give, Has, Want
 from syncfsm.sync.protocol import SYNC
@@ -327,7 +327,7 @@ def test_a_feed_that_is_turned_off_is_left_for_another() -> None:
 
 
 def test_who_makes_a_block_gives_it_to_somebody() -> None:
-    made, outputs = live().step(Produced((AHEAD[0],), 0.0))
+    _, outputs = live().step(Produced((AHEAD[0],), 0.0))
     assert told(list(outputs), Give) == ["feed"]
     assert sent_blocks(outputs) == [AHEAD[0]]
     assert {"p", "q", "r"} <= set(told(list(outputs), Has))

@@ -196,7 +196,7 @@ def test_off_can_be_said_of_all_and_twice_and_of_none_that_is_not_there() -> Non
 
 def older(*blocks: object) -> Node:
     """A node with a feed and, beside it, a peer whose sync is of version 1."""
-    protocols = Map({number: 1 for number in ProtocolNumber})
+    protocols = Map(dict.fromkeys(ProtocolNumber, 1))
     made, _ = connected(node(TRUNK), "feed")
     made, _ = hear(made, "feed", hello_of(TRUNK[-1]))
     made, outputs = made.step(Connected("old", 0.0, protocols=protocols))
@@ -222,14 +222,14 @@ def test_a_peer_of_the_release_before_is_never_refused() -> None:
     for peer in ("feed", "p"):
         made, _ = hear(made, peer, hello_of(TRUNK[-1]))
     for peer in ("old 1", "old 2"):
-        made, _ = made.step(Connected(peer, 0.0, protocols=Map({number: 1 for number in ProtocolNumber})))
+        made, _ = made.step(Connected(peer, 0.0, protocols=Map(dict.fromkeys(ProtocolNumber, 1))))
         made, outputs = hear(made, peer, hello_of(TRUNK[0]))
         assert sent_blocks(outputs) == TRUNK[1:]
         assert Busy not in map(type, messages(outputs))
 
 
 def test_a_node_of_this_release_whose_only_peer_is_older_lives_from_it() -> None:
-    made, _ = node(TRUNK).step(Connected("old", 0.0, protocols=Map({number: 1 for number in ProtocolNumber})))
+    made, _ = node(TRUNK).step(Connected("old", 0.0, protocols=Map(dict.fromkeys(ProtocolNumber, 1))))
     made, _ = hear(made, "old", hello_of(NEW[5]), Blocks(tuple(NEW[:6])))
     assert made.chain.head == NEW[5]
     made, outputs = made_here(made, child(NEW[5]))
