@@ -20,6 +20,7 @@ from syncfsm.node.node import Node
 from syncfsm.outputs import Accepted, Disconnect, Dropped, FinalMoved, HeadMoved, Output, Send, SendBlocks
 from syncfsm.peer.messages import Parting
 from syncfsm.protocol import Message
+from syncfsm.sync.feed.protocol import FEED
 from syncfsm.sync.messages import Hello
 from syncfsm_adapters.store.base import BlockStore, Change
 
@@ -48,13 +49,22 @@ class Carrier(Protocol):
 
 @attrs.define
 class Tally:
-    """What a host counts: hellos and blocks that peers sent, how many of those blocks were held already, and the bytes
-    that its carrier has written."""
+    """What a host counts: hellos and blocks that peers sent, how many of those blocks were held already; blocks and
+    small messages that it gave its carrier to send, one for each peer; and the bytes that its carrier has written."""
 
     received: int = 0
     repeated: int = 0
     hellos: int = 0
     sent_bytes: int = 0
+    sent_blocks: int = 0
+    """Each with its body."""
+    sent_messages: int = 0
+    sent_message_bytes: int = 0
+    """What the small messages come to on the wire; kept by carriers that have one."""
+
+    def __add__(self, other: "Tally") -> "Tally":
+        pairs = zip(attrs.astuple(self), attrs.astuple(other), strict=True)
+        return Tally(*(ours + theirs for ours, theirs in pairs))
 
 
 class Host:
@@ -82,6 +92,11 @@ class Host:
     @property
     def head(self) -> Point:
         return self.node.chain.head.point
+
+    @property
+    def fed_by(self) -> str:
+        """The peer that this node takes blocks from: its feed. Empty if there is none."""
+        return self.node.decided(FEED).peer
 
     def feed(self, event: Event) -> None:
         """Let the core decide about ``event``, and carry out what it says.
@@ -170,10 +185,12 @@ class Host:
     def _carry(self, output: Output, bodies: Mapping[bytes, bytes]) -> None:
         match output:
             case Send(peer, message):
+                self.tally.sent_messages += 1
                 self._carrier.send(peer, message)
             case SendBlocks(peer, headers, protocol) if peer not in self._unserved:
                 blocks = self._with_bodies(headers, bodies)
                 if blocks:
+                    self.tally.sent_blocks += len(blocks)
                     self._carrier.send_blocks(peer, protocol, blocks)
                 if len(blocks) < len(headers):  # it can not have the others from us: as if they were pruned
                     self._unserved.append(peer)
