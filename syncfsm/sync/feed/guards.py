@@ -122,13 +122,16 @@ def feed_has_no_more(feed: Feed, said: Said, view: View) -> bool:
 
 
 def overtaken(feed: Feed, view: View) -> Rival | None:
-    """Who has told of the block that the feed brings now so long before that it would have been faster."""
+    """Who has told of the block that the feed brings now so long before that it would have been faster. Who has told of
+    one that is still to come says nothing of this one: a node that is far behind gets much from its feed before that.
+    """
     waits, rival = feed.waits, feed.rival
-    if waits is None or not feed.ahead or feed.asked or view.now - waits.began <= view.limits.early:
+    if waits is None or feed.asked or view.now - waits.began <= view.limits.early:
         return None
-    if rival is not None and rival.peer in feed.ahead:
+    told = [peer for peer in feed.ahead if not more(peer, view)]
+    if rival is not None and rival.peer in told:
         return Rival(rival.peer, rival.times + 1)
-    return Rival(feed.ahead[0], 1)
+    return Rival(told[0], 1) if told else None
 
 
 def rival_is_due(feed: Feed, peer: str, view: View) -> bool:
