@@ -25,7 +25,8 @@ from syncfsm.peer.protocol import PEER
 from syncfsm.peer.types import Event as PeerEvent
 from syncfsm.sync.discovery import sparse
 from syncfsm.sync.feed.protocol import FEED
-from syncfsm.sync.feed.types import Feed, State as FeedState
+from syncfsm.sync.feed.types import Feed
+from syncfsm.sync.feed.types import State as FeedState
 from syncfsm.sync.messages import Blocks, Busy, Finality, Found, Give, Has, Hello, Want
 from syncfsm.sync.protocol import SYNC
 from syncfsm.sync.types import Switch

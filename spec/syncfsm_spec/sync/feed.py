@@ -18,10 +18,10 @@ from syncfsm.outputs import Send
 from syncfsm.protocol import Joined, Said, View
 from syncfsm.sync.feed.protocol import FEED, TABLE
 from syncfsm.sync.feed.types import Event, Feed, State, Waits
-from syncfsm.sync.messages import Blocks, Busy, Give, Has, Want
+from syncfsm.sync.messages import Busy, Give, Has, Want
 from syncfsm.sync.types import Mode, Switch
 from syncfsm_spec.kit.alone import Comes, alone
-from syncfsm_spec.kit.moments import blocks_arrive, link_to, links, peers_of
+from syncfsm_spec.kit.moments import link_to, links, peers_of
 from syncfsm_spec.kit.promise import Promise
 from syncfsm_spec.kit.trees import g
 

@@ -116,7 +116,9 @@ class Punctual(NodeComponent):
 def punctual(world: World) -> World:
     """The same world, where all that is under way arrives before anybody loses patience: each block comes once."""
     parts = tuple(
-        Punctual(part.name, part.start, part.tables, part.timed, part.counted) if isinstance(part, NodeComponent) else part
+        Punctual(part.name, part.start, part.tables, part.timed, part.counted)
+        if isinstance(part, NodeComponent)
+        else part
         for part in world.components
     )
     names = [part.name for part in parts if isinstance(part, Punctual)]

@@ -39,6 +39,7 @@ RULES: Final = (
 
     # ---- Blocks come ----
     Rule(FED,   E.GAINED,   "rival_is_due",        STAY,  "race",            "Another has told of it well before, several times in a row: let the two race.", "failure-modes#F21"),
+    Rule(FED,   E.GAINED,   "race_is_lost",        STAY,  "end_race",        "The feed was first several times in a row: it is the faster one.", "failure-modes#F21"),
     Rule(FED,   E.GAINED,   "feeds",               STAY,  "be_helped",       "The feed brought it: who was asked beside it, and has no more, is shut.", "founding/link-notes#prune-incoming"),
     Rule(FED,   E.GAINED,   "asked_and_ahead",     STAY,  "renew",           "It brings what it told of, and is not done.", "decisions/0023"),
     Rule(FED,   E.GAINED,   "gives",               STAY,  "turn_round",      "Blocks come from its side now: it is the feed, and the old one gets them from us.", "founding/link-notes#spanning-tree"),
