@@ -154,7 +154,7 @@ def switch_on(link: Link, switch: Switch, view: View) -> Result:
     """It starts as a backup: that our head is told shows the peer that it may ask again. While we greet, that is owed. An
     older release gets what it lacks at once, as it can not ask."""
     if not link.relays:
-        return replace(link, mode=Mode.ACTIVE), (Report(Feed.WANTED, True),)
+        return replace(link, mode=Mode.ACTIVE), ()
     if link.state in IN_STEP:
         return replace(link, mode=Mode.BACKUP), (Send(link.peer, head(view)),)
     return replace(link, mode=Mode.BACKUP, owes=1), ()
