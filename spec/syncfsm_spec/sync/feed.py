@@ -18,7 +18,7 @@ from syncfsm.outputs import Send
 from syncfsm.protocol import Joined, Said, View
 from syncfsm.sync.feed.guards import ROUNDING, patient_until
 from syncfsm.sync.feed.protocol import FEED, TABLE
-from syncfsm.sync.feed.types import Event, Feed, State, Waits
+from syncfsm.sync.feed.types import Event, Feed, State, Waits, Why
 from syncfsm.sync.messages import Busy, DoNotWant, Give, Has, Want
 from syncfsm.sync.types import Mode, Switch
 from syncfsm_spec.kit.alone import Comes, alone
@@ -113,6 +113,11 @@ def _said(moment: Moment, peer: str, kind: type[Any]) -> bool:
 # A node between its steps ---------------------------------------------------------------------------------------
 
 
+def racing(feed: Feed) -> list[str]:
+    """Who sends blocks beside the feed until it is known who is faster."""
+    return [asked.peer for asked in feed.asked if asked.why is Why.RACE]
+
+
 def one_feed(node: Node) -> bool:
     """Who is wanted is the feed and who was asked; and who is served is active."""
     feed, here = node.decided(FEED), links(node)
@@ -133,7 +138,7 @@ def one_feed(node: Node) -> bool:
         and wanted <= mine
         and set(feed.served) <= active
         and not set(feed.ahead) & mine
-        and (feed.waits is not None) == bool(feed.ahead or feed.asked)
+        and (feed.waits is not None) == bool(feed.ahead or set(asked) - set(racing(feed)))
     )
 
 
@@ -155,11 +160,11 @@ class Fed:
     source: str
 
     def one_feed(self, *nodes: Node) -> bool:
-        """An older feed need not be asked, and one that is off gives nothing: then nobody is wanted."""
+        """An older feed need not be asked, and one that is off gives nothing: then nobody is wanted. A race may go on."""
         for node in nodes:
             feed, here = node.decided(FEED), links(node)
             asked = [feed.peer] if here and here[feed.peer].relays and feed.peer not in feed.off else []
-            if [peer for peer, link in here.items() if link.wanted and link.relays] != asked:
+            if {peer for peer, link in here.items() if link.wanted and link.relays} != {*asked, *racing(feed)}:
                 return False
         return True
 

@@ -13,7 +13,9 @@ import attrs
 from immutables import Map
 
 from syncfsm.blocks import Header, Point
-from syncfsm.check import Channel, Choice, Environment, Move, NodeComponent, Property, Step, World, connect, cut
+from syncfsm.check import (
+    Channel, Choice, Environment, Move, NodeComponent, Step, Wait, World, connect, cut, happen,
+)  # fmt: skip
 from syncfsm.check.nodes import STILL
 from syncfsm.events import Connected
 from syncfsm.limits import Strategy
@@ -207,10 +209,35 @@ def relayed(
     return world if anew else begun(world, first or usual)
 
 
-def fresh(strategy: Strategy) -> World:
+def closing(strategy: Strategy) -> World:
     return relayed(
-        "fresh", TRIANGLE, made=(), before=(a1,), last=(), anew=True, setting=Setting(strategy=strategy),
-        doc="Three nodes meet while A makes its first block: each has two to hear from, and one to get it from.",
+        "closing", TRIANGLE, before=(), made=(a1, a2), last=(), first=("connect A-B", "connect A-C"),
+        setting=Setting(strategy=strategy), doc="B and C, both in step with A, meet while it makes blocks.",
+    )  # fmt: skip
+
+
+def races() -> World:
+    """It takes time for B to see that C is faster."""
+    waits = happen("B", "waits for 20 ms", Wait(0.02), 2)
+    return relayed(
+        "races", TRIANGLE, [waits], made=(a2, a3), last=(), setting=Setting(bound=1, limits={"rival": 1}),
+        doc="C tells of blocks before B's feed brings them, and is asked to race it.",
+    )  # fmt: skip
+
+
+def late_comer() -> World:
+    off = [switches("A", True), switches("A", False)]
+    return relayed(
+        "late-comer", TRIANGLE, off, made=(a2,), last=(), first=("connect A-B", "connect A-C", "A makes a1"),
+        doc="B's only peer gives none; then another comes.",
+    )  # fmt: skip
+
+
+def busy_and_off() -> World:
+    off = [switches("A", True), switches("A", False)]
+    return relayed(
+        "busy-and-off", (A_B, A_C), off, made=(a2,), last=(), old=("B",), setting=Setting(limits={"gates": 1}),
+        doc="A has one gate, a peer of an older release, and an operator.",
     )  # fmt: skip
 
 
@@ -254,7 +281,7 @@ def star() -> World:
 
 
 def switched() -> World:
-    off = switches("A", True), switches("A", False)
+    off = switches("A", True, 2), switches("A", False)
     return relayed("switched", TRIANGLE, off, made=(a2,), last=(), doc="A's operator turns blocks to all off, and on again.")
 
 
