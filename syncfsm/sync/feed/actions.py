@@ -13,7 +13,7 @@ from syncfsm.sync.feed.guards import MOST_LOST, asked_of, in_vain, left_to_ask, 
 from syncfsm.sync.feed.types import Asked, Feed, Waits, Why
 from syncfsm.sync.messages import Busy, Want
 from syncfsm.sync.types import Event as LinkEvent
-from syncfsm.sync.types import Greet, Link, Serve
+from syncfsm.sync.types import Greet, Link, Mode, Serve
 
 Result = tuple[Feed, tuple[Any, ...]]
 FADES: Final = 7 / 8
@@ -135,7 +135,7 @@ def turn_round(feed: Feed, peer: str, view: View) -> Result:
     old = feed.peer
     feed, pokes = graft(feed, peer, view)
     link: Link | None = view.at(old, ProtocolNumber.SYNC)
-    if link is None or link.sent is None or link.sent.id == view.chain.head.id:
+    if link is None or link.mode is Mode.OFF or link.sent is None or link.sent.id == view.chain.head.id:
         return feed, pokes
     return replace(feed, served=_plus(feed.served, old)), (Poke(old, LinkEvent.SERVE, Serve(False)), *pokes)
 
@@ -154,7 +154,12 @@ def _helped(feed: Feed, view: View) -> Waits | None:
 
 
 def give(feed: Feed, message: None, view: View) -> Result:
-    return replace(feed, served=(feed.peer,)), (Poke(feed.peer, LinkEvent.SERVE, Serve(False)),)
+    """To the feed, or to another if an operator wants that one to have none."""
+    for peer in (feed.peer, *feed.others):
+        link: Link | None = view.at(peer, ProtocolNumber.SYNC)
+        if link is not None and link.mode is not Mode.OFF:
+            return replace(feed, served=(peer,)), (Poke(peer, LinkEvent.SERVE, Serve(False)),)
+    return feed, ()
 
 
 def turn_to_child(feed: Feed, message: None, view: View) -> Result:
