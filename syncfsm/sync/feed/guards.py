@@ -28,6 +28,12 @@ def asked_of(feed: Feed, peer: str) -> Asked | None:
     return next((asked for asked in feed.asked if asked.peer == peer), None)
 
 
+def tried(feed: Feed) -> list[str]:
+    """Who was asked and may still bring what it told of: not one that is worn, as it may have told of what there is
+    not."""
+    return [asked.peer for asked in feed.asked if asked.peer not in feed.worn and asked.why is not Why.GIVEN]
+
+
 def left_to_ask(feed: Feed, but: str = "") -> list[str]:
     """Who could be the feed instead: none that is asked already, is off or was busy, nor one that has its blocks from
     us."""
@@ -96,6 +102,10 @@ def gives(feed: Feed, peer: str, view: View) -> bool:
     return found is not None and found.why is Why.GIVEN
 
 
+def gives_already(feed: Feed, said: Said, view: View) -> bool:
+    return gives(feed, said.peer, view)
+
+
 def worn_out(feed: Feed, said: Said, view: View) -> bool:
     return said.peer in feed.worn
 
@@ -112,7 +122,7 @@ def feed_has_no_more(feed: Feed, said: Said, view: View) -> bool:
 def overtaken(feed: Feed, view: View) -> Rival | None:
     """Who has told of the block that the feed brings now so long before that it would have been faster."""
     waits, rival = feed.waits, feed.rival
-    if waits is None or not feed.ahead or feed.asked or view.now - waits.began <= view.limits.early:
+    if waits is None or not feed.ahead or tried(feed) or view.now - waits.began <= view.limits.early:
         return None
     if rival is not None and rival.peer in feed.ahead:
         return Rival(rival.peer, rival.times + 1)
@@ -182,8 +192,8 @@ def has_gate(feed: Feed, said: Said, view: View) -> bool:
 GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
-        is_there, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead, gives, worn_out,
-        feed_has_no_more, rival_is_due, asked_in_vain, patience_ends, one_is_ahead, feed_refuses_others_left,
+        is_there, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead, gives, gives_already,
+        worn_out, feed_has_no_more, rival_is_due, asked_in_vain, patience_ends, one_is_ahead, feed_refuses_others_left,
         feed_is_off, feed_is_on_again, nobody_served, fed_by_no_child, serves, has_gate,
     )
 }  # fmt: skip

@@ -59,6 +59,7 @@ RULES: Final = (
 
     # ---- A peer sends no blocks ----
     Rule(FED,   E.GIVEN,    "said_by_feed",        STAY,  IGNORE,            "It is the feed.", "decisions/0023"),
+    Rule(FED,   E.GIVEN,    "gives_already",       STAY,  IGNORE,            "It has said so; to say it again does not make it later.", "decisions/0023"),
     Rule(FED,   E.GIVEN,    "asked_already",       STAY,  "take_offer",      "It was asked, too.", "decisions/0023"),
     Rule(FED,   E.GIVEN,    "worn_out",            STAY,  "decline",         "It was late or lied before: others bring it.", "decisions/0023"),
     Rule(FED,   E.GIVEN,    ALWAYS,                STAY,  "take_offer",      "If it brings blocks first, it is the feed.", "founding/link-notes#backup-receives"),
