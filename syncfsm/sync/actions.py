@@ -23,7 +23,7 @@ from syncfsm.sync.guards import orderly, worse_than_heard
 from syncfsm.sync.messages import DoNotWant, Finality, Found, Has, Hello
 from syncfsm.sync.meter import full, spent
 from syncfsm.sync.relay import RELAY_ACTIONS, head, heard_more, quiet
-from syncfsm.sync.tracking import better, claimed, lacks_final, leaving
+from syncfsm.sync.tracking import ahead, claimed, counted, leaving, unheld
 from syncfsm.sync.types import Ancestor, Greet, Heard, Link, Mode, Moved, Receipt, Told, Turn
 
 Result = tuple[Link, tuple[Any, ...]]
@@ -130,9 +130,9 @@ def _hear(link: Link, heard: Heard, view: View) -> tuple[Link, tuple[Report, ...
     left = leaving(link, link.received, link.sent, view, shared.has if shared else None)
     claims = claimed(link, view, (hello.head, *hello.points))
     wants = (Report(Feed.WANTED, False),) if link.relays and link.mode is Mode.ACTIVE and link.heard is None else ()
-    link, ahead = heard_more(replace(link, final=hello.final), Has(hello.head, hello.score), view)
+    link, more = heard_more(replace(link, final=hello.final), Has(hello.head, hello.score), view)
     link = replace(link, heard=hello, since=view.now, left=left, claims=claims)
-    return link, (*wants, *ahead)
+    return link, (*wants, *more)
 
 
 def _told(link: Link, sent: Header | None, has: Header | None, view: View) -> Result:
@@ -143,8 +143,8 @@ def _told(link: Link, sent: Header | None, has: Header | None, view: View) -> Re
     return _in_step(link, sent, received, view)
 
 
-def _in_step(link: Link, sent: Header | None, received: Header | None, view: View) -> Result:
-    """The common ancestor is known: forget the search.
+def _in_step(link: Link, sent: Header | None, received: Header | None, view: View, aside: int = 0) -> Result:
+    """The common ancestor is known: forget the search. ``aside``: what came with this, beside our best chain.
 
     What stays of the last hello is enough to tell late steps of a search from a flood. What came since ours is told, if
     no block will tell it.
@@ -155,29 +155,33 @@ def _in_step(link: Link, sent: Header | None, received: Header | None, view: Vie
         news = (Send(link.peer, head(view)), *NEWS)
     if heard is not None:
         heard = replace(heard, points=heard.points[-1:]) if heard.about is not None else None
-    link = _tracked(link, sent, received, view)
+    link = _tracked(link, sent, received, view, aside)
     return replace(link, said=None, heard=heard, cursor=None, owes_hello=False), news
 
 
-def _tracked(link: Link, sent: Header | None, received: Header | None, view: View) -> Link:
-    left, claims, says = leaving(link, received, sent, view), claimed(link, view), better(link.says, view)
-    same = sent is link.sent and received is link.received and says is link.says
-    if same and left == link.left and claims == link.claims:
+def _tracked(link: Link, sent: Header | None, received: Header | None, view: View, more: int = 0) -> Link:
+    left, claims, says = leaving(link, received, sent, view), claimed(link, view), unheld(link.says, view)
+    aside, pending = counted(link, received, view, more)
+    same = left == link.left and claims == link.claims and aside == link.aside and pending == link.pending
+    if same and sent is link.sent and received is link.received and says is link.says:
         return link
-    return replace(link, sent=sent, received=received, left=left, claims=claims, says=says)
+    return replace(
+        link, sent=sent, received=received, left=left, claims=claims, says=says, aside=aside, pending=pending
+    )  # fmt: skip
 
 
 # Final points ---------------------------------------------------------------------------------------------------
 
 
 def tell_final(link: Link, change: Change, view: View) -> Result:
-    return replace(link, dropped=link.dropped or change.overrules), (Send(link.peer, Finality(view.chain.final.point)),)
+    link = replace(link, dropped=link.dropped or change.overrules, aside=0, pending=0)
+    return link, (Send(link.peer, Finality(view.chain.final.point)),)
 
 
 def learn_final(link: Link, claim: Finality, view: View) -> Result:
     """If it is not held here, the feed is to know: it may be on a branch that nobody else sends."""
     link = replace(link, final=claim.point)
-    return link, (Report(Feed.AHEAD),) if lacks_final(link, view) else ()
+    return link, (Report(Feed.AHEAD),) if ahead(link, view) else ()
 
 
 # Found, and blocks ----------------------------------------------------------------------------------------------
@@ -189,7 +193,7 @@ def take_found(link: Link, ancestor: Ancestor, view: View) -> Result:
 
 def take_blocks(link: Link, receipt: Receipt, view: View) -> Result:
     """After receiving a block, the peer's head is that block, held here or not."""
-    link, news = _in_step(link, receipt.sent, receipt.newest, view)
+    link, news = _in_step(link, receipt.sent, receipt.newest, view, receipt.aside)
     return (link if receipt.newest.id in view.chain else replace(link, dropped=True)), news
 
 
@@ -197,12 +201,17 @@ def rebase(link: Link, moved: Moved, view: View) -> Result:
     """If the peer has our new head and no block tells it that we have it, that is owed."""
     link = _tracked(link, moved.sent, link.received, view)
     owed = moved.best and quiet(link) and moved.sent is not None and moved.sent.id == view.chain.head.id
-    return replace(link, owes=link.owes + 1) if owed else link, NEWS
+    return replace(link, owes=link.owes + 1) if owed else link, (*_overtaken(link, moved, view), *NEWS)
+
+
+def _overtaken(link: Link, moved: Moved, view: View) -> tuple[Report, ...]:
+    """If our head is worse now, by a ban or a final point, what the peer said of its own may be better again."""
+    return (Report(Feed.AHEAD),) if not moved.extends and ahead(link, view) else ()
 
 
 def rebase_and_tell(link: Link, moved: Moved, view: View) -> Result:
     link = _tracked(link, moved.sent, link.received, view)
-    return replace(link, owes=0), (Send(link.peer, head(view)), *NEWS)
+    return replace(link, owes=0), (Send(link.peer, head(view)), *_overtaken(link, moved, view), *NEWS)
 
 
 # Our turn to send -----------------------------------------------------------------------------------------------
@@ -239,7 +248,12 @@ def part_out_of_step(link: Link, message: Ancestor | Receipt, view: View) -> Res
 
 
 def part_full(link: Link, receipt: Receipt, view: View) -> Result:
-    detail = f"{len(view.chain.blocks)} blocks are held; finalise some, or raise Limits.unfinal, unfinal_bytes or tips"
+    if receipt.outcome is Outcome.FULL:
+        held = len(view.chain.blocks)
+        detail = f"{held} blocks are held; finalise some, or raise Limits.unfinal, unfinal_bytes or tips"
+    else:
+        most = view.limits.aside
+        detail = f"more than {most} bytes of blocks beside our best chain; finalise some, or raise Limits.aside"
     return link, (Part(Parting.FULL, None, detail),)
 
 

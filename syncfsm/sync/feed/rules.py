@@ -28,10 +28,14 @@ RULES: Final = (
     # ---- Who is there ----
     Rule(ALONE, E.JOINED,   ALWAYS,                FED,   "adopt",           "The first that comes is the feed.", "decisions/0023"),
     Rule(FED,   E.JOINED,   "is_there",            STAY,  IGNORE,            "It is greeted already.", "decisions/0023"),
+    Rule(FED,   E.JOINED,   "feed_gives_none",     STAY,  "turn_to_new",     "The feed is off, and nobody else was left.", "founding/link-notes#off"),
     Rule(FED,   E.JOINED,   ALWAYS,                STAY,  "greet_beside",    "It is greeted, and tells its head; blocks come from the feed.", "founding/link-notes#prune-incoming"),
     Rule(FED,   E.LEFT,     "feeds_alone",         ALONE, "lose",            "The feed is gone, and nobody else is there.", "decisions/0023"),
     Rule(FED,   E.LEFT,     "feeds",               STAY,  "turn",            "The feed is gone: at once to another.", "failure-modes#F18"),
     Rule(FED,   E.LEFT,     ALWAYS,                STAY,  "forget",          "Blocks come from the feed as before.", "decisions/0023"),
+
+    Rule(FED,   (E.AHEAD, E.WANTED, E.UNWANTED, E.GIVEN, E.REFUSED),
+                            "has_left",            STAY,  IGNORE,            "It is gone.", "failure-modes#F11"),
 
     # ---- Blocks come ----
     Rule(FED,   E.GAINED,   "rival_is_due",        STAY,  "race",            "Another has told of it well before, several times in a row: let the two race.", "failure-modes#F21"),
