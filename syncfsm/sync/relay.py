@@ -16,6 +16,7 @@ from syncfsm.outputs import Send
 from syncfsm.protocol import Report, View
 from syncfsm.sync.feed.types import Event as Feed
 from syncfsm.sync.messages import Busy, DoNotWant, Give, Has, Want
+from syncfsm.sync.meter import refusal_credit, spent
 from syncfsm.sync.tracking import ahead, unheld
 from syncfsm.sync.types import IN_STEP, Link, Mode, Moved, Serve, Switch, Told
 
@@ -96,6 +97,14 @@ def turns_on(link: Link, switch: Switch, view: View) -> bool:
     return not switch.off and link.mode is Mode.OFF
 
 
+def refused_enough(link: Link, message: object, view: View) -> bool:
+    return link.mode is Mode.BACKUP and refusal_credit(link, view) < 1
+
+
+def declined_enough(link: Link, message: object, view: View) -> bool:
+    return not link.wanted and refusal_credit(link, view) < 1
+
+
 def be_asked(link: Link, want: Want, view: View) -> Result:
     return link, (Report(Feed.WANTED, want.insist),)
 
@@ -112,6 +121,8 @@ def close(link: Link, message: DoNotWant, view: View) -> Result:
 
 
 def be_given(link: Link, give: Give, view: View) -> Result:
+    """What is given unasked may have to be declined, so it is counted."""
+    link = link if link.wanted else spent(link, view, ask=1)
     return replace(link, wanted=True), (Report(Feed.GIVEN),)
 
 
@@ -139,9 +150,12 @@ def serve(link: Link, given: Serve, view: View) -> Result:
 
 
 def refuse(link: Link, busy: Busy, view: View) -> Result:
-    """Blocks that are on their way arrive; then it is told what our head is."""
-    closed, outputs = close(link, DoNotWant(), view)
-    return closed, (Send(link.peer, busy), *outputs[1:])
+    """Blocks that are on their way arrive; then it is told what our head is, unless it knows."""
+    said: tuple[Any, ...] = ()
+    if link.mode is Mode.ACTIVE:
+        link, (_, *told) = close(link, DoNotWant(), view)
+        said = tuple(told)
+    return spent(link, view, ask=1), (Send(link.peer, busy), *said)
 
 
 def switch_off(link: Link, switch: Switch, view: View) -> Result:
@@ -162,7 +176,19 @@ def switch_on(link: Link, switch: Switch, view: View) -> Result:
 
 RELAY_GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
-    for guard in (must_tell, must_tell_lacking, has_our_head, backup, active, off, older, turns_off, turns_on)
+    for guard in (
+        must_tell,
+        must_tell_lacking,
+        has_our_head,
+        backup,
+        active,
+        off,
+        older,
+        turns_off,
+        turns_on,
+        refused_enough,
+        declined_enough,
+    )
 }
 RELAY_ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action

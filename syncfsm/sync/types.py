@@ -148,6 +148,8 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Hellos we may still send at once, as of ``metered_at``."""
     may_hear: float = 0.0
     """Hellos we still accept at once, as of ``metered_at``."""
+    may_ask: float = 0.0
+    """How often at once we still tell the peer that it gets no blocks, or that its own are not wanted."""
     metered_at: float = 0.0
 
 

@@ -9,7 +9,7 @@ from syncfsm.limits import NAMED
 from syncfsm.machine import Action
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.protocol import Joined, Poke, Said, View
-from syncfsm.sync.feed.guards import MOST_LOST, asked_of, givable, in_vain, left_to_ask, more, overtaken
+from syncfsm.sync.feed.guards import MOST_LOST, asked_of, givable, in_vain, left_to_ask, more, overtaken, tried
 from syncfsm.sync.feed.types import Asked, Feed, Rival, Waits, Why
 from syncfsm.sync.messages import Busy, Want
 from syncfsm.sync.types import Event as LinkEvent
@@ -51,8 +51,9 @@ def forget(feed: Feed, peer: str, view: View) -> Result:
 def turn(feed: Feed, peer: str, view: View) -> Result:
     """To one that was asked already, or one that has said that it has more, or the first that is not worn."""
     feed = _without(feed, peer)
-    chosen = feed.asked[0].peer if feed.asked else _best(feed, left_to_ask(feed) or feed.others, view)
-    pokes = () if feed.asked else (_ask(feed, chosen),)
+    asked = [each.peer for each in feed.asked if each.peer not in feed.worn]
+    chosen = asked[0] if asked else _best(feed, left_to_ask(feed) or feed.others, view)
+    pokes = () if asked_of(feed, chosen) is not None else (_ask(feed, chosen),)
     waits = feed.waits and Waits(feed.waits.began, view.now)
     return _settled(
         replace(_without(feed, chosen), peer=chosen, proven=False, rival=None, lost=0, beaten=(), waits=waits)
@@ -107,7 +108,7 @@ def _settled(feed: Feed) -> Feed:
 
 def be_helped(feed: Feed, peer: str, view: View) -> Result:
     """Whoever else was asked and has no more than we is shut."""
-    rival, waits = overtaken(feed, view), feed.waits
+    rival, waits = overtaken(feed, view), _waits(feed)
     feed, pokes = _caught_up(feed, view)
     if not feed.ahead:
         lag = min(view.now - waits.began, view.limits.graft_most) if waits is not None else 0.0
@@ -179,6 +180,12 @@ def _caught_up(feed: Feed, view: View) -> tuple[Feed, tuple[Poke, ...]]:
     return feed, tuple(Poke(peer, LinkEvent.SHUT) for peer in done)
 
 
+def _waits(feed: Feed) -> Waits | None:
+    """Since when there is more, as told by others than those that lie: what these say is never brought, and would make
+    the feed late for ever."""
+    return feed.waits if feed.ahead or tried(feed) else None
+
+
 def _helped(feed: Feed, view: View) -> Waits | None:
     return Waits(feed.waits.began, view.now) if feed.waits is not None else None
 
@@ -190,9 +197,10 @@ def give(feed: Feed, message: None, view: View) -> Result:
 
 
 def turn_to_child(feed: Feed, message: None, view: View) -> Result:
+    """It costs the child nothing, as we have what it has: so we insist."""
     old = feed.peer
     chosen = next(peer for peer in feed.served if peer not in feed.refused)
-    pokes = (Poke(old, LinkEvent.SHUT), _ask(feed, chosen))
+    pokes = (Poke(old, LinkEvent.SHUT), _ask(feed, chosen, insist=True))
     others, asked = (*_but(feed.others, chosen), old), tuple(each for each in feed.asked if each.peer != chosen)
     feed = replace(feed, peer=chosen, others=others, asked=asked, ahead=_but(feed.ahead, chosen), rival=None, beaten=())
     return _settled(feed), pokes
@@ -202,7 +210,7 @@ def turn_to_child(feed: Feed, message: None, view: View) -> Result:
 
 
 def note_ahead(feed: Feed, said: Said, view: View) -> Result:
-    waits = feed.waits or Waits(view.now, view.now)
+    waits = _waits(feed) or Waits(view.now, view.now)
     if said.peer in feed.off:
         feed = replace(feed, off=_but(feed.off, said.peer))
     return replace(feed, ahead=_plus(feed.ahead, said.peer), waits=waits), ()
@@ -251,7 +259,7 @@ def ask_all(feed: Feed, message: None, view: View) -> Result:
         if more(peer, view):
             pokes.append(_ask(feed, peer))
             feed = _asked(feed, peer, Why.LATE, view)
-    return replace(feed, ahead=()), tuple(pokes)
+    return replace(feed, ahead=(), waits=Waits(view.now, view.now)), tuple(pokes)
 
 
 def calm(feed: Feed, message: None, view: View) -> Result:
@@ -320,7 +328,9 @@ def _id(peer: str, view: View) -> bytes:
 
 
 def serve(feed: Feed, said: Said, view: View) -> Result:
-    return replace(feed, served=(*feed.served, said.peer)), (Poke(said.peer, LinkEvent.SERVE, Serve(True)),)
+    """As it has its blocks from us now, it would not refuse us any more."""
+    served, refused = (*feed.served, said.peer), _but(feed.refused, said.peer)
+    return replace(feed, served=served, refused=refused), (Poke(said.peer, LinkEvent.SERVE, Serve(True)),)
 
 
 def refuse(feed: Feed, said: Said, view: View) -> Result:

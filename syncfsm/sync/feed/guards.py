@@ -28,6 +28,12 @@ def asked_of(feed: Feed, peer: str) -> Asked | None:
     return next((asked for asked in feed.asked if asked.peer == peer), None)
 
 
+def tried(feed: Feed) -> list[str]:
+    """Who was asked and may still bring what it told of: not one that is worn, as it may have told of what there is
+    not."""
+    return [asked.peer for asked in feed.asked if asked.peer not in feed.worn and asked.why is not Why.GIVEN]
+
+
 def left_to_ask(feed: Feed, but: str = "") -> list[str]:
     """Who could be the feed instead: none that is asked already, is off or was busy, nor one that has its blocks from
     us."""
@@ -135,7 +141,7 @@ def overtaken(feed: Feed, view: View) -> Rival | None:
     waits, rival = feed.waits, feed.rival
     if races(feed) and rival is not None:
         return Rival(rival.peer, rival.times + 1)
-    if waits is None or feed.asked or view.now - waits.began <= view.limits.early:
+    if waits is None or tried(feed) or view.now - waits.began <= view.limits.early:
         return None
     told = [peer for peer in feed.ahead if not more(peer, view)]
     if rival is not None and rival.peer in told:
