@@ -150,12 +150,11 @@ def serve(link: Link, given: Serve, view: View) -> Result:
 
 
 def refuse(link: Link, busy: Busy, view: View) -> Result:
-    """Blocks that are on their way arrive; then it is told what our head is, unless it knows."""
-    said: tuple[Any, ...] = ()
-    if link.mode is Mode.ACTIVE:
-        link, (_, *told) = close(link, DoNotWant(), view)
-        said = tuple(told)
-    return spent(link, view, ask=1), (Send(link.peer, busy), *said)
+    """Blocks that are on their way arrive; then it is told what our head is. That it gets none as before is counted."""
+    if link.mode is not Mode.ACTIVE:
+        return spent(link, view, ask=1), (Send(link.peer, busy),)
+    link, (_, *told) = close(link, DoNotWant(), view)
+    return link, (Send(link.peer, busy), *told)
 
 
 def switch_off(link: Link, switch: Switch, view: View) -> Result:
