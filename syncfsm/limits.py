@@ -125,7 +125,7 @@ class Limits:
     """The least time for which a node that has heard of a block waits for it from the one that feeds it."""
     graft_most: float = attrs.field(default=0.5, validator=must.gt(0))
     """The most: between the two it is what the feed has taken lately, and as much again."""
-    early: float = attrs.field(default=0.01, validator=must.gt(0))
+    early: float = attrs.field(default=0.005, validator=must.gt(0))
     """By how much a peer must have told of a block before the feed brought it, to be counted as the faster one."""
     rival: int = attrs.field(default=3, validator=must.ge(1))
     """How many times in a row, before it is asked to race the feed; twice as often after each race that it lost."""

@@ -29,7 +29,8 @@ FAST: Final = 100e6
 """Bytes a second that a fast node can send; it is in the published network or not, there is nothing between."""
 
 
-FAST_GATES: Final = 12
+SOURCE_GATES: Final = 4
+FAST_GATES: Final = 16
 PRODUCERS: Final = 4
 
 
@@ -74,7 +75,8 @@ def apart(scale: Scale) -> LargeNetwork:
     overlay = overlay_of(scale)
     start, fast = _beginning(LIMITS), _beginning(attrs.evolve(LIMITS, gates=FAST_GATES))
     spared = producers_of(scale, PRODUCERS)
-    starts = {at: fast for at, place in enumerate(overlay.places) if place.up > FAST and at not in spared}
+    starts = {at: fast for at, place in enumerate(overlay.places) if place.up > FAST}
+    starts |= dict.fromkeys(spared, _beginning(attrs.evolve(LIMITS, gates=SOURCE_GATES)))
     return LargeNetwork(overlay, start, starts, seed=scale.seed, work=WORK, grain=GRAIN)
 
 

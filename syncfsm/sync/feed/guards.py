@@ -14,6 +14,8 @@ from syncfsm.sync.types import Link
 
 MOST_LOST: Final = 6
 """As many races are counted: each doubles how often a rival must be ahead before the next."""
+PRESSED: Final = 3
+"""So many times as long as for another does a node wait before it asks one again that was busy, and insists."""
 ROUNDING: Final = 1e-9
 """A deadline is reached when it comes, whatever floating point makes of it."""
 
@@ -41,11 +43,13 @@ def wait(feed: Feed, limits: Limits) -> float:
 
 
 def late_at(feed: Feed, limits: Limits) -> float | None:
-    """When the next who is ahead is asked."""
+    """When the next who is ahead is asked. If all of these were busy, they are pressed later: others may come to have
+    it, and a node that many press sends more copies than it is to."""
     if feed.waits is None or not feed.ahead:
         return None
     last = max((asked.since for asked in feed.asked), default=feed.waits.began)
-    return max(feed.waits.began, feed.waits.helped, last) + wait(feed, limits)
+    busy = all(peer in feed.refused for peer in feed.ahead)
+    return max(feed.waits.began, feed.waits.helped, last) + wait(feed, limits) * (PRESSED if busy else 1)
 
 
 def patient_until(feed: Feed, limits: Limits) -> float | None:
