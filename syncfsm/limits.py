@@ -116,7 +116,7 @@ class Limits:
     """How long a node that is behind waits for new blocks from one peer before it greets the others."""
     lead: float = attrs.field(default=30.0, validator=must.gt(0))
     """How long it follows one peer at all before it greets the others, so that a slow one does not set the pace."""
-    gates: int = attrs.field(default=4, validator=must.ge(1))
+    gates: int = attrs.field(default=5, validator=must.ge(1))
     """How many peers a node sends whole blocks to; to others it tells what it has, unless they insist. A node with a
     fast line carries more: give it more."""
     join: int = attrs.field(default=8, validator=must.ge(1))

@@ -172,16 +172,7 @@ def _helped(feed: Feed, view: View) -> Waits | None:
 
 
 def give(feed: Feed, message: None, view: View) -> Result:
-    return replace(feed, served=(feed.peer,)), (Poke(feed.peer, LinkEvent.SERVE, Serve(False)),)
-
-
-def turn_to_child(feed: Feed, message: None, view: View) -> Result:
-    old = feed.peer
-    chosen = next(peer for peer in feed.served if peer not in feed.refused)
-    pokes = (Poke(old, LinkEvent.SHUT), _ask(feed, chosen))
-    others, asked = (*_but(feed.others, chosen), old), tuple(each for each in feed.asked if each.peer != chosen)
-    feed = replace(feed, peer=chosen, others=others, asked=asked, ahead=_but(feed.ahead, chosen), rival=None, beaten=())
-    return _settled(feed), pokes
+    return replace(feed, served=(*feed.served, feed.peer)), (Poke(feed.peer, LinkEvent.SERVE, Serve(False)),)
 
 
 # A peer says that it has more -----------------------------------------------------------------------------------
@@ -317,7 +308,7 @@ def unserve(feed: Feed, said: Said, view: View) -> Result:
 ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action
     for action in (
-        adopt, greet_beside, lose, turn, forget, be_helped, race, end_race, renew, graft, turn_round, give, turn_to_child,
+        adopt, greet_beside, lose, turn, forget, be_helped, race, end_race, renew, graft, turn_round, give,
         note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm, take_offer, decline,
         turn_to_another, insist, stand_still, be_refused, serve, refuse, unserve,
     )

@@ -178,12 +178,8 @@ def feed_is_on_again(feed: Feed, said: Said, view: View) -> bool:
     return feed.peer == said.peer and feed.peer in feed.off
 
 
-def nobody_served(feed: Feed, message: None, view: View) -> bool:
-    return not feed.served
-
-
-def fed_by_no_child(feed: Feed, message: None, view: View) -> bool:
-    return feed.peer not in feed.served and any(peer not in feed.refused for peer in feed.served)
+def feed_is_served(feed: Feed, message: None, view: View) -> bool:
+    return feed.peer in feed.served
 
 
 def serves(feed: Feed, said: Said, view: View) -> bool:
@@ -191,7 +187,8 @@ def serves(feed: Feed, said: Said, view: View) -> bool:
 
 
 def has_gate(feed: Feed, said: Said, view: View) -> bool:
-    return said.what is True or len(feed.served) < view.limits.gates
+    """One gate is kept for the feed: if blocks come from our side, it has them from us."""
+    return said.what is True or said.peer == feed.peer or len({*feed.served, feed.peer}) < view.limits.gates
 
 
 GUARDS: Final[Mapping[str, Guard]] = {
@@ -199,7 +196,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     for guard in (
         is_there, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead, gives, worn_out,
         feed_has_no_more, rival_is_due, race_is_lost, asked_in_vain, patience_ends, one_is_ahead, feed_refuses_others_left,
-        feed_is_off, feed_is_on_again, nobody_served, fed_by_no_child, serves, has_gate,
+        feed_is_off, feed_is_on_again, feed_is_served, serves, has_gate,
     )
 }  # fmt: skip
 
