@@ -14,8 +14,9 @@ from syncfsm.sync.types import Link
 
 MOST_LOST: Final = 6
 """As many races are counted: each doubles how often a rival must be ahead before the next."""
-PRESSED: Final = 3
-"""So many times as long as for another does a node wait before it asks one again that was busy, and insists."""
+PRESSED: Final = 8
+"""So many times as long as for another does a node wait before it asks one again that was busy, and insists, while there
+are others that it could ask."""
 ROUNDING: Final = 1e-9
 """A deadline is reached when it comes, whatever floating point makes of it."""
 
@@ -43,12 +44,12 @@ def wait(feed: Feed, limits: Limits) -> float:
 
 
 def late_at(feed: Feed, limits: Limits) -> float | None:
-    """When the next who is ahead is asked. If all of these were busy, they are pressed later: others may come to have
-    it, and a node that many press sends more copies than it is to."""
+    """When the next who is ahead is asked. If all of these were busy, and others may come to have it, they are pressed
+    later: a node that many press sends more copies than it is to."""
     if feed.waits is None or not feed.ahead:
         return None
     last = max((asked.since for asked in feed.asked), default=feed.waits.began)
-    busy = all(peer in feed.refused for peer in feed.ahead)
+    busy = all(peer in feed.refused for peer in feed.ahead) and left_to_ask(feed)
     return max(feed.waits.began, feed.waits.helped, last) + wait(feed, limits) * (PRESSED if busy else 1)
 
 
