@@ -29,8 +29,10 @@ FAST: Final = 100e6
 """Bytes a second that a fast node can send; it is in the published network or not, there is nothing between."""
 
 
-SOURCE_GATES: Final = 4
+SOURCE_GATES: Final = 3
 FAST_GATES: Final = 16
+"""How many peers the producer and fast nodes send blocks to, unless more insist; all others as many as ``Limits`` has
+it."""
 PRODUCERS: Final = 4
 
 
@@ -40,7 +42,7 @@ class Scale:
     ``gossip`` of them are enough. ``heal`` blocks follow when a failure is over, or has begun if it is for good."""
 
     nodes: int = 10_000
-    warm: int = 20
+    warm: int = 40
     blocks: int = 100
     gossip: int = 20
     heal: int = 25
