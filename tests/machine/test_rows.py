@@ -302,9 +302,9 @@ def scenario_an_older_peer() -> None:
     made = after(node(TRUNK), Connected("p", 0.0), Connected("q", 0.0, protocols=old), Connected("r", 0.0))
     after(made, Lost("p", 0.0))
     made, _ = hear(after(node(TRUNK), Connected("q", 0.0, protocols=old), Connected("p", 0.0)), "p", hello_of(NEXT[-1]))
-    made = after(made, Tick(Limits().graft))
-    hear(made, "p", Blocks(tuple(NEXT)), now=Limits().graft)
-    hear(made, "q", Want(), now=Limits().graft)
+    made = after(made, Tick(Limits().graft_most))
+    hear(made, "p", Blocks(tuple(NEXT)), now=made.now)
+    hear(made, "q", Want(), now=made.now)
 
 
 def scenario_the_feed() -> None:
@@ -348,6 +348,7 @@ def scenario_the_feed_refuses() -> None:
     alone = in_step()
     hear(alone, "p", Busy())
     off, _ = hear(alone, "p", Busy(off=True))
+    after(off, Connected("q", 0.0))
     hear(off, "p", has(NEXT[0]))
 
 
@@ -376,7 +377,9 @@ def scenario_rows_a_node_never_uses() -> None:
         assert NOTES.table.step(held, event, None, view)[:2] == (held, ())
     fed = replace(FEED.start, state=FED, peer="p")
     assert FEED.table.step(fed, FeedEvent.JOINED, Joined("p", 2), view)[:2] == (fed, ())
-    assert FEED.table.step(fed, FeedEvent.GIVEN, Said("p"), view)[:2] == (fed, ())
+    for event in (FeedEvent.AHEAD, FeedEvent.GIVEN):
+        for peer in ("p", "gone"):
+            assert FEED.table.step(fed, event, Said(peer), view)[:2] == (fed, ())
     for event in set(FeedEvent) - {FeedEvent.JOINED}:
         assert FEED.table.step(FEED.start, event, None, view)[:2] == (FEED.start, ())
     for protocol in STANDARD.protocols:

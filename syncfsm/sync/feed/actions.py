@@ -99,14 +99,14 @@ def _settled(feed: Feed) -> Feed:
 
 
 def be_helped(feed: Feed, peer: str, view: View) -> Result:
-    """Whoever else was asked and has no more than we is shut."""
+    """Whoever else was asked and has no more than we is shut. How long this took is what the next may take: since there
+    was word of more, or since the block before."""
     rival, waits = overtaken(feed, view), feed.waits
     lost = min(feed.lost + any(asked.why is Why.RACE for asked in feed.asked), MOST_LOST)
+    took = view.now - max(waits.began, waits.helped) if waits is not None else 0.0
+    lag = max(min(took, view.limits.graft_most), round(feed.lag * FADES, 3))
     feed, pokes = _caught_up(feed, view)
-    if not feed.ahead:
-        lag = min(view.now - waits.began, view.limits.graft_most) if waits is not None else 0.0
-        feed = replace(feed, lag=max(lag, round(feed.lag * FADES, 3)))
-    return _settled(replace(feed, proven=True, rival=rival, lost=lost, refused=())), pokes
+    return _settled(replace(feed, proven=True, lag=lag, rival=rival, lost=lost, refused=())), pokes
 
 
 def race(feed: Feed, peer: str, view: View) -> Result:
