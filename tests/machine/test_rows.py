@@ -293,8 +293,8 @@ def scenario_gates() -> None:
         made, _ = hear(made, "q", hello_of(TRUNK[-1]))
         made = after(made, Connected("r", 0.0, protocols=Map(dict.fromkeys(ProtocolNumber, version))))
         made, _ = hear(made, "r", hello_of(TRUNK[-1]), Want())
-        made = after(made, Switch(True, 0.0, ("r",)))
-        hear(made, "r", Want())
+        hear(made, "r", *[Want()] * 100)
+        hear(after(made, Switch(True, 0.0, ("r",))), "r", Want())
 
 
 def scenario_an_older_peer() -> None:
@@ -321,7 +321,8 @@ def scenario_the_feed() -> None:
     after(asked, Tick(PATIENT.graft + PATIENT.patience))
     worn = after(asked, Tick(PATIENT.graft + PATIENT.patience))
     worn, _ = hear(worn, "p", Blocks(tuple(NEXT[:4])), now=2.0)
-    hear(worn, "q", Give(), now=2.0)
+    hear(worn, "q", *[Give()] * 100, now=2.0)
+    hear(worn, "q", Blocks((NEXT[4],)), now=2.0)
     late, _ = hear(behind, "r", has(NEXT[3]))
     after(late, Tick(PATIENT.patience))
     after(connected(node(TRUNK), "p", "q")[0], Produced((NEXT[0],), 0.0))
@@ -335,6 +336,8 @@ def scenario_a_feed_is_overtaken() -> None:
     for now, block in enumerate(NEXT[:3]):
         made, _ = hear(made, "q", has(block), now=float(now))
         made, _ = hear(made, "p", Blocks((block,)), now=now + 0.03)
+    for block in NEXT[3:6]:
+        made, _ = hear(made, "p", Blocks((block,)), now=4.0)
 
 
 def scenario_blocks_come_from_another_side() -> None:
