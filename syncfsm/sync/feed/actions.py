@@ -107,13 +107,13 @@ def _settled(feed: Feed) -> Feed:
 
 
 def be_helped(feed: Feed, peer: str, view: View) -> Result:
-    """Whoever else was asked and has no more than we is shut."""
+    """Whoever else was asked and has no more than we is shut. How long this took is what the next may take: since there
+    was word of more, or since the block before."""
     rival, waits = overtaken(feed, view), _waits(feed)
+    took = view.now - max(waits.began, waits.helped) if waits is not None else 0.0
+    lag = max(min(took, view.limits.graft_most), round(feed.lag * FADES, 3))
     feed, pokes = _caught_up(feed, view)
-    if not feed.ahead:
-        lag = min(view.now - waits.began, view.limits.graft_most) if waits is not None else 0.0
-        feed = replace(feed, lag=max(lag, round(feed.lag * FADES, 3)))
-    return _settled(replace(feed, proven=True, rival=rival, refused=())), pokes
+    return _settled(replace(feed, proven=True, lag=lag, rival=rival, refused=())), pokes
 
 
 def race(feed: Feed, peer: str, view: View) -> Result:

@@ -45,8 +45,9 @@ def left_to_ask(feed: Feed, but: str = "") -> list[str]:
 
 
 def wait(feed: Feed, limits: Limits) -> float:
-    """How long the feed may take for what another has told of."""
-    return min(max(2 * feed.lag, limits.graft), limits.graft_most)
+    """How long the feed may take for what another has told of. Of a new one nobody knows: the first block of it may be
+    a long way off, and who was asked meanwhile would send all that is lacked once more."""
+    return min(max(2 * feed.lag, limits.graft), limits.graft_most) if feed.proven else limits.graft_most
 
 
 def late_at(feed: Feed, limits: Limits) -> float | None:
