@@ -151,8 +151,8 @@ def _in_step(link: Link, sent: Header | None, received: Header | None, view: Vie
     """
     heard, said = link.heard, link.said
     news: tuple[Any, ...] = NEWS
-    if said is not None and said.head.id != view.chain.head.id and link.mode is not Mode.ACTIVE and quiet(link):
-        news = (Send(link.peer, head(view)), *NEWS)
+    if said is not None and link.mode is Mode.BACKUP and (said.head.id != view.chain.head.id or link.owes):
+        link, news = replace(link, owes=0), (Send(link.peer, head(view)), *NEWS)
     if heard is not None:
         heard = replace(heard, points=heard.points[-1:]) if heard.about is not None else None
     link = _tracked(link, sent, received, view, aside)

@@ -126,15 +126,17 @@ def be_refused(link: Link, busy: Busy, view: View) -> Result:
 
 def ask(link: Link, want: Want, view: View) -> Result:
     """Before it sends blocks, the peer is to know exactly what we have."""
-    outputs = (Send(link.peer, head(view)), Send(link.peer, want)) if link.owes else (Send(link.peer, want),)
-    return replace(link, wanted=True, owes=0), outputs
+    if not link.owes or link.state not in IN_STEP:
+        return replace(link, wanted=True), (Send(link.peer, want),)
+    return replace(link, wanted=True, owes=0), (Send(link.peer, head(view)), Send(link.peer, want))
 
 
 def shut(link: Link, message: None, view: View) -> Result:
     """What it does not know of us it is told, as no block of ours may tell it any more."""
     tells = link.state in IN_STEP and link.mode is not Mode.OFF
-    outputs = (Send(link.peer, head(view)),) if tells else ()
-    return replace(link, wanted=False, owes=0), (Send(link.peer, DoNotWant()), *outputs)
+    if not tells:
+        return replace(link, wanted=False), (Send(link.peer, DoNotWant()),)
+    return replace(link, wanted=False, owes=0), (Send(link.peer, DoNotWant()), Send(link.peer, head(view)))
 
 
 def serve(link: Link, given: Serve, view: View) -> Result:
@@ -155,9 +157,10 @@ def switch_off(link: Link, switch: Switch, view: View) -> Result:
 
 
 def switch_on(link: Link, switch: Switch, view: View) -> Result:
-    """It starts as a backup: that our head is told shows the peer that it may ask again."""
-    outputs = (Send(link.peer, head(view)),) if link.state in IN_STEP else ()
-    return replace(link, mode=Mode.BACKUP), outputs
+    """It starts as a backup: that our head is told shows that the peer may ask again. While we greet, that is owed."""
+    if link.state in IN_STEP:
+        return replace(link, mode=Mode.BACKUP), (Send(link.peer, head(view)),)
+    return replace(link, mode=Mode.BACKUP, owes=1), ()
 
 
 RELAY_GUARDS: Final[Mapping[str, Guard]] = {
