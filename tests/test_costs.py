@@ -384,6 +384,21 @@ def test_whatever_is_said_in_whatever_order_earns_no_more_than_its_rows_say(seed
         fair(made)
 
 
+def test_the_free_steps_of_a_search_are_bounded_by_the_height_of_our_head() -> None:
+    """Each has less left than the one before, and that is all that is right about it."""
+    made = watched("beside", State.START)
+    head, top = Point(5, b"none"), TRUNK[-1]
+    lowest = [(ceiling, low) for ceiling in range(top.height + 1, 1, -1) for low in range(ceiling - 1)]
+    answered = 0
+    for ceiling, low in sorted(lowest, key=lambda step: 2 * step[0] - step[1], reverse=True):
+        if made.there:
+            points = (Point(ceiling - 1, b"x"), Point(low, b"y"))
+            made.hear(hello_of(head, b"", points, ceiling, top.point))
+            answered = sum(isinstance(message, Hello) for message in made.said[LIAR])
+    free = 2 * (top.height + 2)
+    assert free // 2 < answered <= CHOSEN.hello_burst + free
+
+
 def fair(made: Watched) -> None:
     """Whatever the liar did, the node is linked to the others, and has the blocks that were given."""
     assert {HONEST, OTHER} <= set(made.node.links)
