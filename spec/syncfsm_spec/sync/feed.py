@@ -90,8 +90,8 @@ def backup_sends_ids(moment: Moment) -> bool:
         opens = before.mode is Mode.BACKUP and link.mode is Mode.ACTIVE
         if opens and not asks and not _said(moment, peer, Give):
             return False
-        if peer in peers_of(moment) and before.mode is not Mode.ACTIVE and link.mode is not Mode.ACTIVE:
-            return False
+        if peer in peers_of(moment) and Mode.ACTIVE not in (before.mode, link.mode):
+            return False  # in the step in which it is refused, some may be on their way already
     return True
 
 

@@ -9,12 +9,21 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import attrs
-
 from immutables import Map
 
 from syncfsm.blocks import Header, Point
 from syncfsm.check import (
-    Channel, Choice, Environment, Move, NodeComponent, Step, Wait, World, connect, cut, happen,
+    Channel,
+    Choice,
+    Environment,
+    Move,
+    NodeComponent,
+    Step,
+    Wait,
+    World,
+    connect,
+    cut,
+    happen,
 )  # fmt: skip
 from syncfsm.check.nodes import STILL
 from syncfsm.events import Connected
@@ -248,7 +257,9 @@ def steady() -> World:
 
 
 def outage() -> World:
-    return relayed("outage", LINE, made=(a2,), last=(a3, a4), again=(A_B,), doc="B is cut off, and C behind it; and back.")
+    return relayed(
+        "outage", LINE, made=(a2,), last=(a3, a4), again=(A_B,), doc="B is cut off, and C behind it; and back."
+    )
 
 
 def torn() -> World:
@@ -282,7 +293,9 @@ def star() -> World:
 
 def switched() -> World:
     off = switches("A", True, 2), switches("A", False)
-    return relayed("switched", TRIANGLE, off, made=(a2,), last=(), doc="A's operator turns blocks to all off, and on again.")
+    return relayed(
+        "switched", TRIANGLE, off, made=(a2,), last=(), doc="A's operator turns blocks to all off, and on again."
+    )
 
 
 def switched_beside() -> World:
