@@ -17,7 +17,7 @@ from syncfsm.node.node import Node
 from syncfsm.outputs import Send
 from syncfsm.protocol import Joined, Said, View
 from syncfsm.sync.feed.protocol import FEED, TABLE
-from syncfsm.sync.feed.types import Event, Feed, State, Waits
+from syncfsm.sync.feed.types import Event, Feed, State, Waits, Why
 from syncfsm.sync.messages import Blocks, Busy, Give, Has, Want
 from syncfsm.sync.types import Mode, Switch
 from syncfsm_spec.kit.alone import Comes, alone
@@ -126,7 +126,7 @@ def one_feed(node: Node) -> bool:
         and wanted <= mine
         and set(feed.served) <= active
         and not set(feed.ahead) & mine
-        and (feed.waits is not None) == bool(feed.ahead or feed.asked)
+        and (feed.waits is not None) == bool(feed.ahead or any(each.why is not Why.RACE for each in feed.asked))
     )
 
 
@@ -198,7 +198,7 @@ def coherent(feed: Feed) -> bool:
     return (
         (feed.state is State.FED) == bool(feed.peer)
         and feed.peer not in (*feed.others, *feed.ahead, *asked)
-        and (feed.waits is not None or not (feed.ahead or asked))
+        and (feed.waits is not None or not (feed.ahead or any(each.why is not Why.RACE for each in feed.asked)))
     )
 
 

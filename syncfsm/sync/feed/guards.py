@@ -15,8 +15,8 @@ from syncfsm.sync.types import Link
 MOST_LOST: Final = 6
 """As many races are counted: each doubles how often a rival must be ahead before the next."""
 PRESSED: Final = 8
-"""So many times as long as for another does a node wait before it asks one again that was busy, and insists, while there
-are others that it could ask."""
+"""So many times as long as for another does a node wait before it asks one again that was busy, and insists; unless
+there are no others that it could ask."""
 ROUNDING: Final = 1e-9
 """A deadline is reached when it comes, whatever floating point makes of it."""
 
@@ -61,8 +61,8 @@ def patient_until(feed: Feed, limits: Limits) -> float | None:
 
 
 def vain_at(asked: Asked, limits: Limits) -> float:
-    """When who was asked has been asked in vain."""
-    return asked.since + limits.patience
+    """When who was asked has been asked in vain. A race is decided by blocks, however seldom these come."""
+    return asked.since + (limits.lead if asked.why is Why.RACE else limits.patience)
 
 
 # Who ------------------------------------------------------------------------------------------------------------
@@ -112,7 +112,13 @@ def feed_has_no_more(feed: Feed, said: Said, view: View) -> bool:
     """It is new, has said hello, and did not say that it has more: nothing is on its way. Who was busy is asked when
     nobody else brings it."""
     link: Link | None = view.at(feed.peer, ProtocolNumber.SYNC)
-    return said.peer not in feed.refused and not feed.proven and link is not None and link.final is not None and not more(feed.peer, view)
+    return (
+        said.peer not in feed.refused
+        and not feed.proven
+        and link is not None
+        and link.final is not None
+        and not more(feed.peer, view)
+    )
 
 
 def overtaken(feed: Feed, view: View) -> Rival | None:
@@ -152,7 +158,7 @@ def in_vain(feed: Feed, view: View) -> list[Asked]:
     """Who was asked and has brought nothing; of those that are worn, who has nothing that we lack. One that is worn and
     says that it has more is left alone: it costs nothing, and may be the only one."""
     due = [asked for asked in feed.asked if view.now >= vain_at(asked, view.limits) - ROUNDING]
-    return [asked for asked in due if asked.peer not in feed.worn and asked.why is not Why.RACE]
+    return [asked for asked in due if asked.peer not in feed.worn]
 
 
 def patience_ends(feed: Feed, message: None, view: View) -> bool:
@@ -196,8 +202,8 @@ GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
         is_there, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead, gives, worn_out,
-        feed_has_no_more, rival_is_due, race_is_lost, asked_in_vain, patience_ends, one_is_ahead, feed_refuses_others_left,
-        feed_is_off, feed_is_on_again, feed_is_served, serves, has_gate,
+        feed_has_no_more, rival_is_due, race_is_lost, asked_in_vain, patience_ends, one_is_ahead,
+        feed_refuses_others_left, feed_is_off, feed_is_on_again, feed_is_served, serves, has_gate,
     )
 }  # fmt: skip
 

@@ -23,8 +23,19 @@ class Member:
     """A node and its line. ``ends`` are its open ends of connections, by the names that the node has for them. It looks
     at its clock at ``phase`` and in steps from there, and next at ``looks_at``, if that is planned."""
 
-    __slots__ = ("alive", "behaviour", "downlink", "ends", "id", "index", "looks_at", "node", "phase", "place",
-                 "uplink")
+    __slots__ = (
+        "alive",
+        "behaviour",
+        "downlink",
+        "ends",
+        "id",
+        "index",
+        "looks_at",
+        "node",
+        "phase",
+        "place",
+        "uplink",
+    )
 
     def __init__(self, index: int, id: bytes, place: Place, node: Node) -> None:
         self.index, self.id, self.place, self.node = index, id, place, node
