@@ -229,7 +229,7 @@ def coherent(feed: Feed) -> bool:
     return (
         (feed.state is State.FED) == bool(feed.peer)
         and feed.peer not in (*feed.others, *feed.ahead, *asked)
-        and (feed.waits is not None or not (feed.ahead or asked))
+        and (feed.waits is not None or not (feed.ahead or any(each.why is not Why.RACE for each in feed.asked)))
     )
 
 
