@@ -21,8 +21,7 @@ OnNews(f, news, l) ==
                               ELSE Decides([f EXCEPT !.served = TRUE, !.makes = TRUE], "give")  \* give
       [] news = "ahead"    -> IF f.off THEN Decides([f EXCEPT !.off = FALSE], "ask")  \* ask_feed_again
                               ELSE Decides(f, Silent)
-      [] news = "wanted"   -> IF f.served THEN Decides(f, Silent)
-                              ELSE Decides([f EXCEPT !.served = TRUE], "serve")  \* serve
+      [] news = "wanted"   -> Decides([f EXCEPT !.served = TRUE], "serve")      \* serve
       [] news = "unwanted" -> Decides([f EXCEPT !.served = FALSE], Silent)      \* unserve
       [] news = "refused"  -> Decides([f EXCEPT !.off = TRUE], Silent)          \* stand_still
       [] news = "given"    -> Decides(f, Silent)

@@ -15,8 +15,8 @@ from syncfsm.sync.types import Link, Mode
 MOST_LOST: Final = 6
 """As many races are counted: each doubles how often a rival must be ahead before the next."""
 PRESSED: Final = 8
-"""So many times as long as for another does a node wait before it asks one again that was busy, and insists, while
-there are others that it could ask."""
+"""So many times as long as for another does a node wait before it asks one again that was busy, and insists; unless
+there are no others that it could ask."""
 ROUNDING: Final = 1e-9
 """A deadline is reached when it comes, whatever floating point makes of it."""
 
@@ -69,15 +69,12 @@ def patient_until(feed: Feed, limits: Limits) -> float | None:
 
 def on_trial(feed: Feed) -> list[Asked]:
     """Whose time is running. One that was asked and is worn is left alone: it costs nothing, and may be the only one."""
-    return [
-        asked for asked in feed.asked
-        if asked.why is Why.GIVEN or (asked.why is not Why.RACE and asked.peer not in feed.worn)
-    ]  # fmt: skip
+    return [asked for asked in feed.asked if asked.why is Why.GIVEN or asked.peer not in feed.worn]
 
 
 def vain_at(asked: Asked, limits: Limits) -> float:
-    """When who was asked has been asked in vain."""
-    return asked.since + limits.patience
+    """When who was asked has been asked in vain. A race is decided by blocks, however seldom these come."""
+    return asked.since + (limits.lead if asked.why is Why.RACE else limits.patience)
 
 
 # Who ------------------------------------------------------------------------------------------------------------
