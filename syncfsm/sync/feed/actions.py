@@ -245,7 +245,7 @@ def give_up(feed: Feed, message: None, view: View) -> Result:
             left.append(asked)
         elif more(asked.peer, view):
             worn = _plus(worn, asked.peer)
-            left.append(replace(asked, why=Why.LATE))
+            left.append(replace(asked, why=Why.LATE) if asked.why is Why.GIVEN else asked)
         else:
             pokes.append(Poke(asked.peer, LinkEvent.SHUT))
     return _settled(replace(feed, asked=tuple(left), worn=worn)), tuple(pokes)
