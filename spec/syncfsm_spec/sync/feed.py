@@ -16,10 +16,11 @@ from syncfsm.limits import Limits, Strategy
 from syncfsm.node.node import Node
 from syncfsm.outputs import Send
 from syncfsm.protocol import Joined, Said, View
-from syncfsm.sync.feed.guards import ROUNDING, patient_until
+from syncfsm.sync.feed.guards import ROUNDING
 from syncfsm.sync.feed.protocol import FEED, TABLE
 from syncfsm.sync.feed.types import Event, Feed, State, Waits, Why
 from syncfsm.sync.messages import Busy, DoNotWant, Give, Has, Want
+from syncfsm.sync.tracking import ahead
 from syncfsm.sync.types import Mode, Switch
 from syncfsm_spec.kit.alone import Comes, alone
 from syncfsm_spec.kit.moments import link_to, links, peers_of
@@ -200,10 +201,23 @@ class Fed:
         return all(by[name].chain.head.rank == best for name in self._reached(by))
 
 
-def not_starved(node: Node) -> bool:
-    """Whoever says that it has more has been asked, by the time to which the node is patient."""
-    until = patient_until(node.decided(FEED), node.config.limits)
-    return until is None or until > node.now - ROUNDING
+def unasked(node: Node, peer: str) -> bool:
+    """Does this peer say that it has more, and has it not been asked?"""
+    feed, link = node.decided(FEED), link_to(node, peer)
+    if link is None or not link.wanted:
+        view = View(node.chain, 0, node.now, node.config.limits, node.config.strategy)
+        return link is not None and feed.peer != peer and ahead(link, view)
+    return False
+
+
+@attrs.frozen
+class InTime:
+    """``NotStarved``, for a node that is watched: no correct peer waits for longer than the node is patient."""
+
+    patience: float
+
+    def __call__(self, seconds: float) -> bool:
+        return seconds < self.patience + ROUNDING
 
 
 def fed(names: Sequence[str], source: str, since: bool, honest: bool = True) -> list[Any]:
@@ -214,7 +228,6 @@ def fed(names: Sequence[str], source: str, since: bool, honest: bool = True) -> 
         *([ONE_FEED.ends(names, all_.one_feed)] if honest else []),
         *([TREE_SPANS.ends((*names, "since"), all_.tree_spans)] if since else []),
         NEVER_DARK.ends(names, all_.never_dark),
-        *(NOT_STARVED.always((name,), not_starved) for name in names),
     ]
 
 
