@@ -374,10 +374,16 @@ class _Step:
             self.feed(event.peer, place, told.event, event.fault)
 
     def request(self, event: Any) -> None:
-        """The integrator asks something of a protocol."""
+        """The integrator asks something of a protocol, or of what it decides across peers."""
+        asked_across = self.registry.asked.get(type(event))
+        if asked_across is not None:
+            of, means = asked_across
+            self._report(lambda across: means, event, of)
+            return
         found = self.registry.requests.get(type(event))
         if found is None:
-            known = ", ".join(sorted(type_.__name__ for type_ in (*self.HANDLERS, *self.registry.requests)))
+            takes = (*self.HANDLERS, *self.registry.requests, *self.registry.asked)
+            known = ", ".join(sorted(type_.__name__ for type_ in takes))
             raise LocalError(f"{event!r} is no event of this node; it takes {known}")
         place, asked = found
         here = self._peers()
