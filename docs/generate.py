@@ -21,10 +21,13 @@ from syncfsm.machine import Table
 from syncfsm.node.registry import STANDARD
 from syncfsm.protocol import Protocol
 from syncfsm.sync.protocol import TABLE
+from syncfsm_adapters.story.fields import FIELDS
+from syncfsm_adapters.story.figures import STEADY
 
 ROOT: Final = Path(__file__).parent.parent
 BEGIN, END = "<!-- generated: {} -->", "<!-- end -->"
 OWN, GUIDE, HOUSE = "docs/a-protocol-of-your-own.md", "docs/integrating.md", "docs/architecture.md"
+OUTAGE: Final = "docs/outage.md"
 REFERENCE: Final = re.compile(
     r"\b(?P<page>founding/[\w-]+|failure-modes)#(?P<anchor>[\w-]+)|\bdecisions/(?P<number>\d{4})\b(?!-)"
 )
@@ -137,6 +140,14 @@ def readme(text: str) -> str:
     return _filled(text, "link diagram", f"```mermaid\n{TABLE.mermaid(guards=False)}```")
 
 
+def outage(text: str) -> str:
+    """docs/outage.md with its table of figures written anew."""
+    rows = "".join(f"| `{name}` | {meaning} |\n" for name, meaning in FIELDS.items())
+    spans = f"""What is said of a block is an average: over the last {STEADY} blocks before the loss; in `recovery` over
+the first {STEADY} after it; in `feed` over all after it."""
+    return _filled(text, "figures", f"{spans}\n\n| figure | meaning |\n|---|---|\n{rows.rstrip()}")
+
+
 def _filled(text: str, name: str, content: str) -> str:
     """A page with one of its generated parts made anew."""
     begin = BEGIN.format(name)
@@ -167,6 +178,7 @@ def main() -> int:
         ROOT / "docs/protocol.md": protocol(),
         ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
         **{ROOT / page: shown((ROOT / page).read_text(encoding="utf-8")) for page in (OWN, GUIDE)},
+        ROOT / OUTAGE: outage((ROOT / OUTAGE).read_text(encoding="utf-8")),
         ROOT / HOUSE: house((ROOT / HOUSE).read_text(encoding="utf-8")),
     }
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]

@@ -23,7 +23,7 @@ from syncfsm.sync.feed.types import Event as Feed
 from syncfsm.sync.guards import hello_credit, orderly, worse_than_heard
 from syncfsm.sync.messages import DoNotWant, Finality, Found, Has, Hello
 from syncfsm.sync.relay import RELAY_ACTIONS, head, heard_more, quiet
-from syncfsm.sync.tracking import better, claimed, leaving
+from syncfsm.sync.tracking import ahead, claimed, leaving, unheld
 from syncfsm.sync.types import Ancestor, Greet, Heard, Link, Mode, Moved, Receipt, Told, Turn
 
 Result = tuple[Link, tuple[Any, ...]]
@@ -136,9 +136,9 @@ def _hear(link: Link, heard: Heard, view: View) -> tuple[Link, tuple[Report, ...
     left = leaving(link, link.received, link.sent, view, shared.has if shared else None)
     claims = claimed(link, view, (hello.head, *hello.points))
     wants = (Report(Feed.WANTED, False),) if link.relays and link.mode is Mode.ACTIVE and link.heard is None else ()
-    link, ahead = heard_more(link, Has(hello.head, hello.score), view)
-    link = replace(link, heard=hello, final=hello.final, since=view.now, left=left, claims=claims, **meter)
-    return link, (*wants, *ahead)
+    link, more = heard_more(replace(link, final=hello.final), Has(hello.head, hello.score), view)
+    link = replace(link, heard=hello, since=view.now, left=left, claims=claims, **meter)
+    return link, (*wants, *more)
 
 
 def _told(link: Link, sent: Header | None, has: Header | None, view: View) -> Result:
@@ -166,7 +166,7 @@ def _in_step(link: Link, sent: Header | None, received: Header | None, view: Vie
 
 
 def _tracked(link: Link, sent: Header | None, received: Header | None, view: View) -> Link:
-    left, claims, says = leaving(link, received, sent, view), claimed(link, view), better(link.says, view)
+    left, claims, says = leaving(link, received, sent, view), claimed(link, view), unheld(link.says, view)
     same = sent is link.sent and received is link.received and says is link.says
     if same and left == link.left and claims == link.claims:
         return link
@@ -181,7 +181,9 @@ def tell_final(link: Link, change: Change, view: View) -> Result:
 
 
 def learn_final(link: Link, claim: Finality, view: View) -> Result:
-    return replace(link, final=claim.point), ()
+    """If it is not held here, the feed is to know: it may be on a branch that nobody else sends."""
+    link = replace(link, final=claim.point)
+    return link, (Report(Feed.AHEAD),) if ahead(link, view) else ()
 
 
 # Found, and blocks ----------------------------------------------------------------------------------------------
@@ -201,12 +203,17 @@ def rebase(link: Link, moved: Moved, view: View) -> Result:
     """If the peer has our new head and no block tells it that we have it, that is owed."""
     link = _tracked(link, moved.sent, link.received, view)
     owed = moved.best and quiet(link) and moved.sent is not None and moved.sent.id == view.chain.head.id
-    return replace(link, owes=link.owes + 1) if owed else link, NEWS
+    return replace(link, owes=link.owes + 1) if owed else link, (*_overtaken(link, moved, view), *NEWS)
+
+
+def _overtaken(link: Link, moved: Moved, view: View) -> tuple[Report, ...]:
+    """If our head is worse now, by a ban or a final point, what the peer said of its own may be better again."""
+    return (Report(Feed.AHEAD),) if not moved.extends and ahead(link, view) else ()
 
 
 def rebase_and_tell(link: Link, moved: Moved, view: View) -> Result:
     link = _tracked(link, moved.sent, link.received, view)
-    return replace(link, owes=0), (Send(link.peer, head(view)), *NEWS)
+    return replace(link, owes=0), (Send(link.peer, head(view)), *_overtaken(link, moved, view), *NEWS)
 
 
 # Our turn to send -----------------------------------------------------------------------------------------------

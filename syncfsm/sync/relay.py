@@ -16,7 +16,7 @@ from syncfsm.outputs import Send
 from syncfsm.protocol import Report, View
 from syncfsm.sync.feed.types import Event as Feed
 from syncfsm.sync.messages import Busy, DoNotWant, Give, Has, Want
-from syncfsm.sync.tracking import better
+from syncfsm.sync.tracking import ahead, unheld
 from syncfsm.sync.types import IN_STEP, Link, Mode, Moved, Serve, Switch, Told
 
 Result = tuple[Link, tuple[Any, ...]]
@@ -56,11 +56,11 @@ def has_our_head(link: Link, told: Told, view: View) -> bool:
 
 
 def heard_more(link: Link, has: Has, view: View) -> tuple[Link, tuple[Report, ...]]:
-    """Keep what the peer says that its head is, if we lack it and it is better; then the feed is to know."""
-    says = better(has, view)
-    if says is None:
-        return (link if link.says is None else replace(link, says=None)), ()
-    return replace(link, says=says), (Report(Feed.AHEAD),)
+    """Keep what the peer says that its head is, if we lack it. If it is better, the feed is to know; and if the peer
+    has a final block that we lack, however bad its head is (founding/link-notes#synchronous-liveness)."""
+    says = unheld(has, view)
+    link = link if says is link.says is None else replace(link, says=says)
+    return link, (Report(Feed.AHEAD),) if ahead(link, view) else ()
 
 
 # Modes ----------------------------------------------------------------------------------------------------------

@@ -96,8 +96,20 @@ def batch(after: Header, room: int, view: View) -> tuple[Header, ...]:
     return blocks
 
 
-def better(has: Has | None, view: View) -> Has | None:
-    """What a peer says that its head is, as long as it is better than ours, and not held here but still may be."""
+def unheld(has: Has | None, view: View) -> Has | None:
+    """What a peer says that its head is, as long as that is not held here and still may be."""
     if has is None or has.head.id in view.chain.blocks or has.head.height <= view.chain.final.height:
         return None
-    return has if has.rank > view.chain.head.rank else None
+    return has
+
+
+def ahead(link: Link, view: View) -> bool:
+    """Does the peer say that it has more than we: a better head, or a final block that we lack?"""
+    says = link.says
+    return (says is not None and says.rank > view.chain.head.rank) or lacks_final(link, view)
+
+
+def lacks_final(link: Link, view: View) -> bool:
+    """Does the peer call a block final that is not held here, and still may be?"""
+    final = link.final
+    return final is not None and final.height > view.chain.final.height and final.id not in view.chain.blocks

@@ -135,7 +135,7 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wanted: bool = True
     """Do we want blocks from the peer, as we last told it?"""
     says: Has | None = None
-    """The peer's head as it last said, while that is better than ours and not held here."""
+    """The peer's head as it last said, while that is not held here and still may be."""
     owes: int = 0
     """How many new heads of ours the peer has, and does not know that we have."""
     may_say: float = 0.0

@@ -127,6 +127,8 @@ def mistakes(folder: Path) -> dict[str, tuple[tuple[str, ...], str]]:
         "silence": ((*follower, "--silence", "0.5"), "must be longer than keepalive"),
         "not a database": ((*follower[:4], str(folder / "no.store"), *follower[5:]), "no.store"),
         "no followers": (("outage", "--followers", "0"), "followers"),
+        "nobody to turn to": (("outage", "--mode", "feed", "--followers", "2"), "give 3 followers or more"),
+        "a single link": (("outage", "--degree", "1"), "degree"),
         "a kept folder": (("outage", "--keep", str(folder)), "is not empty"),
     }
 

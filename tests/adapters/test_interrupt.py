@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from syncfsm import signed
+from syncfsm.errors import LocalError
 from syncfsm_adapters.__main__ import INTERRUPTED
 from syncfsm_adapters.store.file import FileStore
 
@@ -70,12 +71,53 @@ def test_a_node_stops_in_order_before_it_ends(tmp_path: Path) -> None:
     opened.close()
 
 
-def test_a_story_ends_with_its_processes() -> None:
-    """Those hold the pipe of standard error; ``interrupt`` reads it to its end."""
-    with running("outage", "--followers", "2") as process:
+def test_a_story_ends_with_its_processes(tmp_path: Path) -> None:
+    with running("outage", "--followers", "2", "--keep", str(tmp_path)) as process:
         while b"in step" not in line(process):
             pass
         interrupt(process)
+    assert not locked(tmp_path)
+
+
+def locked(folder: Path) -> list[Path]:
+    """The stores in this folder that a process has open."""
+    stores = sorted(folder.glob("*.store"))
+    assert stores
+    found = []
+    for path in stores:
+        try:
+            FileStore.open(path, signed.genesis(b"outage"), b"outage").close()
+        except LocalError:
+            found.append(path)
+    return found
+
+
+@contextmanager
+def holding(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A story that holds one of its processes."""
+    with running(
+        "outage", "--mode", "feed-stops", "--followers", "3", "--interval", "0.05", "--keep", str(folder)
+    ) as story:
+        while b"is held" not in line(story):
+            pass
+        assert len(locked(folder)) == 4
+        yield story
+
+
+def test_a_story_leaves_no_process_that_it_held(tmp_path: Path) -> None:
+    with holding(tmp_path) as process:
+        interrupt(process)
+    assert not locked(tmp_path)
+
+
+def test_a_story_that_is_killed_leaves_no_process_either(tmp_path: Path) -> None:
+    """It can not end them itself. Nobody reads what the others write, and the system ends the one that is held."""
+    with holding(tmp_path) as process:
+        process.kill()
+    until = time.monotonic() + SECONDS
+    while locked(tmp_path):
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_an_exploration() -> None:

@@ -23,7 +23,7 @@ from syncfsm.wire.session import NoLink
 from syncfsm_adapters.asyncio import sockets
 from syncfsm_adapters.asyncio.connection import Connection
 from syncfsm_adapters.connect.backoff import cannot_listen, parse_address
-from syncfsm_adapters.connect.connector import GRAIN, STRANGERS, Link, shown_address
+from syncfsm_adapters.connect.connector import GRAIN, LOOK, STRANGERS, Link, shown_address
 from syncfsm_adapters.connect.shell import Shell
 from syncfsm_adapters.connect.target import Target
 from syncfsm_adapters.host.mistakes import one_mistake
@@ -97,7 +97,7 @@ class TcpNode(Shell):
 
     async def _keep_time(self) -> None:
         while True:
-            await asyncio.sleep(GRAIN)
+            await asyncio.sleep(LOOK)
             self.connector.tick(self._now())
 
     # Connections begin ------------------------------------------------------------------------------------------

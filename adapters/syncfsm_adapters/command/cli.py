@@ -22,7 +22,7 @@ from syncfsm_adapters.command.check import CHECK_HELP, REPLAY_HELP, add_check, a
 from syncfsm_adapters.command.store import STORE_HELP, add_store
 from syncfsm_adapters.host.journal import FORMATS
 from syncfsm_adapters.host.mistakes import one_mistake
-from syncfsm_adapters.story.plan import MODES
+from syncfsm_adapters.story.plan import Mode
 
 OK, NOT_SHOWN, MISTAKE, PIPE_CLOSED = 0, 1, 2, 141
 TABLES: Final = STANDARD.tables
@@ -31,7 +31,8 @@ follows. It prints one line for every change of state: the head, a link, a final
 OUTAGE_HELP: Final = """Tell the story this library is for. A sequencer and full nodes, each a process of its own with
 its own store, meshed over TCP on this machine, make and share blocks; node A loses its link at height X, comes
 back when the sequencer is GAP blocks further, and must be at the live head within one block time, with no gap and no
-duplicate. Exits with 0 if it was, and all files agree."""
+duplicate. In the feed modes it is the peer that A takes blocks from which is lost: A must have the next block within
+one block time. Exits with 0 if it was so, and all files agree."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,13 +108,16 @@ def _node(node: argparse.ArgumentParser) -> None:
 def _outage(outage: argparse.ArgumentParser) -> None:
     outage.add_argument("--followers", type=int, default=4, metavar="N", help="full nodes (default: %(default)s)")
     outage.add_argument("--interval", type=float, default=0.2, metavar="S", help="block time (default: %(default)s)")
-    mode_help = "links stop carrying bytes silently, or the process is killed (default: %(default)s)"
-    outage.add_argument("--mode", choices=MODES, default="network", help=mode_help)
+    degree_help = "links of each node, about, the same ones each time (default: all with all)"
+    outage.add_argument("--degree", type=int, metavar="N", help=degree_help)
+    mode_help = "A's links stop carrying bytes silently; A's process is killed; the process of the peer that A takes "
+    mode_help += "blocks from is killed; or it is held, and goes on later (default: %(default)s)"
+    outage.add_argument("--mode", choices=[mode.value for mode in Mode], default="network", help=mode_help)
     outage.add_argument("--gap", type=int, default=100, metavar="N", help="blocks missed (default: %(default)s)")
     outage.add_argument("--tail", type=int, default=11, metavar="N", help="blocks after it (default: %(default)s)")
     outage.add_argument("--payload-bytes", type=int, default=1024, metavar="N", help="size (default: %(default)s)")
     outage.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
-    outage.add_argument("--keep", type=Path, metavar="DIR", help="keep the nodes' files and journals there")
+    outage.add_argument("--keep", type=Path, metavar="DIR", help="keep the nodes' files there")
     outage.set_defaults(run=_tell_outage)
 
 
@@ -157,7 +161,7 @@ def _in_folder(given: argparse.Namespace, folder: Path) -> int:
     from syncfsm_adapters.story import plan, screen
     from syncfsm_adapters.story.director import Director
 
-    names = ("followers", "interval", "mode", "gap", "tail", "payload_bytes")
+    names = ("followers", "degree", "interval", "mode", "gap", "tail", "payload_bytes")
     story = plan.make(**{name: getattr(given, name) for name in names}, folder=folder)
     console = Console()
 

@@ -39,7 +39,10 @@ FAREWELL: Final = 1.0
 STRANGERS: Final = 256
 """Most incoming connections that have not greeted yet; further ones are closed without a word."""
 GRAIN: Final = 0.1
-"""Seconds between two looks at what is due. So the deadlines of many links cost one step, not one each."""
+"""Seconds before what failed is tried again."""
+LOOK: Final = 0.02
+"""Seconds between two looks at what is due: less than the least time for which a block is waited for. So the deadlines
+of many links cost one step, not one each."""
 READ_BYTES: Final = 512 * 1024
 """Most bytes to read at once, and so most that are checked and stored together. For blocks of 64 KiB a node needs 40 %
 less processor time than with 64 KiB; 1 MiB saves no more than another tenth."""
@@ -213,9 +216,11 @@ class Connector:
     def send(self, peer: str, message: Message) -> None:
         """Queue a small message."""
         link = self.links[peer]
+        waited = link.session.pending
         if not link.send(message) and not link.full:
             link.full = True
             self._slow.append(peer)
+        self.host.tally.sent_message_bytes += link.session.pending - waited
 
     def send_blocks(self, peer: str, protocol: int, blocks: Sequence[tuple[Header, bytes]]) -> None:
         """Queue blocks."""

@@ -9,7 +9,7 @@ There is no decision here: outputs are carried out in the order in which the cor
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
 
@@ -22,6 +22,9 @@ from syncfsm.peer.messages import Parting
 from syncfsm.protocol import Message
 from syncfsm.sync.messages import Hello
 from syncfsm_adapters.store.base import BlockStore, Change
+
+FEED: Final = "feed"
+"""What the core calls its decision from whom a node takes blocks, and the peer in it."""
 
 Watcher = Callable[[Output, float], None]
 """Told of every output, and of when; for logs, metrics, and the integrator's own execution."""
@@ -48,13 +51,22 @@ class Carrier(Protocol):
 
 @attrs.define
 class Tally:
-    """What a host counts: hellos and blocks that peers sent, how many of those blocks were held already, and the bytes
-    that its carrier has written."""
+    """What a host counts: hellos and blocks that peers sent, how many of those blocks were held already; blocks and
+    small messages that it gave its carrier to send, one for each peer; and the bytes that its carrier has written."""
 
     received: int = 0
     repeated: int = 0
     hellos: int = 0
     sent_bytes: int = 0
+    sent_blocks: int = 0
+    """Each with its body."""
+    sent_messages: int = 0
+    sent_message_bytes: int = 0
+    """What the small messages come to on the wire; kept by carriers that have one."""
+
+    def __add__(self, other: "Tally") -> "Tally":
+        pairs = zip(attrs.astuple(self), attrs.astuple(other), strict=True)
+        return Tally(*(ours + theirs for ours, theirs in pairs))
 
 
 class Host:
@@ -66,6 +78,7 @@ class Host:
         self.tally = Tally()
         self._registry = node.config.registry
         self._carrier = carrier
+        self._giver = ""
         self._unserved: list[str] = []
         """Peers that need a block whose body is lost."""
         self._watchers: list[Watcher] = []
@@ -82,6 +95,15 @@ class Host:
     @property
     def head(self) -> Point:
         return self.node.chain.head.point
+
+    @property
+    def fed_by(self) -> str:
+        """The peer that this node takes blocks from: its feed, if the core decides about one, or else the peer whose
+        copy of the last block came first. Empty if there is none."""
+        for (_, across), value in zip(self._registry.across, self.node.across, strict=True):
+            if across.table.name == FEED:
+                return across.status(value)[FEED] or ""
+        return self._giver
 
     def feed(self, event: Event) -> None:
         """Let the core decide about ``event``, and carry out what it says.
@@ -152,6 +174,8 @@ class Host:
             new = sum(len(output.headers) for output in outputs if isinstance(output, Accepted))
             self.tally.received += len(headers)
             self.tally.repeated += len(headers) - new
+            if new:
+                self._giver = event.peer
 
     def _bodies(self, event: Event) -> Mapping[bytes, bytes]:
         """The bodies that an event brings, by the ids of their blocks."""
@@ -170,10 +194,12 @@ class Host:
     def _carry(self, output: Output, bodies: Mapping[bytes, bytes]) -> None:
         match output:
             case Send(peer, message):
+                self.tally.sent_messages += 1
                 self._carrier.send(peer, message)
             case SendBlocks(peer, headers, protocol) if peer not in self._unserved:
                 blocks = self._with_bodies(headers, bodies)
                 if blocks:
+                    self.tally.sent_blocks += len(blocks)
                     self._carrier.send_blocks(peer, protocol, blocks)
                 if len(blocks) < len(headers):  # it can not have the others from us: as if they were pruned
                     self._unserved.append(peer)

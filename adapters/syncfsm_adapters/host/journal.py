@@ -51,7 +51,8 @@ def follow(host: Host, write: Write) -> None:
         match output:
             case HeadMoved(old, new, common):
                 undone = old.height - common.height
-                write("head", height=new.height, id=new.id, undone=undone, **attrs.asdict(host.tally))
+                counted = attrs.asdict(host.tally)
+                write("head", height=new.height, id=new.id, undone=undone, fed_by=host.fed_by, **counted)
             case FinalMoved(_, new):
                 write("final", height=new.height, id=new.id)
             case Misbehaviour(peer, fault):

@@ -157,9 +157,9 @@ class MemoryNetwork:
         return self._member(name).traffic
 
     def tally(self, name: str) -> Tally:
-        """What the node has received, over all its lives."""
+        """What the node's host has counted, over all its lives."""
         member = self._member(name)
-        return member.past if member.host is None else _sum(member.past, member.host.tally)
+        return member.past if member.host is None else member.past + member.host.tally
 
     def neighbours(self, name: str) -> list[str]:
         """The nodes to which there is an open connection that carries both ways."""
@@ -232,7 +232,7 @@ class MemoryNetwork:
     def crash(self, name: str) -> None:
         """The node's process dies: all that is not in its store is gone, and its peers lose the connection."""
         member = self._members[name]
-        member.past = _sum(member.past, self.host(name).tally)
+        member.past += self.host(name).tally
         member.host = member.tick_at = None
         for end in list(member.ends.values()):
             end.out.abort()
@@ -365,7 +365,3 @@ class MemoryNetwork:
         lasted = self.now - edge.opened_at > LONGEST_BACK_OFF
         edge.back_off = BACK_OFF if lasted else min(LONGEST_BACK_OFF, max(BACK_OFF, 2 * edge.back_off))
         edge.retry_at = self.now + edge.back_off * (0.5 + self._random.random())
-
-
-def _sum(a: Tally, b: Tally) -> Tally:
-    return Tally(a.received + b.received, a.repeated + b.repeated, a.hellos + b.hellos)

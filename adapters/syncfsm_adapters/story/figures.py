@@ -1,170 +1,212 @@
-"""What the story shows: figures from the nodes' journals, and an audit of their files."""
+"""What the story shows: figures from the nodes' journals. ``fields`` says what each of them means."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
-from typing import Any, Final, Self
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import attrs
 
-from syncfsm_adapters.story.plan import WARM_BLOCKS
+from syncfsm_adapters.story.heads import Heads, Line, gaps, per_block
+from syncfsm_adapters.story.plan import GRAFT, LOST, WARM_BLOCKS, Mode, peer_key
 
 STEADY: Final = WARM_BLOCKS - 2
-"""How many of the last blocks before the cut count as the steady state, with all nodes connected."""
-Line = Mapping[str, Any]
-"""One line of a node's journal."""
+"""How many blocks count as the steady state, with all nodes connected: the last ones before the loss. And how many
+count as live blocks of the recovery: those after it."""
 
 
 @attrs.frozen
 class Account:
     """When things happened, in ``time.monotonic`` seconds, as the director of the story saw them."""
 
-    mode: str
+    mode: Mode
     interval: float
+    degree: int | None
     sequencer: str
     lost: str
-    """The node that lost its link."""
+    """The node that lost its link, or its process."""
     cut_at: float
+    """When the link was cut, or the process killed or held."""
     mended_at: float
-    """From here on bytes can pass again (network), or the process is started anew (crash)."""
+    """From here on bytes can pass again (network), or the process is started anew (crash, feed) or goes on
+    (feed-stops)."""
 
 
 @attrs.frozen
-class Heads:
-    """How one node's best head moved: times, heights, and the counters it wrote with each move."""
+class Course:
+    """The story as its lines tell it: who was at what height when, and when the lost node was back."""
 
-    times: tuple[float, ...]
-    heights: tuple[int, ...]
-    lines: tuple[Line, ...]
+    account: Account
+    lines: Sequence[Line]
+    heads: dict[str, Heads]
+    carrying: float
+    """When the lost node can be reached again."""
+    recovered_at: float
+    """When its head first was the sequencer's after that."""
 
-    @classmethod
-    def of(cls, lines: Iterable[Line], node: str) -> Self:
-        own = tuple(line for line in lines if line["node"] == node and line["event"] == "head")
-        return cls(tuple(line["t"] for line in own), tuple(line["height"] for line in own), own)
+    @property
+    def source(self) -> Heads:
+        return self.heads[self.account.sequencer]
 
-    def at(self, time: float) -> int:
-        """The height at ``time``."""
-        return max((height for t, height in zip(self.times, self.heights, strict=True) if t <= time), default=0)
+    @property
+    def lost(self) -> Heads:
+        return self.heads[self.account.lost]
 
-    def reached(self, height: int, after: float = 0.0) -> float | None:
-        """When the head first stood at ``height`` or above, not before ``after``."""
-        found = (t for t, h in zip(self.times, self.heights, strict=True) if h >= height and t >= after)
-        return next(found, None)
+    @property
+    def followers(self) -> dict[str, Heads]:
+        return {name: heads for name, heads in self.heads.items() if name != self.account.sequencer}
+
+    def steady(self, names: Iterable[str]) -> list[Sequence[Line]]:
+        """The last lines of each node before the loss."""
+        return [_until(self.heads[name], self.account.cut_at)[-STEADY - 1 :] for name in names]
+
+    def recovery(self, names: Iterable[str]) -> list[Sequence[Line]]:
+        """The lines of live blocks from the event on that others must recover from: the loss of a feed, or a return.
+        Of a node that returns, those after it has caught up; of a feed that was lost, none."""
+        account, found = self.account, list[Sequence[Line]]()
+        for name in names:
+            if name != account.lost:
+                since = account.cut_at if account.mode.of_feed else self.carrying
+            elif account.mode.of_feed:
+                continue
+            else:
+                since = self.recovered_at
+            heads = self.heads[name]
+            found.append((*_until(heads, since)[-1:], *heads.since(since))[: STEADY + 1])
+        return found
 
 
 def figures(account: Account, lines: Sequence[Line], followers: Sequence[str], agreed: bool) -> dict[str, Any]:
     """The result of the story, as ``--json`` writes it. Raises ``ValueError`` if the lost node never came back."""
-    source, back = Heads.of(lines, account.sequencer), Heads.of(lines, account.lost)
-    carrying = _carrying(account, lines)
-    lost_at = back.at(account.cut_at)
-    recovered_at = _recovered(source, back, carrying)
-    if recovered_at is None:
-        raise ValueError(f"{account.lost} did not reach the head of {account.sequencer} again")
-    before = next((line for line in reversed(lines) if _counts(line, account.lost) and line["t"] < carrying), None)
-    after = next(line for line in back.lines if line["t"] >= recovered_at)
-    counted = {name: _since(account, before, after, name) for name in ("received", "repeated", "hellos")}
-    recovered_to = back.at(recovered_at)
-    steps = [line for line in back.lines if line["t"] > account.cut_at]
-    delays = sorted(_delays(account, source, lines, followers, carrying, recovered_at))
-    return {
-        "mode": account.mode,
+    course = _course(account, lines, followers)
+    source, everyone = course.source, course.heads
+    delays = sorted(_delays(course))
+    copies = {"copies_per_block": round(per_block(course.recovery(followers), "received"), 2)}
+    shown = {
+        "mode": account.mode.value,
         "interval": account.interval,
         "followers": len(followers),
+        "degree": account.degree,
+        "lost": account.lost,
         "outage": {
-            "lost_at": lost_at,
-            "restored_at_sequencer_height": source.at(carrying),
+            "lost_at": course.lost.at(account.cut_at),
+            "restored_at_sequencer_height": source.at(course.carrying),
             "seconds": round(account.mended_at - account.cut_at, 6),
         },
-        "recovery": {
-            "seconds": round(recovered_at - carrying, 6),
-            "seconds_since_mended": round(recovered_at - account.mended_at, 6),
-            "blocks": recovered_to - lost_at,
-            "blocks_received": counted["received"],
-            "gaps": _gaps(lost_at, steps),
-            "duplicate_blocks": counted["repeated"],
-            "hellos": counted["hellos"],
-            "height": recovered_to,
-        },
+        "recovery": _recovery(course) | copies,
         "latency_ms": {"p50": _quantile(delays, 0.5), "p99": _quantile(delays, 0.99), "samples": len(delays)},
-        "sequencer": {"bytes_per_block": _bytes_per_block(account, source, len(followers))},
-        "copies_per_block": _copies(account, lines, followers),
-        "head": source.heights[-1],
+        "sequencer": {
+            "bytes_per_block": round(per_block(course.steady([account.sequencer]), "sent_bytes") / len(followers), 1),
+            "bodies_per_block": round(per_block(course.steady([account.sequencer]), "sent_blocks"), 2),
+        },
+        "copies_per_block": round(per_block(course.steady(followers), "received"), 2),
+        "overhead": {
+            "messages_per_block": round(per_block(course.steady(everyone), "sent_messages"), 2),
+            "bytes_per_block": round(per_block(course.steady(everyone), "sent_message_bytes"), 1),
+        },
+        "head": source.lines[-1]["height"],
         "agreed": agreed,
     }
+    return shown | {"feed": _feed(course)} if account.mode.of_feed else shown
+
+
+def _course(account: Account, lines: Sequence[Line], followers: Sequence[str]) -> Course:
+    heads = {name: Heads.of(lines, name) for name in (account.sequencer, *followers)}
+    carrying = _carrying(account, lines)
+    source = heads[account.sequencer]
+    for line in heads[account.lost].lines:
+        if line["t"] >= carrying and line["height"] >= source.at(line["t"]):
+            return Course(account, lines, heads, carrying, line["t"])
+    raise ValueError(f"{account.lost} did not reach the head of {account.sequencer} again")
 
 
 def _carrying(account: Account, lines: Sequence[Line]) -> float:
-    """When the link carries bytes again: when it is mended, or when the restarted process has its first connection."""
-    if account.mode == "network":
+    """When the lost node can be reached: when it is mended, or when a restarted process has its first connection."""
+    if not account.mode.kills:
         return account.mended_at
-    up = (
-        line["t"]
-        for line in lines
-        if line["node"] == account.lost and line["event"] == "connected" and line["t"] > account.mended_at
-    )
+    up = (line["t"] for line in _own(account, lines, "connected") if line["t"] > account.mended_at)
     return next(up, account.mended_at)
 
 
-def _recovered(source: Heads, back: Heads, carrying: float) -> float | None:
-    """When the lost node's head first was the sequencer's head, after the link carried again."""
-    for time, height in zip(back.times, back.heights, strict=True):
-        if time >= carrying and height >= source.at(time):
-            return time
-    return None
+def _own(account: Account, lines: Sequence[Line], event: str) -> Iterable[Line]:
+    """Such lines of the lost node."""
+    return (line for line in lines if line["node"] == account.lost and line["event"] == event)
 
 
-def _since(account: Account, before: Line | None, after: Line, name: str) -> int:
-    """How much a counter grew from the cut to the recovery; a process that was killed counts from nought again."""
-    return int(after[name]) - (int(before[name]) if before is not None and account.mode == "network" else 0)
+def _until(heads: Heads, time: float) -> Sequence[Line]:
+    return tuple(line for line in heads.lines if line["t"] <= time)
 
 
-def _counts(line: Line, node: str) -> bool:
-    return bool(line["node"] == node and "received" in line)
+# The lost node --------------------------------------------------------------------------------------------------------
 
 
-def _gaps(lost_at: int, steps: Sequence[Line]) -> int:
-    """Heights that the lost node skipped: every head must follow from the one before by blocks it was given."""
-    heights = [lost_at, *(line["height"] for line in steps)]
-    given = [0, *(line["received"] - line["repeated"] for line in steps)]
-    return sum(
-        max(0, (high - low) - (new - old))
-        for (low, high), (old, new) in zip(pairwise(heights[1:]), pairwise(given[1:]), strict=True)
-    )
+def _recovery(course: Course) -> dict[str, Any]:
+    account, lost, back_at = course.account, course.lost, course.recovered_at
+    back = next(line for line in lost.lines if line["t"] >= back_at)
+    before = _before(course)
+    grown = {name: int(back[name]) - int(before[name]) for name in ("received", "repeated", "hellos")}
+    at = lost.at(account.cut_at)
+    return {
+        "seconds": round(back_at - course.carrying, 6),
+        "seconds_since_mended": round(back_at - account.mended_at, 6),
+        "blocks": back["height"] - at,
+        "blocks_received": grown["received"],
+        "gaps": gaps((before, *lost.since(account.mended_at))),
+        "duplicate_blocks": grown["repeated"],
+        "hellos": grown["hellos"],
+        "height": back["height"],
+    }
 
 
-def _delays(
-    account: Account, source: Heads, lines: Sequence[Line], followers: Sequence[str], carrying: float, recovered: float
-) -> Iterable[float]:
+def _before(course: Course) -> Line:
+    """What the lost node had counted when it came back, and its height; a process that was killed counts from nought
+    again, on what its files had."""
+    account = course.account
+    found: dict[str, Any] = {"height": 0, "received": 0, "repeated": 0, "hellos": 0}
+    if account.mode.kills:
+        (started,) = (line for line in _own(account, course.lines, "started") if line["t"] > account.mended_at)
+        return found | {"height": int(started["head"].partition(":")[0])}
+    for line in course.lines:
+        if line["node"] == account.lost and "received" in line and line["t"] < course.carrying:
+            found |= line  # partings tell what was counted, too, but no height
+    return found
+
+
+def _delays(course: Course) -> Iterable[float]:
     """Milliseconds from a block made to a follower's best chain, for followers that were connected all the while."""
-    for name in followers:
-        heads = Heads.of(lines, name)
-        if not heads.times:
-            continue
-        for made, height in zip(source.times, source.heights, strict=True):
-            away = name == account.lost and account.cut_at <= made <= recovered
+    account = course.account
+    for name, heads in course.followers.items():
+        for made, height in ((line["t"], line["height"]) for line in course.source.lines):
+            away = name == account.lost and account.cut_at <= made <= course.recovered_at
             seen = heads.reached(height)
-            if not away and seen is not None and made >= heads.times[0]:
+            if not away and seen is not None and made >= heads.lines[0]["t"]:
                 yield (seen - made) * 1000
 
 
-def _bytes_per_block(account: Account, source: Heads, followers: int) -> float:
-    """Bytes the sequencer sent for a block and follower, while all were connected: up to the cut."""
-    steady = [line for line in source.lines if line["t"] < account.cut_at][-STEADY:]
-    if len(steady) < 2:
-        return 0.0
-    first, last = steady[0], steady[-1]
-    blocks = int(last["height"] - first["height"])
-    return round(float(last["sent_bytes"] - first["sent_bytes"]) / max(1, blocks * followers), 1)
+# The one that it fed --------------------------------------------------------------------------------------------------
 
 
-def _copies(account: Account, lines: Sequence[Line], followers: Sequence[str]) -> float:
-    """How often a follower received a block, on average up to the cut: 1 is a tree, more is the mesh's redundancy."""
-    received = blocks = 0
-    for name in followers:
-        steady = [line for line in Heads.of(lines, name).lines if line["t"] < account.cut_at][-STEADY:]
-        if len(steady) > 1:
-            received += steady[-1]["received"] - steady[0]["received"]
-            blocks += steady[-1]["height"] - steady[0]["height"]
-    return round(received / blocks, 2) if blocks else 0.0
+def _feed(course: Course) -> dict[str, Any]:
+    """How ``LOST`` went on when the peer was lost that it took blocks from."""
+    account, fed = course.account, course.heads[LOST]
+    names = {line["id"]: line["node"] for line in course.lines if line["event"] == "started"}
+    before = fed.before(account.cut_at)
+    later = fed.since(account.cut_at)
+    assert before is not None  # the story has seen it go on
+    first = next(line for line in later if line["height"] > before["height"])
+    made = course.source.reached(before["height"] + 1)
+    assert made is not None
+    key = peer_key(first["fed_by"])
+    meanwhile = (before, *later)
+    return {
+        "height": before["height"],
+        "next": next((name for id, name in names.items() if key and id.startswith(key)), key),
+        "seconds": round(first["t"] - account.cut_at, 6),
+        "seconds_since_made": round(first["t"] - max(made, account.cut_at), 6),
+        "allowed_seconds": round(account.interval + (GRAFT if account.mode is Mode.FEED_STOPS else 0.0), 6),
+        "blocks": later[-1]["height"] - before["height"],
+        "gaps": gaps(meanwhile),
+        "duplicate_blocks": later[-1]["repeated"] - before["repeated"],
+        "copies_per_block": round(per_block([meanwhile], "received"), 2),
+    }
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

@@ -15,7 +15,7 @@ import trio
 from syncfsm.errors import LocalError
 from syncfsm.wire.session import NoLink
 from syncfsm_adapters.connect.backoff import cannot_listen, parse_address
-from syncfsm_adapters.connect.connector import GRAIN, Link, shown_address
+from syncfsm_adapters.connect.connector import GRAIN, LOOK, Link, shown_address
 from syncfsm_adapters.connect.shell import Shell
 from syncfsm_adapters.connect.target import Target
 from syncfsm_adapters.host.mistakes import one_mistake
@@ -68,7 +68,7 @@ class TcpNode(Shell):
 
     async def _keep_time(self) -> None:
         while True:
-            await trio.sleep(GRAIN)
+            await trio.sleep(LOOK)
             self.connector.tick(trio.current_time())
 
     # Connections begin ------------------------------------------------------------------------------------------

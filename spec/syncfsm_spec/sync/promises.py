@@ -10,7 +10,6 @@ from typing import Final
 import attrs
 import msgspec
 
-from syncfsm.blocks import Header
 from syncfsm.chain import Chain
 from syncfsm.check import Moment
 from syncfsm.events import Received

@@ -30,6 +30,11 @@ def greet_beside(feed: Feed, joined: Joined, view: View) -> Result:
     return replace(feed, others=(*feed.others, joined.peer)), (_greet(joined, False),)
 
 
+def turn_to_new(feed: Feed, joined: Joined, view: View) -> Result:
+    others = (*feed.others, feed.peer)
+    return replace(feed, peer=joined.peer, proven=False, others=others, rival=None), (_greet(joined, True),)
+
+
 def _greet(joined: Joined, wanted: bool) -> Poke:
     relays = joined.version >= 2
     return Poke(joined.peer, LinkEvent.GREET, Greet(relays, wanted or not relays))
@@ -298,8 +303,8 @@ def unserve(feed: Feed, said: Said, view: View) -> Result:
 ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action
     for action in (
-        adopt, greet_beside, lose, turn, forget, be_helped, race, renew, graft, turn_round, give, turn_to_child,
-        note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm, take_offer, decline,
+        adopt, greet_beside, turn_to_new, lose, turn, forget, be_helped, race, renew, graft, turn_round, give,
+        turn_to_child, note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm, take_offer, decline,
         turn_to_another, insist, stand_still, be_refused, serve, refuse, unserve,
     )
 }  # fmt: skip

@@ -9,6 +9,7 @@ from syncfsm.machine import Guard
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.protocol import Joined, Said, View
 from syncfsm.sync.feed.types import Asked, Feed, Rival, Why
+from syncfsm.sync.tracking import ahead
 from syncfsm.sync.types import Link
 
 MOST_LOST: Final = 6
@@ -18,9 +19,9 @@ ROUNDING: Final = 1e-9
 
 
 def more(peer: str, view: View) -> bool:
-    """Does this peer say that it has more than we?"""
+    """Does this peer say that it has more than we: a better head, or a final block that we lack?"""
     link: Link | None = view.at(peer, ProtocolNumber.SYNC)
-    return link is not None and link.says is not None
+    return link is not None and ahead(link, view)
 
 
 def asked_of(feed: Feed, peer: str) -> Asked | None:
@@ -66,6 +67,10 @@ def is_there(feed: Feed, joined: Joined, view: View) -> bool:
     return joined.peer in (feed.peer, *feed.others)
 
 
+def feed_gives_none(feed: Feed, joined: Joined, view: View) -> bool:
+    return feed.peer in feed.off
+
+
 def feeds(feed: Feed, peer: str, view: View) -> bool:
     return feed.peer == peer
 
@@ -105,7 +110,7 @@ def worn_out(feed: Feed, said: Said, view: View) -> bool:
 def feed_has_no_more(feed: Feed, said: Said, view: View) -> bool:
     """It is new, has said hello, and did not say that it has more: nothing is on its way."""
     link: Link | None = view.at(feed.peer, ProtocolNumber.SYNC)
-    return not feed.proven and link is not None and link.final is not None and link.says is None
+    return not feed.proven and link is not None and link.final is not None and not more(feed.peer, view)
 
 
 def overtaken(feed: Feed, view: View) -> Rival | None:
@@ -181,8 +186,8 @@ def has_gate(feed: Feed, said: Said, view: View) -> bool:
 GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
-        is_there, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead, gives, worn_out,
-        feed_has_no_more, rival_is_due, asked_in_vain, patience_ends, one_is_ahead, feed_refuses_others_left,
+        is_there, feed_gives_none, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead, gives,
+        worn_out, feed_has_no_more, rival_is_due, asked_in_vain, patience_ends, one_is_ahead, feed_refuses_others_left,
         feed_is_off, feed_is_on_again, nobody_served, fed_by_no_child, serves, has_gate,
     )
 }  # fmt: skip

@@ -28,6 +28,7 @@ RULES: Final = (
     # ---- Who is there ----
     Rule(ALONE, E.JOINED,   ALWAYS,                FED,   "adopt",           "The first that comes is the feed.", "decisions/0023"),
     Rule(FED,   E.JOINED,   "is_there",            STAY,  IGNORE,            "It is greeted already.", "decisions/0023"),
+    Rule(FED,   E.JOINED,   "feed_gives_none",     STAY,  "turn_to_new",     "The feed is off, and nobody else was left.", "founding/link-notes#off"),
     Rule(FED,   E.JOINED,   ALWAYS,                STAY,  "greet_beside",    "It is greeted, and tells its head; blocks come from the feed.", "founding/link-notes#prune-incoming"),
     Rule(FED,   E.LEFT,     "feeds_alone",         ALONE, "lose",            "The feed is gone, and nobody else is there.", "decisions/0023"),
     Rule(FED,   E.LEFT,     "feeds",               STAY,  "turn",            "The feed is gone: at once to another.", "failure-modes#F18"),
