@@ -149,7 +149,7 @@ class Limits:
     """Of these, how many one peer may have brought."""
     judge: float = attrs.field(default=1.0, validator=must.gt(0))
     """How long a packet waits for its verdict; then it is dropped."""
-    refused: int = attrs.field(default=1024, validator=must.ge(0))
+    refused: int = attrs.field(default=256, validator=must.ge(0))
     """Packets that were found not valid, or were not judged in time, that are remembered, not to be judged again."""
     kept: int = attrs.field(default=128, validator=must.ge(1))
     """Valid packets that are kept for peers that lack them, and what is remembered of a peer that has them: the

@@ -34,7 +34,8 @@ def bring(way: Way, message: Pass, view: View) -> Result:
 
 
 def hear(way: Way, message: Have, view: View) -> Result:
-    news = tuple(dict.fromkeys(id for id in message.ids if not has_packet(way, id)))
+    old = {*way.has, *way.brought}
+    news = tuple(dict.fromkeys(id for id in message.ids if id not in old))
     told = tuple(id for id in way.told if id not in news)
     return replace(way, has=_newest(way.has, news, view), told=told), (Report(Router.TOLD, Have(news)),) if news else ()
 

@@ -123,8 +123,8 @@ class Judged:
 
 
 class Judge(Own, frozen=True):
-    """A packet has come from ``peer``, its signature is its origin's, and the block it refers to is held here. Answer with
-    ``Judged``, within ``Limits.judge``; before that it goes nowhere."""
+    """A packet has come from ``peer``, its signature is its origin's, and the block it refers to is held here. Answer
+    with ``Judged``, within ``Limits.judge``; before that it goes nowhere."""
 
     peer: str
     packet: Packet
