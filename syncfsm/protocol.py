@@ -252,11 +252,12 @@ Due = tuple[str, float, bool]
 class Across(Generic[W]):
     """What a protocol decides across the peers of a node: a table that moves one value of the node.
 
-    It is told at the end of a step, in the order in which things happened; it says ``Poke``, or outputs of its own. Each
-    event named here may be ``None``, if it does not matter.
+    It is told at the end of a step, in the order in which things happened; it says ``Poke``, or outputs of its own.
+    Each event named here may be ``None``, if it does not matter.
 
     * ``joined``: a connection began (``Joined``). ``left``: it is over.
-    * ``gained``: a peer brought blocks that are new. ``made``: blocks came from a source of this node's own.
+    * ``gained``: a peer brought blocks that are new, in this protocol. ``made``: blocks came from a source of this
+      node's own. ``taken``: new blocks, in whatever protocol, or from such a source (``Taken``).
     * ``late``: the ``deadline`` has come; asked for again and again, until it lies ahead.
     * What the protocol's values report (``Report``) comes as the event that they name, with a ``Said``.
     * ``requests``: what the integrator may ask of the node, by type; no connection is named.
@@ -271,6 +272,7 @@ class Across(Generic[W]):
     left: StrEnum | None = None
     gained: StrEnum | None = None
     made: StrEnum | None = None
+    taken: StrEnum | None = None
     late: StrEnum | None = None
     requests: Mapping[type[Any], StrEnum] = attrs.field(factory=dict)
     deadline: Callable[[W, Limits], float | None] = _never_due
@@ -284,6 +286,13 @@ class Joined(msgspec.Struct, frozen=True):
 
     peer: str
     version: int
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """With ``Across.taken``: the connection that brought blocks, ``None`` if it was none; and those that are new."""
+
+    peer: str | None
+    headers: tuple[Header, ...]
 
 
 class Said(msgspec.Struct, frozen=True):

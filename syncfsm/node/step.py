@@ -54,6 +54,7 @@ from syncfsm.protocol import (
     Poke,
     Report,
     Said,
+    Taken,
     Told,
     View,
 )
@@ -434,6 +435,7 @@ class _Step:
         fresh = tuple([header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH])
         if fresh:
             self._report(lambda across: across.gained, peer, place)
+            self._report(lambda across: across.taken, Taken(peer, fresh))
         self._adopt(chain, fresh, (peer, place, kind.event, Brought(headers, refused or outcomes[-1])))
 
     def _fail(self, peer: str, place: int, fault: Fault) -> None:
@@ -480,6 +482,7 @@ class _Step:
         fresh = tuple([header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH])
         if fresh:
             self._report(lambda across: across.made)
+            self._report(lambda across: across.taken, Taken(None, fresh))
         self._adopt(chain, fresh)
 
     def finalised(self, event: Finalised) -> None:

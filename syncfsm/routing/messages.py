@@ -10,7 +10,7 @@ from syncfsm import limits
 from syncfsm.blocks import Point
 
 Origin = Annotated[bytes, Meta(min_length=1, max_length=limits.NODE_ID_BYTES)]
-Count = Annotated[int, Meta(ge=0, lt=2**63)]
+Count = Annotated[int, Meta(ge=0, le=2**62)]
 
 
 class Reach(IntEnum):

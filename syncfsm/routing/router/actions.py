@@ -11,7 +11,7 @@ from syncfsm.errors import Fault, LocalError
 from syncfsm.limits import EVIDENCE_BYTES, HOPS, PACKET_IDS
 from syncfsm.machine import Action
 from syncfsm.numbers import ProtocolNumber
-from syncfsm.protocol import Joined, Poke, Said, View
+from syncfsm.protocol import Joined, Poke, Said, Taken, View
 from syncfsm.routing.messages import Fetch, Have, Packet, PacketId, Pass, Reach
 from syncfsm.routing.router.guards import (
     ROUNDING,
@@ -20,7 +20,6 @@ from syncfsm.routing.router.guards import (
     is_late,
     kept_of,
     marked,
-    newest_of,
     road_to,
     under_judgement,
     waiting_for,
@@ -243,25 +242,18 @@ class Trusted:
     def reject(self, router: Router, given: Publish, view: View) -> Result:
         raise LocalError(f"this packet can not be published: {self.trust.why_unfit(router, given, view)}")
 
-    def find_way(self, router: Router, peer: str, view: View) -> Result:
-        shown = self.trust.shown(router, newest_of(peer, view))
-        assert shown is not None  # the guard says so
-        return _with_road(router, Road(*shown, peer), view), ()
-
-    def be_producer(self, router: Router, message: None, view: View) -> Result:
-        shown = self.trust.shown(router, view.chain.head)
-        assert shown is not None  # the guard says so
-        return _with_road(router, Road(*shown, None, here=True), view), ()
+    def find_ways(self, router: Router, taken: Taken, view: View) -> Result:
+        """Over a peer that does not speak this there is no way, but from now on lower blocks show none. If there are too
+        many, that one is forgotten whose blocks are oldest."""
+        peer = taken.peer if taken.peer in router.peers else None
+        roads = {road.producer: road for road in router.roads}
+        for producer, height in self.trust.shown(router, taken).items():
+            if producer not in roads and len(roads) >= view.limits.roads:
+                del roads[min(roads.values(), key=lambda road: road.height).producer]
+            roads[producer] = Road(producer, height, peer, here=taken.peer is None)
+        return replace(router, roads=tuple(roads[producer] for producer in sorted(roads))), ()
 
     @property
     def actions(self) -> dict[str, Action]:
         """By their names."""
-        return {action.__name__: action for action in (self.reject, self.find_way, self.be_producer)}
-
-
-def _with_road(router: Router, road: Road, view: View) -> Router:
-    """If there are too many, the one whose blocks are oldest is forgotten."""
-    roads = [each for each in router.roads if each.producer != road.producer]
-    if len(roads) >= view.limits.roads:
-        roads.remove(min(roads, key=lambda each: each.height))
-    return replace(router, roads=tuple(sorted((*roads, road), key=lambda each: each.producer)))
+        return {action.__name__: action for action in (self.reject, self.find_ways)}

@@ -2,19 +2,17 @@
 private, but for what ``actions.py`` and ``protocol.py`` share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
 from syncfsm.blocks import Header
 from syncfsm.limits import Limits
 from syncfsm.machine import Guard
-from syncfsm.numbers import ProtocolNumber
-from syncfsm.protocol import Joined, Said, View
+from syncfsm.protocol import Joined, Said, Taken, View
 from syncfsm.routing.messages import Packet, PacketId
 from syncfsm.routing.router.types import Kept, Road, Router, Waiting, Window
 from syncfsm.routing.types import Judged, Publish, Verdict
-from syncfsm.sync.types import Link
 
 ROUNDING: Final = 1e-9
 """A deadline is reached when it comes, whatever floating point makes of it."""
@@ -153,19 +151,18 @@ class Trust:
     verify: Callable[[Packet], bool]
     producer: Callable[[Header], bytes | None]
 
-    def shown(self, router: Router, newest: Header | None) -> tuple[bytes, int] | None:
-        """Who has made this block, and its height, if it is the highest of that producer."""
-        producer = self.producer(newest) if newest is not None else None
-        if newest is None or producer is None:
-            return None
-        road = road_to(router, producer)
-        return (producer, newest.height) if road is None or newest.height > road.height else None
+    def shown(self, router: Router, taken: Taken) -> dict[bytes, int]:
+        """Whose blocks these are, and the height of the highest, where it is above that of the way that is known."""
+        found = {road.producer: road.height for road in router.roads}
+        shown: dict[bytes, int] = {}
+        for header in taken.headers:
+            producer = self.producer(header)
+            if producer is not None and header.height > found.get(producer, -1):
+                found[producer] = shown[producer] = header.height
+        return shown
 
-    def shows_no_way(self, router: Router, peer: str, view: View) -> bool:
-        return peer not in router.peers or self.shown(router, newest_of(peer, view)) is None
-
-    def made_for_none(self, router: Router, message: None, view: View) -> bool:
-        return self.shown(router, view.chain.head) is None
+    def shows_no_way(self, router: Router, taken: Taken, view: View) -> bool:
+        return not self.shown(router, taken)
 
     def forged(self, router: Router, said: Said, view: View) -> bool:
         return not self.verify(said.what.packet)
@@ -185,14 +182,8 @@ class Trust:
     @property
     def guards(self) -> dict[str, Guard]:
         """The guards that ask it."""
-        return {guard.__name__: guard for guard in (self.shows_no_way, self.made_for_none, self.forged, self.unfit)}
+        return {guard.__name__: guard for guard in (self.shows_no_way, self.forged, self.unfit)}
 
 
 def road_to(router: Router, producer: bytes) -> Road | None:
     return next((road for road in router.roads if road.producer == producer), None)
-
-
-def newest_of(peer: str, view: View) -> Header | None:
-    """The newest block that the peer has brought."""
-    link: Any = view.at(peer, ProtocolNumber.SYNC)
-    return link.received if isinstance(link, Link) else None

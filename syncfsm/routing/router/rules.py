@@ -31,10 +31,8 @@ RULES: Final = (
     Rule(ROUTING, E.LEFT_OUT, ALWAYS,          STAY, "leave_out", "What went along this connection goes anew.", "founding/requirements#peer-mistake"),
 
     # ---- Ways to producers ----
-    Rule(ROUTING, E.GAINED,   "shows_no_way",  STAY, IGNORE,     "It is not known who made it, or a higher block came from elsewhere.", "decisions/0024"),
-    Rule(ROUTING, E.GAINED,   ALWAYS,          STAY, "find_way", "The way to a producer is the way that its blocks come.", "founding/link-notes#transport-layer"),
-    Rule(ROUTING, E.MADE,     "made_for_none", STAY, IGNORE,     "It is not known who made it.", "decisions/0024"),
-    Rule(ROUTING, E.MADE,     ALWAYS,          STAY, "be_producer", "The way to this producer ends here.", "founding/link-notes#transport-layer"),
+    Rule(ROUTING, E.TAKEN,    "shows_no_way",  STAY, IGNORE,     "It is not known who made them, or higher blocks came from elsewhere.", "decisions/0024"),
+    Rule(ROUTING, E.TAKEN,    ALWAYS,          STAY, "find_ways", "The way to a producer is the way that its blocks come.", "founding/link-notes#transport-layer"),
 
     # ---- A packet comes ----
     Rule(ROUTING, E.PUBLISH,  "unfit",         STAY, "reject",   "No peer would take it: a mistake of the caller.", "founding/requirements#local-error"),

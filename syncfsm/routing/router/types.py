@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from immutables import Map
 
-from syncfsm.protocol import Joined, Said
+from syncfsm.protocol import Joined, Said, Taken
 from syncfsm.routing.messages import Packet, PacketId
 from syncfsm.routing.types import Judged, Publish
 
@@ -30,10 +30,8 @@ class Event(StrEnum):
     """A connection is over."""
     LEFT_OUT = "left-out"
     """A peer broke the protocol: it is left out."""
-    GAINED = "gained"
-    """A peer has brought blocks that are new."""
-    MADE = "made"
-    """Blocks came from a source of the node's own."""
+    TAKEN = "taken"
+    """Blocks that are new have come, from a peer or from a source of the node's own."""
     PUBLISH = "publish"
     """The integrator has a packet of its own."""
     CAME = "came"
@@ -121,7 +119,7 @@ CARRIES: Final = {
     Event.JOINED: Joined,
     Event.LEFT: str,
     Event.LEFT_OUT: Said,
-    Event.GAINED: str,
+    Event.TAKEN: Taken,
     Event.PUBLISH: Publish,
     Event.CAME: Said,
     Event.JUDGED: Judged,
