@@ -9,8 +9,9 @@ from syncfsm.events import Produced
 from syncfsm.limits import Limits
 from syncfsm.node.node import Config, Node
 from syncfsm.node.registry import CORE
+from syncfsm.outputs import Send
 from syncfsm.protocol import Registry
-from syncfsm.routing.messages import Packet, PacketId, Reach
+from syncfsm.routing.messages import Packet, PacketId, Pass, Reach
 from syncfsm.routing.protocol import routing
 from syncfsm.routing.router.types import Router
 from syncfsm.routing.types import Arrived, Judge, Judged, Publish, Verdict
@@ -72,10 +73,13 @@ class PacketNetwork:
         for name in names:
             self.sim.add(name, lambda: start(limits))
         self.sim.watchers.append(self._watch)
+        self.passed = 0
+        """How many packets were sent over a connection."""
         self._numbers: Counter[str] = Counter()
 
     def _watch(self, happened: Happened) -> None:
         for output in happened.outputs:
+            self.passed += isinstance(output, Send) and isinstance(output.message, Pass)
             if isinstance(output, Arrived):
                 self.arrived[happened.name, output.packet.id] += 1
             elif isinstance(output, Judge):
