@@ -46,7 +46,9 @@ class Machine(SyncMachine):
     def watch(self, network: SimNetwork) -> None:
         names, tree = network.correct, Tree(())
         tree.blocks = network.blocks  # which grows
-        claims = promises(names, list(combinations(names, 2)), tree, PARTINGS, heads_may_worsen=True, timed=True)
+        claims = promises(
+            names, list(combinations(names, 2)), tree, PARTINGS, heads_may_worsen=True, timed=True, counted=True
+        )
         self.claims = Claims(network, claims)
 
     def at_rest(self, scenario: Scenario) -> None:

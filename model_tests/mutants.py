@@ -12,7 +12,7 @@ import attrs
 from msgspec.structs import replace
 
 from syncfsm.chain import Outcome
-from syncfsm.check import Channel, Component, Environment, World, with_rules
+from syncfsm.check import Channel, Component, Environment, NodeComponent, World, with_rules
 from syncfsm.check.nodes import CALM
 from syncfsm.machine import ALWAYS, IGNORE, STAY, VIOLATION, Action, Guard, Rule, Table
 from syncfsm.notes.protocol import TABLE as NOTES
@@ -40,10 +40,12 @@ from syncfsm_spec.sync.leader import by_itself as lone_leader
 from syncfsm_spec.sync.promises import NO_ECHO
 from syncfsm_spec.sync.worlds import (
     ahead,
+    aside,
     contradiction,
     early_liar,
     finals,
     forks,
+    heavy,
     impatient,
     line,
     meter,
@@ -52,6 +54,7 @@ from syncfsm_spec.sync.worlds import (
     race,
     recant,
     refused,
+    spoil,
     tired,
 )
 
@@ -170,6 +173,17 @@ def forget_refused(link: Link, receipt: Receipt, view: View) -> Result:
     """It refuses a block, and does not note that the peer may go on from it."""
     after, outputs = ACTIONS["take_blocks"](link, receipt, view)
     return replace(after, dropped=link.dropped), outputs
+
+
+def forget_aside(link: Link, receipt: Receipt, view: View) -> Result:
+    """It takes blocks beside its best chain, and does not count them."""
+    return ACTIONS["take_blocks"](link, replace(receipt, aside=0), view)
+
+
+def forgive(link: Link, receipt: Receipt, view: View) -> Result:
+    """It forgives all that a peer gave for one block of its best chain."""
+    link, outputs = ACTIONS["take_blocks"](link, receipt, view)
+    return (replace(link, aside=0, pending=0) if view.chain.on_best(receipt.newest.point) else link), outputs
 
 
 def forget_claims(link: Link, found: Any, view: View) -> Result:
@@ -306,6 +320,19 @@ def narrow_all(link: Link, heard: Heard, view: View) -> bool:
     return len(points) > 1 or heard.assessment.shared is not None or points[-1].height < view.chain.base.height
 
 
+def without_scales(world: World) -> World:
+    """Nodes whose chains take bodies of any size."""
+
+    def changed(component: Component) -> Component:
+        if not isinstance(component, NodeComponent):
+            return component
+        node = component.start
+        limits = attrs.evolve(node.chain.limits, unfinal_bytes=2**62)
+        return attrs.evolve(component, start=attrs.evolve(node, chain=attrs.evolve(node.chain, limits=limits)))
+
+    return attrs.evolve(world, components=tuple(map(changed, world.components)))
+
+
 SEARCH: Final = (State.START, Event.HELLO)
 CONTRADICT: Final = ("finals_contradict", "claim_contradicts", "their_final_contradicts")
 
@@ -347,6 +374,10 @@ MUTANTS: Final = (
     ),
     mutant("blame", "NoPunishHonest", prune_fork(LOCATOR), rules=row(*NOT_HELD, action=VIOLATION)),
     mutant("send-for-nothing", "Bounded", forks(LOCATOR), actions={"spend": send_for_nothing}, table=PEER),
+    mutant("shrug-at-a-heap", "Bounded", aside(LOCATOR), guards={"too_much_aside": never}),
+    mutant("forget-aside", "Bounded", aside(LOCATOR), actions={"take_blocks": forget_aside}),
+    mutant("forgive", "Bounded", spoil(LOCATOR), actions={"take_blocks": forgive}),
+    Mutant("no-scales", "Bounded", without_scales(heavy(LOCATOR)), SYNC),
     mutant("hello-for-nothing", "Bounded", meter(LOCATOR), actions={"hello_again": hello_for_nothing}),
     mutant("hoard", "Bounded", meter(LOCATOR), actions={"search": hoard}),
     mutant("hasty", "Payloads", talk(LOCATOR), guards={"subject_held": always}, table=NOTES),

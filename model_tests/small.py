@@ -12,7 +12,7 @@ from syncfsm.events import Leave
 from syncfsm.limits import Strategy
 from syncfsm.peer.messages import Parting
 from syncfsm_spec.kit.moves import bans, finalises, makes
-from syncfsm_spec.kit.trees import a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g
+from syncfsm_spec.kit.trees import BLOCK, a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g
 from syncfsm_spec.settings import LOCATOR, STREAMING, Setting
 
 LEAVES: Final = happen("B", "leaves", Leave("A", Parting.SHUTDOWN, 0.0))
@@ -22,6 +22,7 @@ PARTINGS: Final = (Parting.CONTRADICTION, Parting.OUT_OF_STEP)
 def growing(strategy: Strategy) -> tuple[World, ...]:
     """Nodes that make blocks, meet, and part."""
     here = Setting(strategy=strategy, partings=(Parting.SHUTDOWN,))
+    little = Setting(strategy=strategy, partings=(Parting.FULL,), limits={"aside": BLOCK})
     return (
         here.two("behind", [g, a1, a2, a3], [g], [*makes("A", a4), LEAVES], connects=1, cuts=0),
         here.two("fork", [g, a1, a2, a3], [g, b1, b2], makes("B", b3), connects=1, cuts=0),
@@ -30,6 +31,7 @@ def growing(strategy: Strategy) -> tuple[World, ...]:
         here.two("switch", [g, a1, a2], [g, a1, c2], [*makes("A", c2), *makes("B", c3)], connects=1, cuts=0),
         here.two("overtake", [g, a1, a2], [g, b1], [*makes("A", c2), *makes("B", b2)], connects=1, cuts=0),
         here.two("cut", [g, a1, a2], [g, b1], makes("B", b2)),
+        little.two("aside", [g, a1, a2, a3], [g, a1, c2], [*makes("B", c3), *finalises("A", a1)], connects=1, cuts=0),
     )
 
 

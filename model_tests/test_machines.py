@@ -62,6 +62,7 @@ NOT_HERE: Final = {
     },
     "a limit that these trees do not reach": {
         "sync: (start, init, syncing, idle) blocks [no_room_in_tree] -> closed / part_full",
+        "sync: (start, init, syncing, idle) blocks [too_much_aside] -> closed / part_full",
     },
 }
 """Rows that can not fire in these runs, and why."""

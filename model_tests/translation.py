@@ -50,6 +50,8 @@ CLOSED: Final = record(
     left=(),
     claims=frozenset(),
     dropped=False,
+    aside=0,
+    pending=0,
     room=0,
 )
 
@@ -93,6 +95,8 @@ class Translation:
             "HelloCost": bounds.BLOCK_OVERHEAD,
             "Room": limits.room,
             "Branches": limits.branches,
+            "Aside": limits.aside,
+            "Counting": self.nodes[0].counted,
             "Start": tuple(self._chain(node.start.chain) for node in self.nodes),
             "Bound": self.lines[0].bound,
             "Overtaking": self.lines[0].overtaking,
@@ -170,6 +174,8 @@ class Translation:
             left=tuple(self._at(block) for block in link.left),
             claims=frozenset(self._at(point) for point in link.claims),
             dropped=link.dropped,
+            aside=link.aside,
+            pending=link.pending,
             room=connection.room,
         )
 
@@ -222,6 +228,8 @@ def translate(world: World) -> Translation:
     if any(node.start.chain.pruned()[0] is not node.start.chain for node in nodes):
         raise NotSpecifiedError(f"in world {world.name!r} a chain begins with something to prune")
     most = min(a.start.config.limits.unfinal, a.start.config.limits.tips)
+    if a.counted is not b.counted:
+        raise NotSpecifiedError(f"in world {world.name!r} blocks beside the best chain are counted at one node only")
     headers = sorted(_headers(nodes, environments[0]), key=lambda header: header.rank)
     if len(headers) > most:
         raise NotSpecifiedError(f"in world {world.name!r} there are more than the {most} blocks that a node holds")

@@ -84,6 +84,12 @@ class Limits:
     unfinal_bytes: int = attrs.field(default=16 * 1024**3, validator=must.ge(1))
     """Most bytes of bodies of the blocks above the final point, on all branches: what peers can fill of a disk. Enough
     for four days of the README's network without finality, at 10 KB a block."""
+    aside: int = attrs.field(default=1024**3, validator=must.ge(1))
+    """Most bytes of blocks, with ``BLOCK_OVERHEAD`` for each, that one connection may bring beside our best chain while
+    our final point stands still; the run that goes beyond it is the last. What extends the best chain never counts, nor
+    does a branch on which the peer goes on until it is the best: catching up may take any length. Enough for a better
+    branch of 100,000 blocks of 10 KB in one go. Who connects again starts anew, and goes on from what is held: in all,
+    ``unfinal_bytes`` bounds it."""
     tips: int = attrs.field(default=1024, validator=must.ge(1))
     """Most competing branches held at once."""
     bans: int = attrs.field(default=1024, validator=must.ge(1))

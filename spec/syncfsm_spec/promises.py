@@ -56,6 +56,7 @@ from syncfsm_spec.sync.promises import (
     Conserved,
     bounded,
     charged,
+    counts_aside,
     init_iff_worse,
     only_best_chain,
     told_pruned,
@@ -80,11 +81,13 @@ def promises(
     liars: Sequence[str] = (),
     room: int | None = None,
     timed: bool = False,
+    counted: bool = False,
 ) -> tuple[Property, ...]:
     """Every promise about these nodes. ``partings`` are the reasons for which links between correct nodes may end in
     this world, ``heads_may_worsen`` tells that bans or finality can do that. Nothing is promised to ``liars``, and
     nothing of them. If ``room`` is what each link has, and the nodes are joined by channels of the checker, what is
-    under way is looked at too; if the links are ``timed``, so is what hellos cost."""
+    under way is looked at too; if the links are ``timed``, so is what hellos cost; and if
+    what peers give beside the best chain is ``counted``, so is that."""
     honest = tuple(name for name in nodes if name not in liars)
     friends = [pair for pair in pairs if not set(pair) & set(liars)]
     fools = frozenset(liars)
@@ -111,6 +114,8 @@ def promises(
     ]
     if timed:
         found.append(BOUNDED.steps(honest, charged))
+    if counted:
+        found.append(BOUNDED.steps(honest, counts_aside))
     for name in honest:
         found.append(INIT_IFF_WORSE.always((name,), init_iff_worse))
         found.append(TRACKED.always((name,), tracked))

@@ -13,12 +13,14 @@ from syncfsm_spec.sync.flood import flood
 from syncfsm_spec.sync.promises import NO_ECHO
 from syncfsm_spec.sync.worlds import (
     ahead,
+    aside,
     ban,
     contradiction,
     early_liar,
     finals,
     forks,
     full,
+    heavy,
     impatient,
     liar,
     line,
@@ -33,16 +35,17 @@ from syncfsm_spec.sync.worlds import (
     race,
     recant,
     refused,
+    spoil,
     tired,
     triangle,
 )  # fmt: skip
 
 BOTH: Final = (LOCATOR, STREAMING)
 KINDS_OF_TWO: Final = (
-    forks, race, ahead, finals, recant, contradiction, refused, prune, prune_fork, prune_away, ban,
+    forks, race, ahead, finals, recant, contradiction, refused, prune, prune_fork, prune_away, ban, aside,
 )  # fmt: skip
 KINDS_OF_THREE: Final = (line, line_finals, tired, impatient, next_parts)
-KINDS_OF_THEIR_OWN: Final = (peer.clock, meter, notes.talk, full, liar, noise, early_liar)
+KINDS_OF_THEIR_OWN: Final = (peer.clock, meter, notes.talk, full, heavy, spoil, liar, noise, early_liar)
 KINDS_WITH_LEDGERS: Final = (forks, race, ahead, finals, prune, ban, line)
 ALONE: Final = tuple(world() for world in (peer.by_itself, sync.by_itself, feed.by_itself, notes.by_itself))
 """Each table by itself."""

@@ -23,7 +23,7 @@ from syncfsm.sync.feed.types import Event as Feed
 from syncfsm.sync.guards import hello_credit, orderly, worse_than_heard
 from syncfsm.sync.messages import DoNotWant, Finality, Found, Has, Hello
 from syncfsm.sync.relay import RELAY_ACTIONS, head, heard_more, quiet
-from syncfsm.sync.tracking import ahead, claimed, leaving, unheld
+from syncfsm.sync.tracking import ahead, claimed, counted, leaving, unheld
 from syncfsm.sync.types import Ancestor, Greet, Heard, Link, Mode, Moved, Receipt, Told, Turn
 
 Result = tuple[Link, tuple[Any, ...]]
@@ -149,8 +149,8 @@ def _told(link: Link, sent: Header | None, has: Header | None, view: View) -> Re
     return _in_step(link, sent, received, view)
 
 
-def _in_step(link: Link, sent: Header | None, received: Header | None, view: View) -> Result:
-    """The common ancestor is known: forget the search.
+def _in_step(link: Link, sent: Header | None, received: Header | None, view: View, aside: int = 0) -> Result:
+    """The common ancestor is known: forget the search. ``aside``: what came with this, beside our best chain.
 
     What stays of the last hello is enough to tell late steps of a search from a flood. What came since ours is told, if
     no block will tell it.
@@ -161,23 +161,27 @@ def _in_step(link: Link, sent: Header | None, received: Header | None, view: Vie
         news = (Send(link.peer, head(view)), *NEWS)
     if heard is not None:
         heard = replace(heard, points=heard.points[-1:]) if heard.about is not None else None
-    link = _tracked(link, sent, received, view)
+    link = _tracked(link, sent, received, view, aside)
     return replace(link, said=None, heard=heard, cursor=None, owes_hello=False), news
 
 
-def _tracked(link: Link, sent: Header | None, received: Header | None, view: View) -> Link:
+def _tracked(link: Link, sent: Header | None, received: Header | None, view: View, more: int = 0) -> Link:
     left, claims, says = leaving(link, received, sent, view), claimed(link, view), unheld(link.says, view)
-    same = sent is link.sent and received is link.received and says is link.says
-    if same and left == link.left and claims == link.claims:
+    aside, pending = counted(link, received, view, more)
+    same = left == link.left and claims == link.claims and aside == link.aside and pending == link.pending
+    if same and sent is link.sent and received is link.received and says is link.says:
         return link
-    return replace(link, sent=sent, received=received, left=left, claims=claims, says=says)
+    return replace(
+        link, sent=sent, received=received, left=left, claims=claims, says=says, aside=aside, pending=pending
+    )  # fmt: skip
 
 
 # Final points ---------------------------------------------------------------------------------------------------
 
 
 def tell_final(link: Link, change: Change, view: View) -> Result:
-    return replace(link, dropped=link.dropped or change.overrules), (Send(link.peer, Finality(view.chain.final.point)),)
+    link = replace(link, dropped=link.dropped or change.overrules, aside=0, pending=0)
+    return link, (Send(link.peer, Finality(view.chain.final.point)),)
 
 
 def learn_final(link: Link, claim: Finality, view: View) -> Result:
@@ -195,7 +199,7 @@ def take_found(link: Link, ancestor: Ancestor, view: View) -> Result:
 
 def take_blocks(link: Link, receipt: Receipt, view: View) -> Result:
     """After receiving a block, the peer's head is that block, held here or not."""
-    link, news = _in_step(link, receipt.sent, receipt.newest, view)
+    link, news = _in_step(link, receipt.sent, receipt.newest, view, receipt.aside)
     return (link if receipt.newest.id in view.chain else replace(link, dropped=True)), news
 
 
@@ -250,7 +254,12 @@ def part_out_of_step(link: Link, message: Ancestor | Receipt, view: View) -> Res
 
 
 def part_full(link: Link, receipt: Receipt, view: View) -> Result:
-    detail = f"{len(view.chain.blocks)} blocks are held; finalise some, or raise Limits.unfinal, unfinal_bytes or tips"
+    if receipt.outcome is Outcome.FULL:
+        held = len(view.chain.blocks)
+        detail = f"{held} blocks are held; finalise some, or raise Limits.unfinal, unfinal_bytes or tips"
+    else:
+        most = view.limits.aside
+        detail = f"more than {most} bytes of blocks beside our best chain; finalise some, or raise Limits.aside"
     return link, (Part(Parting.FULL, None, detail),)
 
 

@@ -14,6 +14,7 @@ from syncfsm.protocol import Change, View
 from syncfsm.sync.discovery import contradicts
 from syncfsm.sync.messages import Finality, Hello
 from syncfsm.sync.relay import RELAY_GUARDS
+from syncfsm.sync.tracking import counted
 from syncfsm.sync.types import Ancestor, Heard, Link, Moved, Receipt, Relation, Turn
 
 ROUNDING: Final = 1e-6
@@ -162,6 +163,11 @@ def out_of_step(link: Link, receipt: Receipt, view: View) -> bool:
     return receipt.outcome is Outcome.UNLINKABLE and (link.sent is None or not link.dropped)
 
 
+def too_much_aside(link: Link, receipt: Receipt, view: View) -> bool:
+    """With this run, the peer has given us more beside our best chain than one peer may."""
+    return receipt.aside > 0 and counted(link, receipt.newest, view, receipt.aside)[0] > view.limits.aside
+
+
 def refused_is_final(link: Link, receipt: Receipt, view: View) -> bool:
     """It gives us the block that it calls final, and our final point rules that one out."""
     final = link.final
@@ -252,7 +258,8 @@ GUARDS: Final[Mapping[str, Guard]] = dict(RELAY_GUARDS) | {
         flooding, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts,
         claim_names_refused, their_final_contradicts, worse, better, asked, worse_and_asked, can_narrow,
         better_and_can_narrow, has_all, not_held, found_and_lacking, invalid, no_room_in_tree, refused_is_final,
-        out_of_step, taken_and_lacking, extends, head_learnt, head_learnt_and_lacking, hellos_spent, worse_than_heard,
-        pruned_past_peer, lacks_head, can_step_back, rest_fits, search_is_late, owes_hello, owes_worse_hello,
+        out_of_step, too_much_aside, taken_and_lacking, extends, head_learnt, head_learnt_and_lacking, hellos_spent,
+        worse_than_heard, pruned_past_peer, lacks_head, can_step_back, rest_fits, search_is_late, owes_hello,
+        owes_worse_hello,
     )
 }  # fmt: skip

@@ -56,6 +56,11 @@ def timeless(link: Link, limits: Limits) -> Link:
     return replace(link, may_say=share, may_hear=burst, top=0)
 
 
+def uncounted(link: Link, limits: Limits) -> Link:
+    """The same link, as if the peer had given us nothing beside our best chain."""
+    return replace(link, aside=0, pending=0) if link.aside else link
+
+
 def due(link: Link, limits: Limits) -> Sequence[Due]:
     """A hello that the rate limit put off only needs time."""
     return (("a hello is due", HELLO_SHARE / limits.hello_rate, True),) if link.owes_hello else ()
@@ -186,6 +191,7 @@ SYNC: Final[Protocol[Link]] = Protocol(
     deadline=deadline,
     aged=aged,
     timeless=timeless,
+    uncounted=uncounted,
     due=due,
     show=show,
     status=status,

@@ -57,6 +57,7 @@ RULES: Final = (
     Rule(OPEN,    E.BLOCKS,  "no_room_in_tree",      CLOSED,  "part_full",      "As many unfinal blocks, bytes of them or branches are held as the limits allow.", "founding/requirements#bounded-memory"),
     Rule(OPEN,    E.BLOCKS,  "refused_is_final",     CLOSED,  "part_contradicting", "They give us what they call final, and our final point rules it out.", "decisions/0019"),
     Rule(OPEN,    E.BLOCKS,  "out_of_step",          CLOSED,  "part_out_of_step", "The parent is not held here, and no branch was dropped: no correct peer does this, and nothing is proved. Greet anew.", "founding/link-notes#orphaned-blocks"),
+    Rule(OPEN,    E.BLOCKS,  "too_much_aside",       CLOSED,  "part_full",      "More bytes beside our best chain than one peer may give while no block becomes final.", "founding/requirements#bounded-memory"),
     Rule(OPEN,    E.BLOCKS,  "taken_and_lacking",    SYNCING, "take_blocks",    "The peer's head is that block now, and our best chain has more.", "founding/link-notes#append-entries"),
     Rule(OPEN,    E.BLOCKS,  ALWAYS,                 IDLE,    "take_blocks",    "The peer's head is that block now, and ours too.", "founding/link-notes#append-entries"),
 

@@ -223,6 +223,7 @@ def scenario_blocks_of_every_kind() -> None:
     hear(made, "p", Blocks((Header(9, b"bad", TRUNK[-1].id, b"\xff", 0, b""),)))
     hear(made, "p", Blocks((FAR[-1],)))
     hear(in_step(Limits(unfinal=4)), "p", Blocks((child(TRUNK[-1]),)))
+    hear(in_step(Limits(aside=1)), "p", Blocks((child(TRUNK[0]),)))
 
 
 def scenario_the_head_moves() -> None:

@@ -21,11 +21,13 @@ CONSTANTS Streaming,  \* the strategy: TRUE for streaming, FALSE for locator
           Gaps,       \* Gaps[n + 1]: depths offered by an opening hello if n blocks are below the head
           HelloCost,  \* bytes that a hello counts against the room
           Room,       \* bytes a link may have under way
-          Branches    \* branches we left of which a link remembers what the peer has
+          Branches,   \* branches we left of which a link remembers what the peer has
+          Aside,      \* bytes of blocks that a peer may give beside our best chain
+          Counting    \* FALSE if all blocks together are no more than that: then none are counted
 
 NoHello == [head |-> None]
 Closed == [state |-> "closed", said |-> NoHello, heard |-> NoHello, final |-> None, cursor |-> None,
-           sent |-> None, received |-> None, left |-> <<>>, claims |-> {}, dropped |-> FALSE, room |-> 0]
+           sent |-> None, received |-> None, left |-> <<>>, claims |-> {}, dropped |-> FALSE, aside |-> 0, pending |-> 0, room |-> 0]
 
 Greeting == {"start", "init"}
 InStep == {"syncing", "idle"}
@@ -156,6 +158,17 @@ Leaving(l, received, sent, told, v) ==
         kept == Uncovered(old \o more, <<>>, {sent, received} \ {None}, v)
     IN  IF none /\ more = <<>> THEN <<>> ELSE SubSeq(kept, 1, Min2(Len(kept), Branches))
 
+(* What the peer gives us beside our best chain: bytes of a block that is  *)
+(* new here, `c` the chain before; and how all of them count then.         *)
+Beside(b, v, c) ==
+    IF Counting /\ b \in v.c.held /\ b \notin c.held /\ ~OnBest(v.c, b) THEN Cost[b] ELSE 0
+Counted(l, received, more, v) ==
+    LET last == l.received
+        goesOn == {last, received} \subseteq v.c.held /\ IsAncestor(last, received)
+        pending == IF goesOn THEN l.pending ELSE 0
+    IN  IF received # None /\ OnBest(v.c, received) THEN [aside |-> l.aside - pending, pending |-> 0]
+        ELSE [aside |-> l.aside + more, pending |-> pending + more]
+
 (* The next blocks for the peer: one more for as long as room is left.     *)
 RECURSIVE Batch(_, _, _)
 Batch(after, room, v) ==
@@ -189,16 +202,17 @@ Hear(l, m, a, v) ==
     [l EXCEPT !.heard = m, !.final = m.final, !.left = Leaving(l, l.received, l.sent, a.has, v),
               !.claims = Claimed(l, {m.head} \cup {m.points[i] : i \in 1..Len(m.points)}, v)]
 
-Track(l, sent, received, v) ==
-    [l EXCEPT !.sent = sent, !.received = received, !.left = Leaving(l, received, sent, None, v),
-              !.claims = Claimed(l, {}, v)]
-Synced(l, sent, received, v) ==
+Track(l, sent, received, more, v) ==
+    LET counted == Counted(l, received, more, v)
+    IN  [l EXCEPT !.sent = sent, !.received = received, !.left = Leaving(l, received, sent, None, v),
+                  !.claims = Claimed(l, {}, v), !.aside = counted.aside, !.pending = counted.pending]
+Synced(l, sent, received, more, v) ==
     LET heard == IF l.heard = NoHello \/ l.heard.about = None THEN NoHello
                  ELSE [l.heard EXCEPT !.points = <<Last(@)>>]
-    IN  [Track(l, sent, received, v) EXCEPT !.said = NoHello, !.heard = heard, !.cursor = None]
+    IN  [Track(l, sent, received, more, v) EXCEPT !.said = NoHello, !.heard = heard, !.cursor = None]
 ToldOf(l, sent, has, v) ==
     LET better == has # None /\ (l.received \notin v.c.held \/ Height[has] > Height[l.received])
-    IN  Synced(l, sent, IF better THEN has ELSE l.received, v)
+    IN  Synced(l, sent, IF better THEN has ELSE l.received, 0, v)
 
 Remember(l, m, a, v) == Did(Hear(l, m, a, v), <<>>)
 Search(l, m, a, v) ==
@@ -212,11 +226,12 @@ LearnHas(l, m, a, sent, v) == Did(ToldOf(Hear(l, m, a, v), sent, a.has, v), <<>>
 HelloAgain(l, v) ==
     Say(l, Opening(v, IF l.heard # NoHello /\ ~WorseThanHeard(l, v) THEN l.heard.head ELSE None))
 TakeFound(l, found, sent, v) == Did(ToldOf(l, sent, found, v), <<>>)
-TakeBlock(l, b, sent, v) == Did([Synced(l, sent, b, v) EXCEPT !.dropped = @ \/ b \notin v.c.held], <<>>)
+TakeBlock(l, b, sent, more, v) == Did([Synced(l, sent, b, more, v) EXCEPT !.dropped = @ \/ b \notin v.c.held], <<>>)
 TellFinal(l, v) ==
     LET drops == \E b \in v.c.held : ~IsAncestor(b, v.c.final) /\ ~IsAncestor(v.c.final, b)
-    IN  Did([l EXCEPT !.dropped = @ \/ drops], <<[type |-> "final", point |-> v.c.final]>>)
-Rebase(l, sent, v) == Did(Track(l, sent, l.received, v), <<>>)
+    IN  Did([l EXCEPT !.dropped = @ \/ drops, !.aside = 0, !.pending = 0],
+            <<[type |-> "final", point |-> v.c.final]>>)
+Rebase(l, sent, v) == Did(Track(l, sent, l.received, 0, v), <<>>)
 
 StepBack(l, v) ==
     LET point == NextPoint(l, v)
@@ -233,6 +248,7 @@ Part(l, reason, point) == Did(Closed, <<[type |-> "bye", reason |-> reason, poin
 PartContradicting(l, v) == Part(l, "contradicting-final", v.c.final)
 PartPruned(l, v) == Part(l, "pruned", OldestHeld(v))
 PartOutOfStep(l) == Part(l, "out-of-step", None)
+PartFull(l) == Part(l, "full", None)
 
 -----------------------------------------------------------------------------
 (* The table of sync, and what begins and ends a connection.               *)
@@ -280,10 +296,12 @@ RuledOut(b, c) == b \notin c.held /\ Height[b] > Height[c.final]
 OnBlock(l, b, v, c) ==
     LET sent == After(l, b, v)
         refused == b \notin c.held /\ ~Fits(c, b)
+        more == Beside(b, v, c)
     IN  IF l.final = b /\ RuledOut(b, v.c)                                THEN Row("BlocksRefusedIsFinal", "closed", PartContradicting(l, v))
         ELSE IF refused /\ OutOfStep(l, b, v.c)                           THEN Row("BlocksOutOfStep", "closed", PartOutOfStep(l))
-        ELSE IF Lacking(sent, v)                                          THEN Row("BlocksTakenAndLacking", "syncing", TakeBlock(l, b, sent, v))
-        ELSE                                                                   Row("BlocksTakeBlocks", "idle", TakeBlock(l, b, sent, v))
+        ELSE IF more > 0 /\ Counted(l, b, more, v).aside > Aside          THEN Row("BlocksTooMuchAside", "closed", PartFull(l))
+        ELSE IF Lacking(sent, v)                                          THEN Row("BlocksTakenAndLacking", "syncing", TakeBlock(l, b, sent, more, v))
+        ELSE                                                                   Row("BlocksTakeBlocks", "idle", TakeBlock(l, b, sent, more, v))
 
 \* Our chain moved; `extends`: the new head descends from the old one.
 OnMoved(l, extends, v) ==

@@ -80,6 +80,20 @@ NeverBelowFinalStep(n) ==
     /\ IsAncestor(chain'[n].final, chain'[n].head)
     /\ Height[Common[chain[n].head][chain'[n].head]] >= Height[chain[n].final]
 
+(* What a peer gives beside our best chain counts until our final point    *)
+(* moves; unless it is on the way to a block that the peer has, and that   *)
+(* is on our best chain now.                                               *)
+CountsAside(n) ==
+    LET c == chain'[n]
+        got == Got(n)
+        last == link[n].received
+        b == IF got # <<>> /\ IsBlock(Head(got)) THEN Head(got).block ELSE None
+        more == IF b \in c.held \ chain[n].held /\ ~OnBest(c, b) THEN Cost[b] ELSE 0
+        onTheWay == {x \in c.held : last # None /\ OnBest(c, last) /\ IsAncestor(x, last) /\ Height[x] > Height[c.final]}
+        has == link'[n].received
+    IN  IF has # None /\ OnBest(c, has) THEN link'[n].aside >= link[n].aside - Total(HighestFirst(onTheWay))
+        ELSE link'[n].aside >= link[n].aside + more
+
 BoundedStep(n) ==
     LET run == SentBlocks(n)
         old == link[n]
@@ -87,6 +101,7 @@ BoundedStep(n) ==
         goesOn == old.said = new.said /\ old.heard = new.heard /\ old.cursor # None /\ new.cursor # None
     IN  /\ run # <<>> /\ new # Closed => new.room + Cost[Last(run)] > 0
         /\ goesOn => Height[new.cursor] <= Height[old.cursor]
+        /\ Counting /\ new # Closed /\ chain'[n].final = chain[n].final => CountsAside(n)
 
 OnlyBestChain   == [][\A n \in Node : OnlyBestChainStep(n)]_vars
 OnlyChild       == [][\A n \in Node : OnlyChildStep(n)]_vars
@@ -119,6 +134,7 @@ Bounded ==
     \A n \in Node :
         LET queue == line[n].queue
         IN  /\ link[n].room <= Room
+            /\ link[n].pending \in 0..link[n].aside /\ link[n].aside <= Aside
             /\ link[n] # Closed /\ line[n].open => link[n].room + CostOfAll(queue) + line[n].owed = Room
             /\ \A i \in 1..Len(queue) : queue[i].type = "hello" => Len(queue[i].points) <= Points
 

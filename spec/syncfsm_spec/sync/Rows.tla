@@ -44,6 +44,7 @@ FoundTakeFound       == /\ Gets("found", Open, "FoundTakeFound")
 
 BlocksRefusedIsFinal  == /\ Gets("block", Open, "BlocksRefusedIsFinal")
 BlocksOutOfStep       == /\ Gets("block", Open, "BlocksOutOfStep")
+BlocksTooMuchAside    == /\ Gets("block", Open, "BlocksTooMuchAside")
 BlocksTakenAndLacking == /\ Gets("block", Open, "BlocksTakenAndLacking")
 BlocksTakeBlocks      == /\ Gets("block", Open, "BlocksTakeBlocks")
 
@@ -83,7 +84,8 @@ NextByRow ==
     \/ HelloWorse \/ HelloCanNarrow \/ HelloRemember \/ HelloBetterAndCanNarrow \/ HelloBetter \/ HelloAsked
     \/ HelloSearch \/ HelloHasAll \/ HelloLearnHas
     \/ FoundNotHeld \/ FoundFoundAndLacking \/ FoundTakeFound
-    \/ BlocksRefusedIsFinal \/ BlocksOutOfStep \/ BlocksTakenAndLacking \/ BlocksTakeBlocks
+    \/ BlocksRefusedIsFinal \/ BlocksOutOfStep \/ BlocksTooMuchAside \/ BlocksTakenAndLacking
+    \/ BlocksTakeBlocks
     \/ MovedNothingShared \/ MovedHeadLearntAndLacking \/ MovedHeadLearnt \/ MovedExtends \/ MovedWorseThanHeard
     \/ MovedHelloAgain \/ MovedPrunedPastPeer \/ MovedLacksHead \/ MovedRebase
     \/ FinalisedTheirFinalContradicts \/ FinalisedTellFinal \/ FinalClaimContradicts

@@ -19,7 +19,7 @@ from syncfsm.outputs import Disconnect, FinalMoved, HeadMoved, Misbehaviour, Sen
 from syncfsm.peer.messages import Bye, Parting
 from syncfsm.sync.messages import Blocks, Found, Hello, hello_flaw
 from syncfsm.sync.types import GREETING, IN_STEP, Link, Mode, State
-from syncfsm_spec.kit.moments import Tree, known_to, link_to, links, passed, peers_of, room_of, sent_to
+from syncfsm_spec.kit.moments import Tree, known_to, link_to, links, passed, peers_of, room_of, sent_to, told_by
 from syncfsm_spec.kit.promise import Promise
 
 ONLY_BEST_CHAIN: Final = Promise(
@@ -101,7 +101,7 @@ def only_best_chain(moment: Moment) -> bool:
 def bounded(moment: Moment) -> bool:
     """What a node holds and hands out is within its limits: blocks only while room is left, hellos of at most
     ``Limits.points`` points and 1.5 KiB and no more than their rate, a streaming search that only ever goes down; what
-    each link remembers; blocks that are not final, and branches."""
+    each link remembers; blocks that are not final, and branches; what one peer gave beside our best chain."""
     node: Node = moment.after
     limits, chain = node.config.limits, node.chain
     hellos = [o.message for o in moment.outputs if isinstance(o, Send) and isinstance(o.message, Hello)]
@@ -123,6 +123,7 @@ def _bounded(moment: Moment, link: Link, limits: Limits) -> bool:
         and room_of(moment.after, link.peer) <= limits.room
         and len(link.left) <= limits.branches
         and len(link.claims) <= limits.claims
+        and 0 <= link.pending <= link.aside <= limits.aside
         and within_rate(link, limits)
         and not rises
     )
@@ -163,6 +164,35 @@ def _paid(moment: Moment, peer: str, link: Link) -> bool:
         seconds = link.metered_at - was.metered_at + passed(moment, peer)
         credit = min(credit, was.may_say + seconds * limits.hello_rate / HELLO_SHARE)
     return bool(link.may_say <= credit - 1 + ROUNDING)
+
+
+# What a peer gives beside our best chain ------------------------------------------------------------------------
+
+
+def counts_aside(moment: Moment) -> bool:
+    """``Bounded``, where blocks are counted: what a peer gives beside our best chain counts until our final point
+    moves; unless it is on the way to a block that the peer has, and that is on our best chain now."""
+    if moment.before.chain.final != moment.after.chain.final:
+        return True
+    return all(_counts(moment, peer, link) for peer, link in links(moment.after).items())
+
+
+def _counts(moment: Moment, peer: str, link: Link) -> bool:
+    before, after, was = moment.before.chain, moment.after.chain, link_to(moment.before, peer)
+    came = (after.get(id) for id in set(told_by(moment, peer)) if id not in before)
+    gave = sum(block.cost for block in came if block is not None and not after.on_best(block.point))
+    counted, received = was.aside if was else 0, link.received
+    if was is None or received is None or not after.on_best(received.point):
+        return bool(link.aside >= counted + gave)
+    return bool(link.aside >= counted - _on_the_way(was, after))
+
+
+def _on_the_way(link: Link, chain: Chain) -> int:
+    """Bytes of the blocks above the final one that lead to the newest that the peer gave, and are now our best."""
+    last = link.received
+    if last is None or not chain.on_best(last.point):
+        return 0
+    return sum(block.cost for block in chain.path(chain.final, max(0, last.height - chain.final.height)))
 
 
 # One node -------------------------------------------------------------------------------------------------------

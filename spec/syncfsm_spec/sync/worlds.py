@@ -21,13 +21,14 @@ from syncfsm.sync.protocol import TABLE
 from syncfsm.sync.types import Event, Greet, Link, Turn
 from syncfsm_spec.kit.alone import Comes, alone, over_is_over
 from syncfsm_spec.kit.moves import bans, blames, finalises, lies, makes
-from syncfsm_spec.kit.trees import BLOCK, a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g
+from syncfsm_spec.kit.trees import BLOCK, BODY, a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g, h1, h2, k2
 from syncfsm_spec.peer.promises import ONE_DISCONNECT, Parts
 from syncfsm_spec.settings import LOCATOR, Setting, reaches_compound_states
 
 A_B, B_C, A_C = ("A", "B"), ("B", "C"), ("A", "C")
 WRONG: Final = Blocks((Header(3, b"x3", a1.id, a1.score, 0, b""),))
 """A block that does not follow from its parent."""
+FULL: Final = "A peer that gives more than fits is told so."
 CONTRADICTION, PRUNED, OUT_OF_STEP = Parting.CONTRADICTION, Parting.PRUNED, Parting.OUT_OF_STEP
 
 # Two nodes ------------------------------------------------------------------------------------------------------
@@ -201,6 +202,37 @@ def full(strategy: Strategy) -> World:
     return setting.two(
         "full", [g, a1, a2], [g, b1, b2], [*makes("A", a3)], connects=1, cuts=0,
         doc="No more than three blocks above the final point are held.",
+    )  # fmt: skip
+
+
+def heavy(strategy: Strategy) -> World:
+    """The blocks have bodies: the one of ``h1`` and one beside it, or above it, fit."""
+    setting = Setting(strategy=strategy, partings=(Parting.FULL,), limits={"unfinal_bytes": 2 * BODY})
+    return setting.two(
+        "heavy", [g, h1, h2], [g, h1, k2], [*finalises("A", h1), *finalises("B", h1)], connects=2, cuts=0,
+        extra=[SometimesStep("PartsFull", FULL, A_B, Parts(Parting.FULL))],
+        doc="No more than two bodies of blocks that are not final are held; then one is final, and there is room.",
+    )  # fmt: skip
+
+
+def aside(strategy: Strategy) -> World:
+    setting = Setting(strategy=strategy, partings=(Parting.FULL,), limits={"aside": BLOCK})
+    return setting.two(
+        "aside", [g, a1, a2, a3], [g, a1, c2], [*makes("A", a4), *finalises("A", a1), *makes("B", c3)], cuts=0,
+        extra=[SometimesStep("PartsFull", FULL, A_B, Parts(Parting.FULL))],
+        doc="Of what a peer gives beside the best chain one block is taken; two, if the second makes them the best or "
+        "finality comes between.",
+    )  # fmt: skip
+
+
+def spoil(strategy: Strategy) -> World:
+    """B is none of ours: it says a block of A's own between two that are good for nothing."""
+    given = [lies("B", "A", f"sends {block.id.decode()}", Blocks((block,))) for block in (b1, a3, c2)]
+    setting = Setting(strategy=strategy, liars=("B",), bound=2, partings=(Parting.FULL,), limits={"aside": BLOCK})
+    return setting.two(
+        "spoil", [g, a1, a2, a3], [g, a1, a2, a3], given, connects=1, cuts=0,
+        extra=[SometimesStep("PartsFull", FULL, ("A",), Parts(Parting.FULL))],
+        doc="B gives blocks of two branches beside the best chain, and what makes up for none of them.",
     )  # fmt: skip
 
 

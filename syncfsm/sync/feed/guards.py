@@ -67,6 +67,10 @@ def is_there(feed: Feed, joined: Joined, view: View) -> bool:
     return joined.peer in (feed.peer, *feed.others)
 
 
+def has_left(feed: Feed, said: Said, view: View) -> bool:
+    return said.peer != feed.peer and said.peer not in feed.others
+
+
 def feed_gives_none(feed: Feed, joined: Joined, view: View) -> bool:
     return feed.peer in feed.off
 
@@ -186,9 +190,9 @@ def has_gate(feed: Feed, said: Said, view: View) -> bool:
 GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
-        is_there, feed_gives_none, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead, gives,
-        worn_out, feed_has_no_more, rival_is_due, asked_in_vain, patience_ends, one_is_ahead, feed_refuses_others_left,
-        feed_is_off, feed_is_on_again, nobody_served, fed_by_no_child, serves, has_gate,
+        is_there, has_left, feed_gives_none, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead,
+        gives, worn_out, feed_has_no_more, rival_is_due, asked_in_vain, patience_ends, one_is_ahead,
+        feed_refuses_others_left, feed_is_off, feed_is_on_again, nobody_served, fed_by_no_child, serves, has_gate,
     )
 }  # fmt: skip
 

@@ -34,6 +34,9 @@ RULES: Final = (
     Rule(FED,   E.LEFT,     "feeds",               STAY,  "turn",            "The feed is gone: at once to another.", "failure-modes#F18"),
     Rule(FED,   E.LEFT,     ALWAYS,                STAY,  "forget",          "Blocks come from the feed as before.", "decisions/0023"),
 
+    Rule(FED,   (E.AHEAD, E.WANTED, E.UNWANTED, E.GIVEN, E.REFUSED),
+                            "has_left",            STAY,  IGNORE,            "It is gone.", "failure-modes#F11"),
+
     # ---- Blocks come ----
     Rule(FED,   E.GAINED,   "rival_is_due",        STAY,  "race",            "Another has told of it well before, several times in a row: let the two race.", "failure-modes#F21"),
     Rule(FED,   E.GAINED,   "feeds",               STAY,  "be_helped",       "The feed brought it: who was asked beside it, and has no more, is shut.", "founding/link-notes#prune-incoming"),
