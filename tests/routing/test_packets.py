@@ -125,7 +125,7 @@ def test_a_packet_that_its_origin_did_not_sign_is_blamed_on_who_brings_it_and_sy
     made, outputs = step(linked("p", "q"), hear("p", Pass(forged, 1)))
     assert blamed(outputs) == [("p", "packet-forged")]
     assert [type(output) for output in outputs] == [Misbehaviour, Ended]
-    assert made.at(ROUTING, "p").state is CLOSED
+    assert made.all(ROUTING)["p"].state is CLOSED
     assert router(made).peers == ("q",)
     made, outputs = step(made, hear("p", Pass(TWO, 1)), hear("q", Pass(ONE, 1)), Produced((child(GENESIS),), 0.0))
     assert Judge("q", ONE) in outputs
