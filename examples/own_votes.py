@@ -26,7 +26,7 @@ from syncfsm.node.registry import CORE
 from syncfsm.outputs import HeadMoved, Output
 from syncfsm.routing.messages import Packet, PacketId, Reach
 from syncfsm.routing.protocol import routing
-from syncfsm.routing.types import Arrived, Judge, Judged, Publish, Verdict
+from syncfsm.routing.types import Arrived, Judge, Judged, Judgement, Publish
 from syncfsm.signed import SignedPackets, packet_to_sign
 from syncfsm_adapters.memory.network import MemoryNetwork
 from syncfsm_adapters.memory.pipes import Path
@@ -90,7 +90,7 @@ class Voter:
         match output:
             case Judge(_, packet):
                 fine = packet.id.origin in PRODUCERS and packet.payload == VOTE and packet.about is not None
-                verdict = Verdict.VALID if fine else Verdict.PENALISE
+                verdict = Judgement.VALID if fine else Judgement.PENALISE
                 self.later(lambda: self.feed(Judged(packet.id, verdict, self.network.now)))
             case Arrived(_, packet) if packet.about is not None:
                 self.later(partial(self.tally, packet.about, packet.id.origin))

@@ -81,7 +81,7 @@ class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 # What the integrator asks, and what it is told --------------------------------------------------------------------
 
 
-class Verdict(StrEnum):
+class Judgement(StrEnum):
     """What the integrator says of a packet."""
 
     VALID = "valid"
@@ -118,7 +118,7 @@ class Judged:
     """The integrator's verdict on a packet (``Judge``). One that comes late, or again, changes nothing."""
 
     id: PacketId
-    verdict: Verdict
+    judgement: Judgement
     now: float
 
 

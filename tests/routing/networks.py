@@ -14,7 +14,7 @@ from syncfsm.protocol import Registry
 from syncfsm.routing.messages import Packet, PacketId, Pass, Reach
 from syncfsm.routing.protocol import routing
 from syncfsm.routing.router.types import Router
-from syncfsm.routing.types import Arrived, Judge, Judged, Publish, Verdict
+from syncfsm.routing.types import Arrived, Judge, Judged, Judgement, Publish
 from syncfsm.testing import GENESIS, Faults, SimNetwork, Simulation
 from syncfsm.testing.network import Happened
 
@@ -64,7 +64,7 @@ class PacketNetwork:
 
     def __init__(
         self, *names: str, seed: int = 0, faults: Faults | None = None, limits: Limits | None = None,
-        verdict: Callable[[str, Packet], Verdict | None] = lambda name, packet: Verdict.VALID,
+        verdict: Callable[[str, Packet], Judgement | None] = lambda name, packet: Judgement.VALID,
     ) -> None:  # fmt: skip
         self.sim = SimNetwork(seed, faults or Faults(), registry=REGISTRY)
         self.arrived: Counter[tuple[str, PacketId]] = Counter()

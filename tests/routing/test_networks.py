@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncfsm.routing.messages import Packet, Reach
-from syncfsm.routing.types import Verdict
+from syncfsm.routing.types import Judgement
 from syncfsm.testing import Faults
 from tests.routing.networks import PacketNetwork
 
@@ -87,8 +87,8 @@ def test_on_a_settled_tree_a_packet_goes_once_to_each_node() -> None:
 
 
 def test_a_node_that_lies_to_its_judge_stops_nothing_but_itself() -> None:
-    def verdict(name: str, packet: Packet) -> Verdict | None:
-        return None if name == "b" else Verdict.VALID
+    def verdict(name: str, packet: Packet) -> Judgement | None:
+        return None if name == "b" else Judgement.VALID
 
     network = PacketNetwork(*"abcd", faults=Faults(latency=0.005), verdict=verdict)
     network.join("ab", "bc", "ad", "dc")

@@ -29,7 +29,7 @@ from syncfsm.routing.messages import Fetch, Have, Packet, PacketId, Pass, Reach
 from syncfsm.routing.protocol import TABLE
 from syncfsm.routing.router.guards import delivered, marked
 from syncfsm.routing.router.types import Router, Window
-from syncfsm.routing.types import CLOSED, Arrived, Judge, Judged, Publish, Verdict
+from syncfsm.routing.types import CLOSED, Arrived, Judge, Judged, Judgement, Publish
 from syncfsm.sync.messages import Blocks, DoNotWant, Has, Hello
 from syncfsm.sync.protocol import SYNC
 from syncfsm.testing import GENESIS, child
@@ -69,7 +69,7 @@ def sent(outputs: Iterable[Output], kind: type = Pass) -> list[tuple[str, object
     return [(out.peer, out.message) for out in outputs if isinstance(out, Send) and isinstance(out.message, kind)]
 
 
-def judged(made: Packet, verdict: Verdict = Verdict.VALID, now: float = 0.0) -> Judged:
+def judged(made: Packet, verdict: Judgement = Judgement.VALID, now: float = 0.0) -> Judged:
     return Judged(made.id, verdict, now)
 
 
@@ -95,13 +95,13 @@ def test_a_packet_goes_nowhere_before_it_is_judged_and_then_to_all_but_who_broug
     assert ("r", Have((ONE.id,))) in sent(outputs, Have)
 
 
-@pytest.mark.parametrize("verdict", [Verdict.IGNORE, Verdict.PENALISE])
-def test_what_is_found_not_valid_goes_no_further_and_is_not_judged_again(verdict: Verdict) -> None:
+@pytest.mark.parametrize("verdict", [Judgement.IGNORE, Judgement.PENALISE])
+def test_what_is_found_not_valid_goes_no_further_and_is_not_judged_again(verdict: Judgement) -> None:
     _made, outputs = step(linked("p", "q"), hear("p", Pass(ONE, 1)), judged(ONE, verdict), hear("q", Pass(ONE, 1)))
     assert [output for output in outputs if isinstance(output, Judge)] == [Judge("p", ONE)]
     assert not sent(outputs)
     assert not sent(outputs, Have)
-    assert blamed(outputs) == ([("p", "packet-refused")] if verdict is Verdict.PENALISE else [])
+    assert blamed(outputs) == ([("p", "packet-refused")] if verdict is Judgement.PENALISE else [])
 
 
 def test_a_packet_is_judged_once_and_delivered_once_whoever_brings_it() -> None:
@@ -240,7 +240,7 @@ def test_no_more_wait_for_a_verdict_than_may_and_what_is_late_is_dropped() -> No
     assert made.next_deadline == 0.5
     made, _ = step(made, Tick(0.5))
     assert [each.packet.id.origin for each in router(made).waiting] == [b"x", b"x"]
-    _, outputs = step(made, Judged(packet("o", 0).id, Verdict.VALID, 0.5))
+    _, outputs = step(made, Judged(packet("o", 0).id, Judgement.VALID, 0.5))
     assert not outputs
 
 

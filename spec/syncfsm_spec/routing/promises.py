@@ -17,7 +17,7 @@ from syncfsm.routing.messages import Have, Packet, PacketId, Pass
 from syncfsm.routing.protocol import routing
 from syncfsm.routing.router.guards import delivered, waiting_for
 from syncfsm.routing.router.types import Kept, Road, Router
-from syncfsm.routing.types import Arrived, Judge, Judged, Publish, Verdict
+from syncfsm.routing.types import Arrived, Judge, Judged, Judgement, Publish
 from syncfsm_spec.kit.promise import Promise
 
 AT_MOST_ONCE: Final = Promise("AtMostOnce", "A node delivers a packet at most once, and none of its own.")
@@ -92,7 +92,7 @@ def judged_first(moment: Moment) -> bool:
     may: set[PacketId] = set()
     if isinstance(event, Publish):
         may.add(event.packet.id)
-    if isinstance(event, Judged) and event.verdict is Verdict.VALID and waiting_for(before, event.id) is not None:
+    if isinstance(event, Judged) and event.judgement is Judgement.VALID and waiting_for(before, event.id) is not None:
         may.add(event.id)
     new = {id for id in _all_delivered(after) if not delivered(before, id, limits)}
     said = {id for output in moment.outputs if isinstance(output, Send) for id in _said(output.message)}

@@ -34,7 +34,7 @@ from syncfsm.routing.messages import Fetch, Have, Packet, PacketId, Pass, Reach
 from syncfsm.routing.protocol import TABLE
 from syncfsm.routing.router.types import Event as RouterEvent
 from syncfsm.routing.router.types import Router
-from syncfsm.routing.types import Event, Judge, Judged, Publish, Verdict, Way
+from syncfsm.routing.types import Event, Judge, Judged, Judgement, Publish, Way
 from syncfsm_spec.kit.alone import Comes, alone, over_is_over
 from syncfsm_spec.kit.moves import lies, makes
 from syncfsm_spec.kit.trees import BLOCK, TREE, a1, a2, g
@@ -82,7 +82,7 @@ class Judging(NodeComponent):
         if step is None:
             return None
         ids = [output.packet.id for output in step.outputs if isinstance(output, Judge)]
-        verdicts: tuple[Emission, ...] = tuple((self.name, Judged(id, Verdict.VALID, 0.0)) for id in ids)
+        verdicts: tuple[Emission, ...] = tuple((self.name, Judged(id, Judgement.VALID, 0.0)) for id in ids)
         return attrs.evolve(step, emissions=(*step.emissions, *verdicts)) if verdicts else step
 
 
@@ -188,7 +188,7 @@ def verdicts() -> World:
         publishes("A", one), publishes("A", two),
         *(
             happen("B", f"finds A.{each.id.sequence} {verdict}", Judged(each.id, verdict, 0.0))
-            for each in (one, two) for verdict in Verdict if verdict is not Verdict.PENALISE
+            for each in (one, two) for verdict in Judgement if verdict is not Judgement.PENALISE
         ),
         cut(*A_B), connect(*A_B),
     ]  # fmt: skip
@@ -206,9 +206,9 @@ def liar() -> World:
         lies("L", "A", "tells of others", Have((packet("L", 8).id, packet("L", 9).id))),
         lies("L", "A", "asks for what it was told of", Fetch((packet("B").id,)), 2),
         publishes("B", packet("B")),
-        happen("A", "finds it bad", Judged(good.id, Verdict.PENALISE, 0.0)),
-        happen("A", "finds it good", Judged(good.id, Verdict.VALID, 0.0)),
-        happen("A", "finds B's good", Judged(packet("B").id, Verdict.VALID, 0.0)),
+        happen("A", "finds it bad", Judged(good.id, Judgement.PENALISE, 0.0)),
+        happen("A", "finds it good", Judged(good.id, Judgement.VALID, 0.0)),
+        happen("A", "finds B's good", Judged(packet("B").id, Judgement.VALID, 0.0)),
     ]
     return in_step(
         "packets-of-a-liar", "ABL", [A_B, ("A", "L")], lie, [], "A peer lies about packets.", kind=NodeComponent,
@@ -249,7 +249,7 @@ def router_by_itself() -> World:
         Comes(RouterEvent.CAME, Said("p", Pass(one, 1)), "A.1 from p"),
         Comes(RouterEvent.CAME, Said("p", Pass(to_a, 1)), "B.1 from p"),
         Comes(RouterEvent.CAME, Said("p", Pass(forged, 1)), "A.2 from p"),
-        *(Comes(RouterEvent.JUDGED, Judged(one.id, verdict, 0.0), f"A.1 {verdict}") for verdict in Verdict),
+        *(Comes(RouterEvent.JUDGED, Judged(one.id, verdict, 0.0), f"A.1 {verdict}") for verdict in Judgement),
         Comes(RouterEvent.TOLD, Said("p", Have((one.id,))), "A.1 by p"),
         Comes(RouterEvent.FETCHED, Said("p", Fetch((one.id,))), "A.1 by p"), Comes(RouterEvent.LATE),
     ]  # fmt: skip

@@ -243,8 +243,8 @@ class Trusted:
         raise LocalError(f"this packet can not be published: {self.trust.why_unfit(router, given, view)}")
 
     def find_ways(self, router: Router, taken: Taken, view: View) -> Result:
-        """Over a peer that does not speak this there is no way, but from now on lower blocks show none. If there are too
-        many, that one is forgotten whose blocks are oldest."""
+        """Over a peer that does not speak this there is no way, but from now on lower blocks show none. If there are
+        too many, that one is forgotten whose blocks are oldest."""
         peer = taken.peer if taken.peer in router.peers else None
         roads = {road.producer: road for road in router.roads}
         for producer, height in self.trust.shown(router, taken).items():

@@ -12,7 +12,7 @@ from syncfsm.machine import Guard
 from syncfsm.protocol import Joined, Said, Taken, View
 from syncfsm.routing.messages import Packet, PacketId
 from syncfsm.routing.router.types import Kept, Road, Router, Waiting, Window
-from syncfsm.routing.types import Judged, Publish, Verdict
+from syncfsm.routing.types import Judged, Judgement, Publish
 
 ROUNDING: Final = 1e-9
 """A deadline is reached when it comes, whatever floating point makes of it."""
@@ -95,11 +95,11 @@ def not_waiting(router: Router, judged: Judged, view: View) -> bool:
 def valid(router: Router, judged: Judged, view: View) -> bool:
     """It is, and can be delivered: its origin has not begun anew meanwhile, and there is a place for it."""
     fits = takes(router, judged.id.origin, view.limits) and not delivered(router, judged.id, view.limits)
-    return judged.verdict is Verdict.VALID and fits
+    return judged.judgement is Judgement.VALID and fits
 
 
 def penalised(router: Router, judged: Judged, view: View) -> bool:
-    return judged.verdict is Verdict.PENALISE
+    return judged.judgement is Judgement.PENALISE
 
 
 # Repair ---------------------------------------------------------------------------------------------------------
