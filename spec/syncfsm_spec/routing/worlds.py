@@ -22,7 +22,7 @@ from syncfsm.check import (
     happen,
     network,
 )
-from syncfsm.check.nodes import Channel, Wait
+from syncfsm.check.nodes import Wait
 from syncfsm.check.world import Emission, Step
 from syncfsm.errors import Fault
 from syncfsm.events import Event as NodeEvent
@@ -57,6 +57,7 @@ from syncfsm_spec.routing.promises import (
 )
 from syncfsm_spec.settings import LOCATOR
 from syncfsm_spec.sync.promises import BOUNDED, NO_PUNISH_HONEST, SETTLES, Along
+from syncfsm_spec.sync.relay import begun
 
 REGISTRY: Final = CORE.plus(PROTOCOL)
 A_B, B_C, A_C = ("A", "B"), ("B", "C"), ("A", "C")
@@ -95,17 +96,6 @@ def in_step(
     chosen = Limits(**{"room": BLOCK + 1, "points": 2, "join": 1, **(limits or {})})
     start = Node.start(Config(Unchecked(), LOCATOR, chosen, REGISTRY), Chain.start(g, chosen))
     nodes = [kind(each, start) for each in names]
-    meeting = World("meeting", network(nodes, pairs, [connect(*pair) for pair in pairs]))
-    state = meeting.start
-    while done := next(
-        (done for at, each in meeting.choices(state) if (done := meeting.act(state, at, each.stimulus))), None
-    ):
-        state = done[0]
-    begun = dict(zip(meeting.names, state, strict=True))
-    components = tuple(
-        attrs.evolve(each, start=begun[each.name]) if isinstance(each, NodeComponent | Channel) else each
-        for each in network(nodes, pairs, moves)
-    )
     found = [
         AT_MOST_ONCE.steps(names, at_most_once),
         JUDGED_FIRST.steps(names, judged_first),
@@ -114,7 +104,9 @@ def in_step(
         SETTLES.settles(),
     ]
     rows = tuple(rule for table in REGISTRY.tables.values() for rule in table.rules)
-    return World(name, components, (*found, *claims), doc, rows)
+    meetings = [connect(*pair) for pair in pairs]
+    world = World(name, network(nodes, pairs, (*meetings, *moves)), (*found, *claims), doc, rows)
+    return begun(world, [meeting.label for meeting in meetings])
 
 
 def publishes(name: str, published: Packet) -> Move:
