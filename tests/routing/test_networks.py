@@ -86,7 +86,7 @@ def test_on_a_settled_tree_a_packet_goes_once_to_each_node() -> None:
         assert network.passed - passed == len(NAMES) - 1
 
 
-def test_a_node_that_lies_to_its_judge_stops_nothing_but_itself() -> None:
+def test_packets_pass_round_a_node_that_does_not_judge() -> None:
     def verdict(name: str, packet: Packet) -> Judgement | None:
         return None if name == "b" else Judgement.VALID
 
