@@ -43,7 +43,9 @@ NOTE_BYTES: Final = 15 * 1024
 SIGNATURE_BYTES: Final = 128
 """Longest signature of a packet; Ed25519 has 64."""
 PACKET_IDS: Final = 64
-"""Packets that are told of, or asked for, at once."""
+"""Packets that are told of at once."""
+FETCHED: Final = 8
+"""Packets that are asked for at once: what comes then stays below ``Limits.control``."""
 HOPS: Final = 32
 """Over how many connections a packet may go."""
 REASON_WORD_BYTES: Final = 32

@@ -63,7 +63,7 @@ class Have(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 class Fetch(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Send me these packets, of which you have told: nobody else did."""
 
-    ids: Ids
+    ids: Annotated[tuple[PacketId, ...], Meta(min_length=1, max_length=limits.FETCHED)]
 
 
 def pass_flaw(message: Pass) -> str | None:

@@ -12,6 +12,7 @@ from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
 from syncfsm.events import Connected, Event, Garbled, Lost, Produced, Received, Tick
 from syncfsm.limits import (
+    FETCHED,
     FRAME_BYTES,
     HOPS,
     ID_BYTES,
@@ -254,9 +255,27 @@ def test_a_liar_that_tells_of_what_is_not_there_is_asked_alone_and_boundedly() -
     asked = dict(sent(outputs, Fetch))
     assert asked["q"] == Fetch((ONE.id,))
     assert isinstance(asked["p"], Fetch)
-    assert len(asked["p"].ids) == 10
-    made, _ = step(made, Tick(LIMITS.graft + LIMITS.graft_most))
+    assert len(asked["p"].ids) == FETCHED
+    assert len(router(made).missing) == 11
+    for _ in range(20):
+        made, outputs = step(made, Tick(made.now + LIMITS.graft))
+        assert sum(peer == "p" for peer, _ in sent(outputs, Fetch)) <= 1
     assert not router(made).missing
+
+
+def test_who_missed_many_asks_for_a_few_at_a_time() -> None:
+    packets = [packet("o", number) for number in range(20)]
+    made, _ = step(linked("p"), hear("p", Have(tuple(each.id for each in packets))))
+    asked: list[PacketId] = []
+    while router(made).missing:
+        made, outputs = step(made, Tick(made.now + LIMITS.graft))
+        new = [id for _, message in sent(outputs, Fetch) if isinstance(message, Fetch) for id in message.ids]
+        assert len(new) == FETCHED or len(asked) + len(new) == len(packets)
+        asked += new
+        for each in packets:
+            if each.id in new:
+                made, _ = step(made, hear("p", Pass(each, 1), made.now), judged(each, now=made.now))
+    assert len(asked) == len(set(asked)) == len(packets)
 
 
 def test_origins_beyond_the_limit_are_not_taken() -> None:

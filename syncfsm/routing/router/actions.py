@@ -1,6 +1,7 @@
 """What a row of the router's table does. Each function is named in ``rules.py``; those that no row names are
 private."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -8,7 +9,7 @@ import attrs
 from msgspec.structs import replace
 
 from syncfsm.errors import Fault, LocalError
-from syncfsm.limits import EVIDENCE_BYTES, HOPS, PACKET_IDS
+from syncfsm.limits import EVIDENCE_BYTES, FETCHED, HOPS, PACKET_IDS
 from syncfsm.machine import Action
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.protocol import Joined, Poke, Said, Taken, View
@@ -47,9 +48,7 @@ def lose(router: Router, peer: str, view: View) -> Result:
     """No way leads over it. A packet to a producer that went along it goes another way, or is broadcast."""
     peers = tuple(other for other in router.peers if other != peer)
     roads = tuple(replace(road, peer=None) if road.peer == peer else road for road in router.roads)
-    missing = tuple(
-        replace(each, tellers=tuple(teller for teller in each.tellers if teller != peer)) for each in router.missing
-    )
+    missing = tuple(_untold(each, peer) for each in router.missing)
     router = replace(router, peers=peers, roads=roads, missing=missing)
     kept: list[Kept] = []
     pokes: list[Poke] = []
@@ -61,6 +60,12 @@ def lose(router: Router, peer: str, view: View) -> Result:
             pokes += more
         kept.append(each)
     return replace(router, kept=tuple(kept)), tuple(pokes)
+
+
+def _untold(missing: Missing, peer: str) -> Missing:
+    """As if this peer had not told of it."""
+    tellers = tuple(teller for teller in missing.tellers if teller != peer)
+    return replace(missing, tellers=tellers, asked="" if missing.asked == peer else missing.asked)
 
 
 def leave_out(router: Router, said: Said, view: View) -> Result:
@@ -196,7 +201,8 @@ def note(router: Router, said: Said, view: View) -> Result:
         if was is not None and said.peer in was.tellers:
             continue
         tellers = (*was.tellers, said.peer) if was is not None else (said.peer,)
-        missing[id] = Missing(id, tellers, was.due if was is not None else view.now + view.limits.graft)
+        noted = Missing(id, tellers, view.now + view.limits.graft)
+        missing[id] = replace(was, tellers=tellers) if was is not None else noted
         left -= 1
     return replace(router, missing=tuple(missing.values())), ()
 
@@ -207,20 +213,24 @@ def serve(router: Router, said: Said, view: View) -> Result:
 
 
 def fetch(router: Router, message: None, view: View) -> Result:
-    """The first who told is asked; who has told of it and was asked is forgotten."""
-    left: list[Missing] = []
+    """The first who told is asked, for no more than ``FETCHED`` at a time; who was asked in vain is forgotten."""
+    now, limits = view.now, view.limits
+    due = {each.id for each in router.missing if now >= each.due - ROUNDING}
+    under_way = Counter(each.asked for each in router.missing if each.asked and each.id not in due)
     asked: dict[str, list[PacketId]] = {}
+    left: list[Missing] = []
     for each in router.missing:
-        if view.now < each.due - ROUNDING:
+        if each.id not in due:
             left.append(each)
+        elif each.tellers and under_way[each.tellers[0]] >= FETCHED:
+            left.append(replace(each, due=now + limits.graft, asked=""))
         elif each.tellers:
-            asked.setdefault(each.tellers[0], []).append(each.id)
-            left.append(replace(each, tellers=each.tellers[1:], due=view.now + view.limits.graft_most))
-    pokes = [
-        Poke(peer, WayEvent.ASK, Fetch(tuple(ids[at : at + PACKET_IDS])))
-        for peer, ids in asked.items() for at in range(0, len(ids), PACKET_IDS)
-    ]  # fmt: skip
-    return replace(router, missing=tuple(left)), tuple(pokes)
+            teller, *others = each.tellers
+            under_way[teller] += 1
+            asked.setdefault(teller, []).append(each.id)
+            left.append(replace(each, tellers=tuple(others), due=now + limits.graft_most, asked=teller))
+    pokes = tuple(Poke(peer, WayEvent.ASK, Fetch(tuple(ids))) for peer, ids in asked.items())
+    return replace(router, missing=tuple(left)), pokes
 
 
 ACTIONS: Final[Mapping[str, Action]] = {

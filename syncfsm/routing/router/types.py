@@ -78,11 +78,13 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """A packet that is not here: who has told of it and was not asked, and when the next of them is."""
+    """A packet that is not here: who has told of it and was not asked, when the next of them is, and who was ``asked``
+    last."""
 
     id: PacketId
     tellers: tuple[str, ...]
     due: float
+    asked: str = ""
 
 
 class Road(msgspec.Struct, frozen=True):
