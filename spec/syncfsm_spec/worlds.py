@@ -8,7 +8,7 @@ from syncfsm_spec.notes import worlds as notes
 from syncfsm_spec.peer import worlds as peer
 from syncfsm_spec.routing import worlds as routing
 from syncfsm_spec.settings import LOCATOR, STREAMING
-from syncfsm_spec.sync import feed
+from syncfsm_spec.sync import feed, relay
 from syncfsm_spec.sync import worlds as sync
 from syncfsm_spec.sync.flood import flood
 from syncfsm_spec.sync.promises import NO_ECHO
@@ -60,7 +60,7 @@ ALONE: Final = tuple(
 """Each table by itself."""
 STANDARD: Final = (
     *(kind(strategy) for kind in (*KINDS_OF_TWO, *KINDS_OF_THREE, *KINDS_OF_THEIR_OWN) for strategy in BOTH),
-    triangle(LOCATOR),
+    *relay.SMALL,
     *(kind() for kind in KINDS_OF_PACKETS),
     *ALONE,
     flood(),
@@ -70,6 +70,7 @@ STANDARD: Final = (
 LARGE: Final = (
     *(long_line(strategy) for strategy in BOTH),
     long_line(LOCATOR, "longest-line", [b3]),
-    *(triangle(strategy, cuts=1) for strategy in BOTH),
+    triangle(LOCATOR),
+    *relay.LARGE,
 )
 """For the night: the largest of three nodes that are done in ten minutes, with 10 GB of memory."""

@@ -161,7 +161,7 @@ class Scenario:
     # The end ------------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """The environment stops: bans are lifted, lines are mended, what is off is on again. ``PromiseError`` unless all
+        """The environment stops: bans are lifted, lines are mended, all blocks are on. ``PromiseError`` unless all
         comes to rest.
 
         All are linked anew, learn what is final, and must agree. Where there are many truths, or if two nodes part

@@ -298,14 +298,16 @@ def scenario_gates() -> None:
     for version in (1, 2):
         made, _ = connected(node(TRUNK, limits=Limits(gates=1)), "p", "q")
         made, _ = hear(made, "q", hello_of(TRUNK[-1]))
-        made = after(made, Connected("r", 0.0, protocols=Map(dict.fromkeys(ProtocolNumber, version))))
+        made = after(
+            made, Connected("r", 0.0, protocols=Map[int, int](dict.fromkeys(map(int, ProtocolNumber), version)))
+        )
         made, _ = hear(made, "r", hello_of(TRUNK[-1]), Want())
         hear(made, "r", *[Want()] * 100)
         hear(after(made, Switch(True, 0.0, ("r",))), "r", Want())
 
 
 def scenario_an_older_peer() -> None:
-    old = Map(dict.fromkeys(ProtocolNumber, 1))
+    old = Map[int, int](dict.fromkeys(map(int, ProtocolNumber), 1))
     made = after(node(TRUNK), Connected("p", 0.0), Connected("q", 0.0, protocols=old), Connected("r", 0.0))
     after(made, Lost("p", 0.0))
     made, _ = hear(after(node(TRUNK), Connected("q", 0.0, protocols=old), Connected("p", 0.0)), "p", hello_of(NEXT[-1]))

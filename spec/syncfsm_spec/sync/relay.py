@@ -34,7 +34,7 @@ from syncfsm.sync.messages import Blocks, Busy, Give, Has, Hello
 from syncfsm_spec.kit.moments import blocks_arrive
 from syncfsm_spec.kit.moves import lies, makes, switches
 from syncfsm_spec.kit.trees import a1, a2, a3, a4, g
-from syncfsm_spec.settings import Setting
+from syncfsm_spec.settings import LOCATOR, STREAMING, Setting
 from syncfsm_spec.sync.feed import ONCE_PER_NODE, fed, once_per_node
 
 A_B, B_C, A_C = ("A", "B"), ("B", "C"), ("A", "C")
@@ -140,7 +140,7 @@ def punctual(world: World) -> World:
     )
     names = [part.name for part in parts if isinstance(part, Punctual)]
     once = ONCE_PER_NODE.steps(names, once_per_node, blocks_arrive)
-    return attrs.evolve(world, name=f"{world.name}-punctual", components=parts, properties=(*world.properties, once))
+    return attrs.evolve(world, components=parts, properties=(*world.properties, once))
 
 
 # Nodes of another kind -------------------------------------------------------------------------------------------
@@ -346,3 +346,30 @@ def false_feeds() -> World:
         first=("connect B-L", "L says hello", "L gives a1", "connect B-M", "M says hello", "connect A-B"),
         doc="Liars take turns, and one correct peer has what B lacks.",
     )  # fmt: skip
+
+
+# Of four nodes, and more ------------------------------------------------------------------------------------------
+
+
+def once(name: str, pairs: Pairs) -> World:
+    return punctual(relayed(name, pairs, made=(a2, a3), last=(), doc="Each block comes to each node once."))
+
+
+def four(name: str, pairs: Pairs, again: Pairs = (), made: Sequence[Header] = ()) -> World:
+    after = (a2, a3, a4)[len(made) :][:2]
+    return relayed(
+        name, pairs, made=made, last=after, again=again, doc="Four nodes: feeds are late, and a connection may break.",
+    )  # fmt: skip
+
+
+SMALL: Final = (
+    *(once(name, pairs) for name, pairs in (("once-line", LINE), ("once-triangle", TRIANGLE), ("once-ring", RING))),
+    once("once-diamond", DIAMOND), *(closing(strategy) for strategy in (LOCATOR, STREAMING)),
+    outage(), dies(), crowded(), star(), switched(), switched_beside(), late_comer(), older(), busy_and_off(), races(),
+    false_feed(), false_feeds(), steady(), torn(), four("ring", RING),
+)  # fmt: skip
+"""All that is promised of relay, in worlds that take seconds. What relay does depends on no strategy of the search, so
+but for the one where nodes meet there is one of each."""
+LARGE: Final = (
+    four("ring-behind", RING, made=(a2,)), four("ring-torn", RING, again=(A_B,)), four("diamond", DIAMOND),
+)  # fmt: skip

@@ -120,7 +120,7 @@ def race(feed: Feed, peer: str, view: View) -> Result:
     feed, pokes = be_helped(feed, peer, view)
     rival = feed.rival
     assert rival is not None  # the guard says so
-    races = Asked(rival.peer, Why.RACE, 0.0)
+    races = Asked(rival.peer, Why.RACE, view.now)
     feed = replace(feed, rival=Rival(rival.peer, 0), asked=(*feed.asked, races), ahead=_but(feed.ahead, rival.peer))
     return _settled(feed), (*pokes, _ask(feed, rival.peer))
 
@@ -174,7 +174,7 @@ def turn_round(feed: Feed, peer: str, view: View) -> Result:
 def _caught_up(feed: Feed, view: View) -> tuple[Feed, tuple[Poke, ...]]:
     """Blocks have come: who is still ahead, and who need not go on."""
     ahead = tuple([peer for peer in feed.ahead if more(peer, view)]) if feed.ahead else ()
-    done = [asked.peer for asked in feed.asked if asked.why is not Why.RACE and not more(asked.peer, view)]
+    done = [each.peer for each in feed.asked if not (_races(feed, each) or more(each.peer, view))]
     asked = tuple(asked for asked in feed.asked if asked.peer not in done) if done else feed.asked
     feed = replace(feed, ahead=ahead, asked=asked, waits=_helped(feed, view), makes=False)
     return feed, tuple(Poke(peer, LinkEvent.SHUT) for peer in done)
@@ -184,6 +184,10 @@ def _waits(feed: Feed) -> Waits | None:
     """Since when there is more, as told by others than those that lie: what these say is never brought, and would make
     the feed late for ever."""
     return feed.waits if feed.ahead or tried(feed) else None
+
+
+def _races(feed: Feed, asked: Asked) -> bool:
+    return asked.why is Why.RACE and feed.rival is not None and feed.rival.peer == asked.peer
 
 
 def _helped(feed: Feed, view: View) -> Waits | None:
@@ -330,7 +334,7 @@ def _id(peer: str, view: View) -> bytes:
 
 def serve(feed: Feed, said: Said, view: View) -> Result:
     """As it has its blocks from us now, it would not refuse us any more."""
-    served, refused = (*feed.served, said.peer), _but(feed.refused, said.peer)
+    served, refused = _plus(feed.served, said.peer), _but(feed.refused, said.peer)
     return replace(feed, served=served, refused=refused), (Poke(said.peer, LinkEvent.SERVE, Serve(True)),)
 
 

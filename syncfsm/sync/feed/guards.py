@@ -15,8 +15,8 @@ from syncfsm.sync.types import Link, Mode
 MOST_LOST: Final = 6
 """As many races are counted: each doubles how often a rival must be ahead before the next."""
 PRESSED: Final = 8
-"""So many times as long as for another does a node wait before it asks one again that was busy, and insists, while
-there are others that it could ask."""
+"""So many times as long as for another does a node wait before it asks one again that was busy, and insists; unless
+there are no others that it could ask."""
 ROUNDING: Final = 1e-9
 """A deadline is reached when it comes, whatever floating point makes of it."""
 
@@ -68,8 +68,8 @@ def patient_until(feed: Feed, limits: Limits) -> float | None:
 
 
 def vain_at(asked: Asked, limits: Limits) -> float:
-    """When who was asked has been asked in vain."""
-    return asked.since + limits.patience
+    """When who was asked has been asked in vain. A race is decided by blocks, however seldom these come."""
+    return asked.since + (limits.lead if asked.why is Why.RACE else limits.patience)
 
 
 # Who ------------------------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def in_vain(feed: Feed, view: View) -> list[Asked]:
     """Who was asked and has brought nothing; of those that are worn, who has nothing that we lack. One that is worn and
     says that it has more is left alone: it costs nothing, and may be the only one."""
     due = [asked for asked in feed.asked if view.now >= vain_at(asked, view.limits) - ROUNDING]
-    return [asked for asked in due if asked.peer not in feed.worn and asked.why is not Why.RACE]
+    return [asked for asked in due if asked.peer not in feed.worn]
 
 
 def patience_ends(feed: Feed, message: None, view: View) -> bool:
