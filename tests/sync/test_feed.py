@@ -356,13 +356,15 @@ def test_an_edge_is_turned_round_where_blocks_come_from_the_other_side() -> None
     assert sent_blocks(outputs) == [AHEAD[0]]
 
 
-def test_one_that_is_worn_is_not_taken_at_its_word() -> None:
+def test_one_that_is_worn_may_give_again_and_is_shut_if_it_does_not() -> None:
     made = live(Limits(silence=1e6, keepalive=1e5))
     made, _ = hear(made, "q", has(AHEAD[0]))
     while not feed(made).worn:
         made, _ = tick(made, due(made))
     made, _ = hear(made, "feed", Blocks((AHEAD[0],)), now=made.now)
     made, outputs = hear(made, "q", Give(), now=made.now)
+    assert told(outputs, DoNotWant) == []
+    made, outputs = tick(made, due(made))
     assert told(outputs, DoNotWant) == ["q"]
     assert wanted(made) == ["feed"]
 

@@ -144,9 +144,8 @@ def one_feed(node: Node) -> bool:
 # All nodes, at rest ---------------------------------------------------------------------------------------------
 
 
-ENOUGH: Final = 2
-"""Blocks, each made when nothing was under way, after which feeds are a tree whatever was before. The first may be
-declined by one that took its giver for a liar; it pardons it then."""
+ENOUGH: Final = 1
+"""Blocks, each made when nothing was under way and nobody waited, after which feeds are a tree whatever was before."""
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ from syncfsm.limits import Limits
 from syncfsm.machine import Table
 from syncfsm.protocol import Across, Due
 from syncfsm.sync.feed.actions import ACTIONS
-from syncfsm.sync.feed.guards import GUARDS, late_at, patient_until, status, vain_at
+from syncfsm.sync.feed.guards import GUARDS, late_at, on_trial, patient_until, status, vain_at
 from syncfsm.sync.feed.rules import RULES
 from syncfsm.sync.feed.types import CARRIES, MEANINGS, Event, Feed, State, Waits
 
@@ -22,7 +22,7 @@ TABLE: Final[Table[Feed]] = Table(
 def deadline(feed: Feed, limits: Limits) -> float | None:
     """When the next is asked for what the feed does not bring, all are, or one was asked in vain."""
     due = [when for when in (late_at(feed, limits), patient_until(feed, limits)) if when is not None]
-    due += [vain_at(asked, limits) for asked in feed.asked if asked.peer not in feed.worn]
+    due += [vain_at(asked, limits) for asked in on_trial(feed)]
     return min(due, default=None)
 
 
