@@ -62,7 +62,7 @@ def begin_anew(feed: Feed, said: Said, view: View) -> FeedResult:
     return FEED.actions["note_ahead"](replace(feed, waits=None), said, view)
 
 
-RELAY: Final[tuple[Mutant, ...]] = (
+RELAY_MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant("give-to-anybody", "OneFeed", WORLD["switch-off"], guards={"is_given": never},
            actions={"give": give_to_anybody}, table=FEED),
     mutant("tell-over-off", "OffIsManual", WORLD["switched"], guards={"must_tell_lacking": always}),

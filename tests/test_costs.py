@@ -135,7 +135,8 @@ class Watched:
     @property
     def kept(self) -> int:
         """Bytes of all that is remembered of the liar, and of what is decided across peers."""
-        return sum(len(encode(value)) for value in (*self.node.links.get(LIAR, ()), self.node.decided(FEED)))
+        values = (*self.node.links.get(LIAR, ()), *self.node.across)
+        return sum(len(encode(value, enc_hook=dict)) for value in values)
 
     def forget(self) -> None:
         """What was said and done so far does not count."""
