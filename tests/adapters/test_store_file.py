@@ -414,7 +414,12 @@ def test_headers_come_in_order_and_few_at_a_time(path: Path, monkeypatch: pytest
     store = Small.open(path, GENESIS, CHAIN)
     read: list[int] = []
     chunk = Index.chunk
-    monkeypatch.setattr(Index, "chunk", lambda self, number: read.append(number) or chunk(self, number))
+
+    def counted(index: Index, number: int) -> list[Header]:
+        read.append(number)
+        return chunk(index, number)
+
+    monkeypatch.setattr(Index, "chunk", counted)
     headers = store.headers_from_base()
     some = [next(headers) for _ in range(90)]
     assert len(read) <= 3
