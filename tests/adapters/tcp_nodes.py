@@ -7,7 +7,7 @@ nodes of both kinds that meet over TCP.
 import asyncio
 import functools
 import itertools
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, Final, ParamSpec
@@ -44,6 +44,7 @@ from syncfsm_adapters import asyncio as on_asyncio
 from syncfsm_adapters import tcp as on_trio
 from syncfsm_adapters.command.producer import Producer
 from syncfsm_adapters.connect import Shell
+from syncfsm_adapters.secure import Identity
 from syncfsm_adapters.store import BlockStore, MemoryStore, load_chain
 
 CHAIN_ID = b"test"
@@ -148,6 +149,8 @@ class Running:
         store: BlockStore | None = None,
         chosen: Limits | None = None,
         handshake: float = 5.0,
+        who: Identity | None = None,
+        allowed: Collection[bytes] | None = None,
     ) -> None:
         chosen = chosen or Limits()
         store = store or MemoryStore(GENESIS, CHAIN_ID)
@@ -158,7 +161,15 @@ class Running:
         self.journal: list[tuple[str, dict[str, Any]]] = []
         self.address = ""
         make = carriers.next()
-        self.tcp = make(node, store, an_id(node_id), chance=Random(1), journal=self._write, handshake=handshake)
+        self.tcp = make(
+            node,
+            store,
+            who or an_id(node_id),
+            chance=Random(1),
+            allowed=allowed,
+            journal=self._write,
+            handshake=handshake,
+        )
         self.host = self.tcp.host
         self.host.watch(self._told)
         self._changed = trio.Event()

@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import Random
 
 from syncfsm.node.node import Node
@@ -11,11 +11,17 @@ from syncfsm_adapters.connect.connector import HANDSHAKE, Connector, Link, silen
 from syncfsm_adapters.connect.target import Target
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
+from syncfsm_adapters.secure import Identity
 from syncfsm_adapters.store.base import BlockStore
 
 
 class Shell(ABC):
-    """Runs ``node`` with its ``store``, under a ``node_id`` of 32 bytes that no other node has.
+    """Runs ``node`` with its ``store``.
+
+    ``who`` is the node's ``Identity``, its key: then all is TLS 1.3, ids are proved, peers may be given as
+    ``id@host:port``, and ``allowed`` may name those that this node takes. Or it is a bare id of 32 bytes: then nothing
+    is encrypted or proved, which is for tests, and for transports that see to that themselves. No other node may have
+    the id, and all nodes of a network do it alike.
 
     ``chance`` spreads the times at which peers are dialled. ``handshake`` is how many seconds an attempt may take until
     both have greeted. ``stamp`` gives numbers that grow, over restarts too. ``journal`` is told of what the core does
@@ -27,14 +33,15 @@ class Shell(ABC):
         self,
         node: Node,
         store: BlockStore,
-        node_id: bytes,
+        who: bytes | Identity,
         *,
         chance: Random,
+        allowed: Collection[bytes] | None = None,
         journal: Write = silent,
         handshake: float = HANDSHAKE,
         stamp: Callable[[], int] = time.time_ns,
     ) -> None:
-        self.connector = Connector(node, store, node_id, stamp=stamp, journal=journal)
+        self.connector = Connector(node, store, who, stamp=stamp, journal=journal, allowed=allowed)
         self._chance, self._journal, self._handshake = chance, journal, handshake
         self._prepare()
 
