@@ -1,6 +1,5 @@
 """Nodes that prove who they are, over TLS on real TCP, and those who try without."""
 
-import pytest
 import trio
 
 from syncfsm_adapters.secure import Identity

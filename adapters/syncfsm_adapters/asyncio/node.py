@@ -48,8 +48,8 @@ class TcpNode(Shell):
         return self._addresses
 
     async def run(self, listen: str | None, peers: Sequence[str]) -> None:
-        """Run until ``stop``, once. ``listen`` is ``host:port``, where port 0 leaves the choice to the system; ``peers`` are
-        ``host:port`` or ``id@host:port``.
+        """Run until ``stop``, once. ``listen`` is ``host:port``, where port 0 leaves the choice to the system;
+        ``peers`` are ``host:port`` or ``id@host:port``.
 
         Raises ``LocalError`` if an address can not be used or the store fails. The store is closed in any case, and
         what it holds is consistent also after a cancellation.

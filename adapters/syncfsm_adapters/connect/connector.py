@@ -177,9 +177,7 @@ class Connector:
             return outcome
         return NoLink(str(RefusalReason.TWIN), TWIN)
 
-    def join(
-        self, line: Line, met: Met, *, dialled: bool, address: str, now: float, wake: Callable[[], None]
-    ) -> Link:
+    def join(self, line: Line, met: Met, *, dialled: bool, address: str, now: float, wake: Callable[[], None]) -> Link:
         """The two have met. From here on both sides take the connection for good, so the one that is too many ends with
         a bye: the answer is then a link that is ``over``, and ``link_to`` has the one that stays."""
         self._named += 1

@@ -6,8 +6,8 @@
     ...
     write(line.end())                      # before the wire is closed for writing
 
-A ``Line`` is plain; a ``SecureLine`` speaks TLS, and its ``meeting`` is a ``Met`` only if the peer has proved the id with
-which it greets. Each finds out if the other end is of the other kind, and says so.
+A ``Line`` is plain; a ``SecureLine`` speaks TLS, and its ``meeting`` is a ``Met`` only if the peer has proved the id
+with which it greets. Each finds out if the other end is of the other kind, and says so.
 """
 
 from collections.abc import Collection
@@ -126,7 +126,9 @@ class SecureLine(Line):
         if self._outcome is None and self._channel.up:
             met = self.session.meeting()
             if isinstance(met, Met) and met.theirs.node_id != self._channel.peer:
-                met = self.session.refuse(Refusal(RefusalReason.IDENTITY, "you greet with an id that is not your key's"))
+                met = self.session.refuse(
+                    Refusal(RefusalReason.IDENTITY, "you greet with an id that is not your key's")
+                )
             if met is not None:
                 return met
         if self._outcome is None and self.failed:

@@ -10,6 +10,7 @@
 What OpenSSL says of the peer's bytes is kept in ``failed``; no call raises for them.
 """
 
+import contextlib
 import ssl
 from typing import Final
 
@@ -80,10 +81,8 @@ class Channel:
     def close(self) -> None:
         """Say that no more will come from here. What the peer still says can be read."""
         if self.up and not self.failed:
-            try:
+            with contextlib.suppress(ssl.SSLError):  # the peer has not closed yet
                 self._tls.unwrap()
-            except ssl.SSLError:
-                pass  # the peer has not closed yet; or what it sent is no TLS, which who reads finds out
 
     @property
     def unsent(self) -> int:

@@ -38,8 +38,8 @@ class TcpNode(Shell):
         *,
         task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Run until ``stop``, once. ``listen`` is ``host:port``, where port 0 leaves the choice to the system; ``peers`` are
-        ``host:port`` or ``id@host:port``.
+        """Run until ``stop``, once. ``listen`` is ``host:port``, where port 0 leaves the choice to the system;
+        ``peers`` are ``host:port`` or ``id@host:port``.
 
         ``task_status`` is told the addresses listened on. Raises ``LocalError`` if an address can not be used or the
         store fails. The store is closed in any case, and what it holds is consistent also after a cancellation.
