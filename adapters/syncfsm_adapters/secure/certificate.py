@@ -40,11 +40,13 @@ _ALWAYS: Final = _der(_SEQUENCE, _der(_UTC_TIME, b"500101000000Z"), _der(_TIME, 
 """From 1950 on: a node whose clock is wrong must be able to connect."""
 
 
-def _name(words: bytes) -> bytes:
+def name(words: bytes) -> bytes:
+    """An X.501 name that has these words for a common name."""
     return _der(_SEQUENCE, _der(_SET, _der(_SEQUENCE, _COMMON_NAME, _der(_TEXT, words))))
 
 
-_ISSUER: Final = _name(b"syncfsm: certifies nothing")
+_NODE: Final = name(b"syncfsm node")
+_ISSUER: Final = name(b"syncfsm: certifies nothing")
 _CA_ONLY: Final = _der(
     _EXTENSIONS,
     _der(
@@ -54,7 +56,13 @@ _CA_ONLY: Final = _der(
 )
 
 
-def _signed(subject: bytes, key: bytes, extensions: bytes = b"") -> bytes:
+def key_info(key: bytes) -> bytes:
+    """An Ed25519 public key, as certificates have it."""
+    return _der(_SEQUENCE, _ED25519, _der(_BITS, b"\x00", key))
+
+
+def issue(subject: bytes, key: bytes, extensions: bytes = b"") -> bytes:
+    """What the authority signs, and so what anybody can sign: a certificate of a ``name`` and a ``key_info``."""
     body = _der(
         _SEQUENCE,
         _der(_VERSION, _der(_INTEGER, b"\x02")),
@@ -63,20 +71,20 @@ def _signed(subject: bytes, key: bytes, extensions: bytes = b"") -> bytes:
         _ISSUER,
         _ALWAYS,
         subject,
-        _der(_SEQUENCE, _ED25519, _der(_BITS, b"\x00", key)),
+        key,
         extensions,
     )
     return _der(_SEQUENCE, body, _ED25519, _der(_BITS, b"\x00", _AUTHORITY.sign(body).signature))
 
 
-AUTHORITY: Final = _signed(_ISSUER, bytes(_AUTHORITY.verify_key), _CA_ONLY)
+AUTHORITY: Final = issue(_ISSUER, key_info(bytes(_AUTHORITY.verify_key)), _CA_ONLY)
 """The certificate of the authority."""
 
 
 @lru_cache(maxsize=1024)
 def certificate(node_id: bytes) -> bytes:
     """The one certificate of this node, as DER."""
-    return _signed(_name(b"syncfsm node"), node_id)
+    return issue(_NODE, key_info(node_id))
 
 
 _KEY_AT: Final = certificate(b"\xaa" * NODE_ID_BYTES).index(b"\xaa" * NODE_ID_BYTES)
