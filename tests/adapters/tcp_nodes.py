@@ -44,6 +44,7 @@ from syncfsm_adapters import asyncio as on_asyncio
 from syncfsm_adapters import tcp as on_trio
 from syncfsm_adapters.command.producer import Producer
 from syncfsm_adapters.connect import Shell
+from syncfsm_adapters.connect.off import Named
 from syncfsm_adapters.secure import Identity
 from syncfsm_adapters.store import BlockStore, MemoryStore, load_chain
 
@@ -151,6 +152,7 @@ class Running:
         handshake: float = 5.0,
         who: Identity | None = None,
         allowed: Collection[bytes] | None = None,
+        off: Iterable[Named] = (),
     ) -> None:
         chosen = chosen or Limits()
         store = store or MemoryStore(GENESIS, CHAIN_ID)
@@ -169,9 +171,11 @@ class Running:
             allowed=allowed,
             journal=self._write,
             handshake=handshake,
+            off=off,
         )
         self.host = self.tcp.host
         self.host.watch(self._told)
+        self.host.observe(lambda before, after, now: self.changed())
         self._changed = trio.Event()
 
     async def run(
@@ -205,7 +209,7 @@ class Running:
         self._changed = trio.Event()
 
     async def until(self, condition: Callable[[], object]) -> None:
-        """Wait until ``condition`` holds; it is looked at whenever the node says something."""
+        """Wait until ``condition`` holds; it is looked at after each step, and whenever something is written."""
         with trio.fail_after(10):
             while not condition():
                 await self._changed.wait()

@@ -100,6 +100,12 @@ def _node(node: argparse.ArgumentParser) -> None:
         const=True,
         help="no TLS: nothing is encrypted, and nobody proves who they are; for all nodes of a network or none",
     )
+    node.add_argument(
+        "--off",
+        action="append",
+        metavar="PEER",
+        help="send it no blocks, nor word of new ones: a --peer's address, or a node id; repeatable",
+    )
     node.add_argument("--key", metavar="FILE", help="be the sequencer, with this signing key")
     node.add_argument(
         "--guard", metavar="DIR", help="a sequencer keeps its last signed block there (default: KEY.guard)"

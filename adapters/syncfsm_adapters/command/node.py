@@ -22,6 +22,7 @@ from syncfsm_adapters.command import keys, payloads
 from syncfsm_adapters.command.producer import Producer
 from syncfsm_adapters.command.resume import guarded, resume
 from syncfsm_adapters.command.settings import Settings
+from syncfsm_adapters.connect.off import named
 from syncfsm_adapters.guard import Guard
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Journal, follow
@@ -69,7 +70,8 @@ async def _run(settings: Settings) -> None:
     gc.freeze()  # the chain stays: to look for garbage in it takes a second for a million headers, each time
     node_id = bytes(node_key.verify_key)
     who = node_id if settings.plain else Identity(bytes(node_key))
-    tcp = TcpNode(node, store, who, chance=SystemRandom(), allowed=settings.allowed, journal=journal)
+    off = [named(each) for each in settings.off]
+    tcp = TcpNode(node, store, who, chance=SystemRandom(), allowed=settings.allowed, journal=journal, off=off)
     journal("started", head=tcp.host.head, final=node.chain.final.point, public_key=public.hex(), id=node_id)
     if settings.plain:
         journal("plain", sentence=PLAIN)

@@ -9,6 +9,7 @@ import attrs
 from syncfsm.errors import LocalError
 from syncfsm.limits import CHAIN_ID_BYTES, Limits, Strategy
 from syncfsm_adapters.connect.backoff import parse_address
+from syncfsm_adapters.connect.off import Off, named
 from syncfsm_adapters.connect.target import parse_peer
 from syncfsm_adapters.secure import parse_id
 
@@ -24,7 +25,8 @@ class Settings:
     beside the store if it is not given. ``peers`` are addresses, or ``id@address``; ``allow`` has the ids of those that
     it talks to, all if there are none; ``plain`` leaves TLS out. ``key`` makes it a sequencer; a full node needs the
     sequencer's ``public_key`` instead. ``guard`` is the folder in which a sequencer keeps what it signed last, beside
-    the key if it is not given; ``sign_anew`` names what it is to forget."""
+    the key if it is not given; ``sign_anew`` names what it is to forget. ``off`` names peers that get no blocks from
+    it, each by its address, or by its node id in hexadecimal digits."""
 
     name: str
     chain: str = "demo"
@@ -34,6 +36,7 @@ class Settings:
     peers: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     plain: bool = False
+    off: tuple[str, ...] = ()
     key: str | None = None
     guard: str | None = None
     sign_anew: str | None = None
@@ -63,7 +66,7 @@ class Settings:
             raise LocalError(f"missing: {', '.join(missing)}; give --{missing[0]} or set it in the file of --config")
         if "peer" in given:  # the flag is --peer, once for each
             given["peers"] = given.pop("peer")
-        for name in ("peers", "allow"):
+        for name in ("peers", "allow", "off"):
             several = given.get(name, ())
             given[name] = (several,) if isinstance(several, str) else tuple(several)
         settings = cls(**given)
@@ -97,6 +100,7 @@ class Settings:
         peers = [parse_peer(peer) for peer in self.peers]
         for _, address in peers:
             parse_address(address)
+        Off(named(each) for each in self.off).check([address for _, address in peers])
         for node_id in self.allow:
             parse_id(node_id)
         if self.plain and (self.allow or any(expected for expected, _ in peers)):

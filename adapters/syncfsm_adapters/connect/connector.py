@@ -8,6 +8,7 @@ A shell (``syncfsm_adapters.tcp`` under trio, ``syncfsm_adapters.asyncio``) move
     connector.turn(link, now)                  bytes have arrived: one turn of what they say; again while it says so
     connector.wrote(link, data, began, now)    bytes were written
     connector.lost(link, now)                  the transport ended
+    connector.switch(peer, off, now)           an operator turns blocks to a node off, or on again
     connector.tick(now)                        time has passed
 
 Every call is made from one thread, returns at once, and leaves all in order: if the shell is cancelled at any instant,
@@ -15,7 +16,7 @@ it calls ``lost``, and nothing of the connection remains.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -27,9 +28,11 @@ from syncfsm.node.node import Node
 from syncfsm.outputs import Disconnect, Misbehaviour, Output
 from syncfsm.peer.messages import Bye, Parting
 from syncfsm.protocol import Message
+from syncfsm.sync.types import Switch
 from syncfsm.wire.handshake import VERSION, Dial, Greeting, Refusal, RefusalReason, first_frame, survives
 from syncfsm.wire.session import Met, NoLink, Session
 from syncfsm_adapters.connect.line import Line, SecureLine
+from syncfsm_adapters.connect.off import Named, Off
 from syncfsm_adapters.connect.pace import Pace
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
@@ -78,6 +81,8 @@ class Link:
         self.line, self.session = line, line.session
         self.pace = Pace()
         self.over = False
+        self.off = False
+        """Does the node's operator want no blocks to go over it?"""
         self.full = False
         self.blamed = False
         """Did the peer do what no correct peer does?"""
@@ -108,8 +113,9 @@ class Connector:
     Ed25519 public key, nothing is encrypted or proved. No other node may have the id.
 
     ``stamp`` gives numbers that grow, over restarts too: when each connection began. ``journal`` is told of what the
-    core does not know: ``connected`` with the address, ``duplicate``, ``no-link`` with the reason, ``broken`` if a
-    connection did not end as it should, ``twin`` if another process seems to run under this node's id.
+    core does not know: ``connected`` with the address, ``duplicate``, ``no-link`` with the reason, ``switched``,
+    ``broken`` if a connection did not end as it should, ``twin`` if another process seems to run under this node's id.
+    To nodes that ``off`` names no blocks go, nor word of new ones, on whatever connection.
     """
 
     def __init__(
@@ -121,6 +127,7 @@ class Connector:
         stamp: Callable[[], int],
         journal: Write = silent,
         allowed: Collection[bytes] | None = None,
+        off: Iterable[Named] = (),
     ) -> None:
         standing = store.standing
         self._identity = who if isinstance(who, Identity) else None
@@ -140,6 +147,7 @@ class Connector:
         self.host.watch(self._told)
         self.strangers = 0
         """Incoming connections that have not greeted yet."""
+        self.off = Off(off)
         self._stamp, self._journal = stamp, journal
         self._stamps: deque[int] = deque(maxlen=2 * STRANGERS)  # of our latest greetings
         self._evicted: deque[float] = deque(maxlen=SIGNS)  # when peers said that we are linked to them already
@@ -187,18 +195,36 @@ class Connector:
         link = Link(name, node_id, dial, line, address, wake)
         connected = line.session.begin(name, now, line.proved)
         self._journal("connected", peer=name, address=address, dialled=dialled, id=node_id, proved=line.proved)
+        if dialled:
+            self.off.met(address, node_id)
         old = self.link_to(node_id)
         if old is not None and not survives(self._greeting.node_id, node_id, old.dial, dial):
             self._journal("duplicate", peer=name, stays=old.name)
             link.send(Bye(Parting.DUPLICATE))
             link.end()
+            self._switch(old, now)  # only now it may be known under which address it is off
             return link
         if old is not None:
             self._journal("duplicate", peer=old.name, stays=name)
             self.feed(Leave(old.name, Parting.DUPLICATE, now))
         self.links[name] = link
         self.feed(connected)
+        self._switch(link, now)
         return link
+
+    def switch(self, peer: Named, off: bool, now: float) -> None:
+        """An operator turns blocks to a node off or on: on the link that there is, and on those to come."""
+        self.off.turn(peer, off)
+        for link in tuple(self.links.values()):
+            self._switch(link, now)
+
+    def _switch(self, link: Link, now: float) -> None:
+        """Tell the core what the operator wants of this link, if it does not know."""
+        off = link.node_id in self.off
+        if not link.over and off is not link.off:
+            link.off = off
+            self._journal("switched", peer=link.name, off=off)
+            self.feed(Switch(off, now, (link.name,)))
 
     def link_to(self, node_id: bytes) -> Link | None:
         """The link to this node, if there is one."""
