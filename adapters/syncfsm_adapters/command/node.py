@@ -41,8 +41,8 @@ SCRUB_BYTES = 1024 * 1024
 BATCHES_BEHIND = 1
 """How many whole batches below the newest one are final: the data-availability layer takes a while to confirm."""
 
-PLAIN = "Without TLS: whoever is on the way can read and change what is sent, and nobody proves who they are."
-TWIN_SEQUENCER = "Another process signs with this key: find it and stop it, before the chain splits."
+PLAIN = "Without TLS: whoever is on the way can read and change what is sent, and nobody proves who they are"
+TWIN_SEQUENCER = "Another process signs with this key: find it, and stop one of the two before the chain splits"
 
 
 def run(settings: Settings) -> int:

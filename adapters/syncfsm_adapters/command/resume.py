@@ -20,6 +20,11 @@ from syncfsm_adapters.host.journal import Write
 LOOK_AGAIN = 0.02
 """Seconds between two looks whether it may begin."""
 
+UNKNOWN_BLOCKS = (
+    "There are blocks signed with this key of which its guard does not know: another process signs with it, or the "
+    "guard was put back to what it was before. If it is another process, stop one of the two"
+)
+
 
 @contextmanager
 def guarded(settings: Settings, key: SigningKey, head: Header, journal: Write) -> Iterator[Guard]:
@@ -53,6 +58,9 @@ async def resume(host: Host, guard: Guard, settings: Settings, journal: Write) -
             told = (lack.state, over)
             _tell(host, guard, settings, lack, over, journal)
         await trio.sleep(LOOK_AGAIN)
+    signed = guard.signed.header.point
+    if host.head.height > signed.height:
+        journal("twin-sequencer", block=host.head, signed=signed, sentence=UNKNOWN_BLOCKS)
     journal("guard", state="ready", head=host.head, peers=len(status.peers))
 
 

@@ -27,7 +27,8 @@ class Shell(ABC):
     ``chance`` spreads the times at which peers are dialled. ``handshake`` is how many seconds an attempt may take until
     both have greeted. ``stamp`` gives numbers that grow, over restarts too. ``journal`` is told of what the core does
     not know: ``listening``, ``connected`` with the address, ``duplicate``, ``no-link`` with the reason,
-    ``accept-failed``, ``switched``, ``broken``, ``twin``. To nodes that ``off`` names no blocks go, nor word of new ones: see ``switch``.
+    ``accept-failed``, ``switched``, ``broken``, ``twin``. To nodes that ``off`` names no blocks go, nor word of new
+    ones: see ``switch``.
     """
 
     def __init__(
