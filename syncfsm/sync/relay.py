@@ -157,7 +157,7 @@ def switch_off(link: Link, switch: Switch, view: View) -> Result:
 
 
 def switch_on(link: Link, switch: Switch, view: View) -> Result:
-    """It starts as a backup: that our head is told shows the peer that it may ask again. While we greet, that is owed."""
+    """It starts as a backup: that our head is told shows that the peer may ask again. While we greet, that is owed."""
     if link.state in IN_STEP:
         return replace(link, mode=Mode.BACKUP), (Send(link.peer, head(view)),)
     return replace(link, mode=Mode.BACKUP, owes=1), ()

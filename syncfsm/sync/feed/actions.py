@@ -197,9 +197,10 @@ def give(feed: Feed, message: None, view: View) -> Result:
 
 
 def turn_to_child(feed: Feed, message: None, view: View) -> Result:
+    """It costs the child nothing, as we have what it has: so we insist."""
     old = feed.peer
     chosen = next(peer for peer in feed.served if peer not in feed.refused)
-    pokes = (Poke(old, LinkEvent.SHUT), _ask(feed, chosen))
+    pokes = (Poke(old, LinkEvent.SHUT), _ask(feed, chosen, insist=True))
     others, asked = (*_but(feed.others, chosen), old), tuple(each for each in feed.asked if each.peer != chosen)
     feed = replace(feed, peer=chosen, others=others, asked=asked, ahead=_but(feed.ahead, chosen), rival=None, beaten=())
     return _settled(feed), pokes
@@ -327,7 +328,9 @@ def _id(peer: str, view: View) -> bytes:
 
 
 def serve(feed: Feed, said: Said, view: View) -> Result:
-    return replace(feed, served=(*feed.served, said.peer)), (Poke(said.peer, LinkEvent.SERVE, Serve(True)),)
+    """As it has its blocks from us now, it would not refuse us any more."""
+    served, refused = (*feed.served, said.peer), _but(feed.refused, said.peer)
+    return replace(feed, served=served, refused=refused), (Poke(said.peer, LinkEvent.SERVE, Serve(True)),)
 
 
 def refuse(feed: Feed, said: Said, view: View) -> Result:
