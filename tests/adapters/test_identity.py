@@ -81,7 +81,6 @@ def test_only_tls_of_version_3_is_spoken_and_all_are_asked_who_they_are() -> Non
     for made in (who.accepting, who.dialling):
         assert made.minimum_version == made.maximum_version == ssl.TLSVersion.TLSv1_3
         assert made.verify_mode == ssl.CERT_REQUIRED
-        assert not made.options & ssl.OP_IGNORE_UNEXPECTED_EOF
     assert who.accepting.num_tickets == 0
 
 

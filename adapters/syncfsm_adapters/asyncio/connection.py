@@ -114,7 +114,7 @@ class Connection:
             try:
                 data = await self._receive(READ_BYTES)
             except OSError:
-                break
+                data = b""
             if not data:
                 self.line.cut()
                 break

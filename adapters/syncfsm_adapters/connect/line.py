@@ -126,9 +126,8 @@ class SecureLine(Line):
         if self._outcome is None and self._channel.up:
             met = self.session.meeting()
             if isinstance(met, Met) and met.theirs.node_id != self._channel.peer:
-                met = self.session.refuse(
-                    Refusal(RefusalReason.IDENTITY, "you greet with an id that is not your key's")
-                )
+                refusal = Refusal(RefusalReason.IDENTITY, "the id in the greeting is not the one that was proved")
+                met = self.session.refuse(refusal)
             if met is not None:
                 return met
         if self._outcome is None and self.failed:
@@ -157,9 +156,9 @@ class SecureLine(Line):
         self._seen = True
         peer = self._channel.peer
         if peer is None:
-            self._refuse(RefusalReason.IDENTITY, "your certificate is not the one that follows from a node's key")
+            self._refuse(RefusalReason.IDENTITY, "the certificate shown is not the one that follows from a node's key")
         elif not self._channel.agreed:
-            self._refuse(RefusalReason.VERSION, f"this node speaks {APPLICATION}, yours does not: update the older one")
+            self._refuse(RefusalReason.VERSION, f"one end speaks {APPLICATION}, the other does not: update the older")
         elif self._expected is not None and peer != self._expected:
             self._refuse(
                 RefusalReason.IDENTITY,

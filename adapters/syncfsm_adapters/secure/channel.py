@@ -19,6 +19,8 @@ from syncfsm_adapters.secure.identity import APPLICATION, Identity
 
 RECORD_BYTES: Final = 16 * 1024
 """Most bytes in one record of TLS."""
+PORTION_BYTES: Final = 4 * RECORD_BYTES
+"""Most bytes that are given to OpenSSL at once."""
 UNASKED_BYTES: Final = 64 * 1024
 """Most bytes that wait because TLS itself has something to say. Only a peer that asks for new keys over and over, and
 does not read the answers, gets there."""
@@ -48,11 +50,21 @@ class Channel:
         return self._tls.selected_alpn_protocol() == APPLICATION
 
     def receive(self, data: bytes) -> bytes:
-        """Bytes from the wire: what they say."""
-        if self.failed or self.closed:
-            return b""
+        """Bytes from the wire: what they say. ``data`` goes in by portions, as OpenSSL keeps a buffer as large as the
+        largest for as long as the connection lasts."""
         said: list[bytes] = []
-        self._came.write(data)
+        view = memoryview(data)
+        for at in range(0, len(data), PORTION_BYTES):
+            if self.failed or self.closed:
+                break
+            self._came.write(view[at : at + PORTION_BYTES])
+            self._open(said)
+        if self.unsent > UNASKED_BYTES:
+            self.failed = "the peer asks for new keys and does not read the answers"
+        return b"".join(said)
+
+    def _open(self, said: list[bytes]) -> None:
+        """All that can be read of what came."""
         if not self.up:
             self._shake()
         try:
@@ -65,9 +77,6 @@ class Channel:
             self.closed = True
         except ssl.SSLError as error:
             self._fail(error)
-        if self.unsent > UNASKED_BYTES:
-            self.failed = "the peer asks for new keys and does not read the answers"
-        return b"".join(said)
 
     def seal(self, words: bytes) -> None:
         """Have this said, after the handshake; ``take`` gives the bytes for the wire."""

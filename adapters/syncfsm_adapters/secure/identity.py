@@ -70,7 +70,6 @@ def _context(protocol: int, path: str) -> ssl.SSLContext:
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False  # names are nothing to us; ids are compared
     context.verify_mode = ssl.CERT_REQUIRED
-    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     context.load_verify_locations(cadata=AUTHORITY)
     context.load_cert_chain(path)
     context.set_alpn_protocols([APPLICATION])

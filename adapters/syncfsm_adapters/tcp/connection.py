@@ -100,7 +100,7 @@ class Connection:
             try:
                 data = await self._stream.receive_some(READ_BYTES)
             except trio.BrokenResourceError:
-                break
+                data = b""
             if not data:
                 self.line.cut()
                 break
