@@ -66,9 +66,10 @@ CARRIERS: Final[dict[str, tuple[type[Shell], ...]]] = {
 
 
 class Carriers:
-    """Says of one node after the other what it runs on."""
+    """Says of one node after the other what it runs on. ``secure``: they speak TLS, unless told otherwise."""
 
-    def __init__(self, *kinds: type[Shell]) -> None:
+    def __init__(self, *kinds: type[Shell], secure: bool = False) -> None:
+        self.secure = secure
         self.guest = on_asyncio.TcpNode in kinds
         """Does trio have to be a guest of asyncio?"""
         self._next = itertools.cycle(kinds)
@@ -166,7 +167,7 @@ class Running:
         self.tcp = make(
             node,
             store,
-            who or an_id(node_id),
+            who or (Identity(an_id(node_id)) if carriers.secure else an_id(node_id)),
             chance=Random(1),
             allowed=allowed,
             journal=self._write,
