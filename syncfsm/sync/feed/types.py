@@ -126,5 +126,7 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many races the feed has won in a row."""
     beaten: tuple[str, ...] = ()
     """Who lost a race to this feed, or was too busy for one: the others race first."""
+    makes: bool = False
+    """Do the newest blocks come from a source of its own?"""
     served: tuple[str, ...] = ()
     """Who wants blocks from us, and gets them."""
