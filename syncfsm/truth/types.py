@@ -1,6 +1,6 @@
 """What reader and poster share: what a table may look at, and how long one waits after a failure."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,10 @@ class View(msgspec.Struct, frozen=True):
     check: Any = None
 
 
+TRIES: Final = 32
+"""As many failures in a row are counted."""
+
+
 def pause(tries: int, limits: TruthLimits) -> float:
-    """How long one waits after the failure of this number; the first is 0."""
-    return min(limits.back_off * 2.0 ** min(tries, 64), limits.back_off_most)
+    """How long one waits after the failure of this number; the first is 0, none is over ``TRIES``."""
+    return min(limits.back_off * 2.0**tries, limits.back_off_most)

@@ -8,17 +8,29 @@ from msgspec.structs import replace
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
 from syncfsm.machine import Action
-from syncfsm.truth.answers import Posted, Refused, TooBig, Trouble, Unsure
+from syncfsm.truth.answers import Outcome, Posted, Refused, TooBig, Trouble, Unsure
 from syncfsm.truth.limits import TruthLimits
 from syncfsm.truth.poster.guards import count
 from syncfsm.truth.poster.types import Begin, Go, Hold, Overdue, Overruled, Poster, Seen, Stuck, Submit
-from syncfsm.truth.types import View, pause
+from syncfsm.truth.types import TRIES, View, pause
 
 Result = tuple[Poster, tuple[Any, ...]]
 
 
 def begin(poster: Poster, given: Begin, view: View) -> Result:
-    return Poster(final=given.final, blocks=given.blocks, gathered=view.now, since=view.now), ()
+    return _capped(Poster(final=given.final, blocks=given.blocks, gathered=view.now, since=view.now), view)
+
+
+def begin_in_vain(poster: Poster, given: Begin, view: View) -> Result:
+    return Poster(final=given.ours, blocks=given.blocks), (Hold(len(given.blocks)), Overruled(given.final, given.ours))
+
+
+def _capped(poster: Poster, view: View) -> Result:
+    """The producer is held while as many blocks are open as may be."""
+    full = len(poster.open) >= view.limits.unconfirmed
+    if full is poster.held:
+        return poster, ()
+    return replace(poster, held=full), (Hold(len(poster.open)) if full else Go(),)
 
 
 # The sequencer makes blocks -------------------------------------------------------------------------------------
@@ -28,12 +40,7 @@ def add(poster: Poster, block: Header, view: View) -> Result:
     """The first to be open begins a batch."""
     if not poster.open:
         poster = replace(poster, gathered=view.now, since=view.now)
-    return replace(poster, blocks=(*poster.blocks, block)), ()
-
-
-def hold(poster: Poster, block: Header, view: View) -> Result:
-    poster, _ = add(poster, block, view)
-    return replace(poster, held=True), (Hold(len(poster.open)),)
+    return _capped(replace(poster, blocks=(*poster.blocks, block)), view)
 
 
 def refuse(poster: Poster, block: Header, view: View) -> Result:
@@ -54,9 +61,7 @@ def see(poster: Poster, seen: Seen, view: View) -> Result:
     poster = replace(poster, final=final, blocks=blocks, confirmed=confirmed, read=seen.read)
     if poster.tip.height != before.height:
         poster = replace(poster, gathered=view.now, since=view.now, told=False)
-    if poster.held and len(poster.open) < view.limits.unconfirmed:
-        return replace(poster, held=False), (Go(),)
-    return poster, ()
+    return _capped(poster, view)
 
 
 def see_done(poster: Poster, seen: Seen, view: View) -> Result:
@@ -86,13 +91,13 @@ def look_for_it(poster: Poster, unsure: Unsure, view: View) -> Result:
     return replace(poster, landed=0, until=view.now + view.limits.patience), ()
 
 
-def finish(poster: Poster, outcome: Posted | Unsure | Trouble, view: View) -> Result:
+def finish(poster: Poster, outcome: Outcome, view: View) -> Result:
     return replace(poster, sent=None, landed=0, tries=0, gathered=poster.given), ()
 
 
 def back_off(poster: Poster, trouble: Trouble, view: View) -> Result:
     until = view.now + pause(poster.tries, view.limits)
-    return replace(poster, sent=None, until=until, tries=poster.tries + 1), ()
+    return replace(poster, sent=None, until=until, tries=min(poster.tries + 1, TRIES)), ()
 
 
 def halve(poster: Poster, outcome: TooBig, view: View) -> Result:
@@ -136,7 +141,7 @@ def tell_silence(poster: Poster, message: None, view: View) -> Result:
 ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action
     for action in (
-        begin, add, hold, refuse, see, see_done, see_in_vain, stop, await_it, look_for_it, finish, back_off, halve,
+        begin, begin_in_vain, add, refuse, see, see_done, see_in_vain, stop, await_it, look_for_it, finish, back_off, halve,
         be_stuck, submit, go_on, tell_silence,
     )
 }  # fmt: skip

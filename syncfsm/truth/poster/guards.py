@@ -5,9 +5,9 @@ from typing import Final
 
 from syncfsm.blocks import Header, Point
 from syncfsm.machine import Guard
-from syncfsm.truth.answers import Posted, TooBig, Trouble, Unsure
+from syncfsm.truth.answers import Outcome, Posted, TooBig
 from syncfsm.truth.limits import TruthLimits
-from syncfsm.truth.poster.types import BACKING_OFF, GATHERING, PAUSED, WAITING, Poster, Seen
+from syncfsm.truth.poster.types import BACKING_OFF, GATHERING, PAUSED, WAITING, Begin, Poster, Seen
 from syncfsm.truth.types import View
 
 
@@ -24,6 +24,16 @@ def is_other(poster: Poster, seen: Seen, view: View) -> bool:
     return not (known(poster, seen.tip) and known(poster, seen.final))
 
 
+def has_other(poster: Poster, given: Begin, view: View) -> bool:
+    """The sequencer has not the final block, or its blocks do not stand on it."""
+    last = given.ours
+    for block in given.blocks:
+        if (block.height, block.parent) != (last.height + 1, last.id):
+            return True
+        last = block.point
+    return given.ours != given.final
+
+
 def is_all(poster: Poster, seen: Seen, view: View) -> bool:
     return seen.all
 
@@ -38,7 +48,7 @@ def is_in_vain(poster: Poster, seen: Seen, view: View) -> bool:
     return 0 < poster.landed <= seen.read
 
 
-def was_seen(poster: Poster, outcome: Posted | Unsure | Trouble, view: View) -> bool:
+def was_seen(poster: Poster, outcome: Outcome, view: View) -> bool:
     """The reader was faster than the layer's answer."""
     return poster.sent is not None and poster.tip.height >= poster.sent.height
 
@@ -51,11 +61,6 @@ def was_read(poster: Poster, posted: Posted, view: View) -> bool:
 def is_one(poster: Poster, outcome: TooBig, view: View) -> bool:
     """The batch has one block, so it can not be made smaller."""
     return poster.sent is not None and poster.sent.height == poster.tip.height + 1
-
-
-def is_too_many(poster: Poster, block: Header, view: View) -> bool:
-    """With this one, as many blocks are not confirmed as may be."""
-    return not poster.held and len(poster.open) + 1 >= view.limits.unconfirmed
 
 
 def is_strange(poster: Poster, block: Header, view: View) -> bool:
@@ -98,6 +103,6 @@ def count(poster: Poster, limits: TruthLimits) -> int:
 GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
-        is_other, is_all, is_done, is_in_vain, was_seen, was_read, is_one, is_too_many, is_strange, is_silent, is_due,
+        has_other, is_other, is_all, is_done, is_in_vain, was_seen, was_read, is_one, is_strange, is_silent, is_due,
     )
 }  # fmt: skip

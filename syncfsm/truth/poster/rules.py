@@ -33,13 +33,13 @@ OUTCOMES = (E.POSTED, E.UNSURE, E.TOO_BIG, E.REFUSED, E.TROUBLE)
 
 # fmt: off
 RULES: Final = (
+    Rule(IDLE,       E.BEGIN,    "has_other",   OVERRULED,   "begin_in_vain", "What is final on the layer is none of ours.", "decisions/0026"),
     Rule(IDLE,       E.BEGIN,    ALWAYS,        CATCHING,    "begin",        "What was posted is not known before the layer is read.", "decisions/0026"),
     Rule((*OPEN, OVERRULED), E.BEGIN, ALWAYS,   STAY,        IGNORE,         "It has begun.", "decisions/0026"),
 
     # ---- The sequencer makes blocks ----
     Rule(OPEN,       E.MADE,     "is_strange",  STAY,        "refuse",       "A block that is left out would be lost.", "decisions/0026"),
-    Rule(OPEN,       E.MADE,     "is_too_many", STAY,        "hold",         "What is not confirmed is capped.", "decisions/0026"),
-    Rule(OPEN,       E.MADE,     ALWAYS,        STAY,        "add",          "It goes into a batch.", "decisions/0026"),
+    Rule(OPEN,       E.MADE,     ALWAYS,        STAY,        "add",          "It goes into a batch; when too many are open, the producer is held.", "decisions/0026"),
 
     # ---- The reader goes on, or back ----
     Rule(OPEN,       E.SEEN,     "is_other",    OVERRULED,   "stop",         "The layer is the truth, and to post against it would contradict it.", "decisions/0026"),
@@ -49,8 +49,7 @@ RULES: Final = (
     Rule(OPEN,       E.SEEN,     ALWAYS,        STAY,        "see",          "It is noted what is confirmed.", "decisions/0026"),
 
     # ---- The layer answers ----
-    Rule(SUBMITTING, (E.POSTED, E.UNSURE, E.TROUBLE),
-                                 "was_seen",    GATHERING,   "finish",       "The reader has found it already.", "decisions/0026"),
+    Rule(SUBMITTING, OUTCOMES,   "was_seen",    GATHERING,   "finish",       "The reader has found it already.", "decisions/0026"),
     Rule(SUBMITTING, E.POSTED,   "was_read",    GATHERING,   "go_on",        "It landed and was skipped: what is open is posted again.", "decisions/0026"),
     Rule(SUBMITTING, E.POSTED,   ALWAYS,        WAITING,     "await_it",     "The layer says so; it counts when the reader finds it.", "decisions/0026"),
     Rule(SUBMITTING, E.UNSURE,   ALWAYS,        WAITING,     "look_for_it",  "It may land: it is not given again before it was looked for.", "decisions/0026"),

@@ -56,9 +56,11 @@ class Event(StrEnum):
 
 
 class Begin(msgspec.Struct, frozen=True):
-    """Where the reader's final point is, and all blocks of the sequencer above it, oldest first."""
+    """The last final block, by the mark at which the reader begins; the sequencer's own block at that height, or its
+    head if that is lower; and all blocks of the sequencer above it, oldest first."""
 
     final: Point
+    ours: Point
     blocks: tuple[Header, ...]
 
 

@@ -21,7 +21,7 @@ from syncfsm.truth.reader.types import (
     Unheard,
     Unreadable,
 )
-from syncfsm.truth.types import View, pause
+from syncfsm.truth.types import TRIES, View, pause
 
 Result = tuple[Reader, tuple[Any, ...]]
 
@@ -84,7 +84,7 @@ def rest(reader: Reader, answer: Future, view: View) -> Result:
 
 def back_off(reader: Reader, answer: Trouble, view: View) -> Result:
     until = view.now + pause(reader.tries, view.limits)
-    return replace(reader, until=until, tries=reader.tries + 1), ()
+    return replace(reader, until=until, tries=min(reader.tries + 1, TRIES)), ()
 
 
 def lose(reader: Reader, answer: Pruned, view: View) -> Result:
