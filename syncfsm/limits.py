@@ -125,6 +125,11 @@ class Limits:
     gates: int = attrs.field(default=4, validator=must.ge(1))
     """How many peers a node sends whole blocks to; to others it tells what it has, unless they insist. A node with a
     fast line carries more: give it more."""
+    refusal_burst: int = attrs.field(default=64, validator=must.ge(1))
+    """How often at once a peer is told that it gets no blocks, or that those it gives are not wanted; then it hears
+    nothing. A correct one asks for blocks no more often than once in a ``graft``, and insists after a refusal."""
+    refusal_rate: float = attrs.field(default=8.0, validator=must.gt(0))
+    """Times a second that refill the burst."""
     join: int = attrs.field(default=8, validator=must.ge(1))
     """Of how many new heads a peer that has them is told at once: so far what a peer knows of us may lag behind."""
     graft: float = attrs.field(default=0.05, validator=must.gt(0))

@@ -183,8 +183,6 @@ class Kind:
 class Stage(StrEnum):
     """How far a node is with one peer that has, or may have, more than it."""
 
-    UNGREETED = "ungreeted"
-    """The peer waits for its turn to be greeted."""
     GREETING = "greeting"
     """Not both have said hello."""
     SEARCHING = "searching"

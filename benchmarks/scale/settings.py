@@ -29,6 +29,10 @@ FAST: Final = 100e6
 """Bytes a second that a fast node can send; it is in the published network or not, there is nothing between."""
 
 
+FAST_GATES: Final = 12
+PRODUCERS: Final = 4
+
+
 @attrs.frozen
 class Scale:
     """``warm`` blocks come before ``blocks`` that are measured; gossipsub remembers nothing from block to block, so
@@ -65,9 +69,17 @@ def producers_of(scale: Scale, count: int = 1) -> tuple[int, ...]:
 
 
 def apart(scale: Scale) -> LargeNetwork:
-    """Nodes that have nothing but the genesis block, and no connections."""
-    start = Node.start(Config(Unchecked(), limits=LIMITS), Chain.start(GENESIS, LIMITS))
-    return LargeNetwork(overlay_of(scale), start, seed=scale.seed, work=WORK, grain=GRAIN)
+    """Nodes that have nothing but the genesis block, and no connections. Those with a fast line have more gates, but
+    for who makes blocks: it is to send few copies."""
+    overlay = overlay_of(scale)
+    start, fast = _beginning(LIMITS), _beginning(attrs.evolve(LIMITS, gates=FAST_GATES))
+    spared = producers_of(scale, PRODUCERS)
+    starts = {at: fast for at, place in enumerate(overlay.places) if place.up > FAST and at not in spared}
+    return LargeNetwork(overlay, start, starts, seed=scale.seed, work=WORK, grain=GRAIN)
+
+
+def _beginning(limits: Limits) -> Node:
+    return Node.start(Config(Unchecked(), limits=limits), Chain.start(GENESIS, limits))
 
 
 def in_step(scale: Scale) -> LargeNetwork:

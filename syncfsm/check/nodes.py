@@ -55,8 +55,9 @@ class Do:
     what: str
 
 
-OPEN, END, SHUT, BREAK, CALM, DELIVER, OVERTAKE, GIVE_BACK = (
-    Do("open"), Do("end"), Do("shut"), Do("break"), Do("calm"), Do("deliver"), Do("overtake"), Do("give back"),
+OPEN, END, SHUT, BREAK, CALM, STILL, DELIVER, OVERTAKE, GIVE_BACK = (
+    Do("open"), Do("end"), Do("shut"), Do("break"), Do("calm"), Do("still"), Do("deliver"), Do("overtake"),
+    Do("give back"),
 )  # fmt: skip
 EOF: Final = "end"
 """The last thing on a line: its sender has closed the connection."""
@@ -77,6 +78,8 @@ class Channel:
     * ``deliver``: the oldest message goes to the target. A block or a hello leaves room owed to the source.
     * ``overtake`` (if ``overtaking``): the oldest small message goes ahead of the blocks that wait before it.
     * ``give back``: the source gets all the room it is owed.
+
+    For worlds in which something happens only when all else is over, ``STILL`` refuses while anything is under way.
 
     When its source ends the link, an end mark follows the last message. When its target ends the link, what is under
     way is lost. It can be opened again when it is shut and empty, and broken while it is open.
@@ -114,6 +117,8 @@ class Channel:
             return Step(Line()) if line.open else None
         if stimulus is CALM:
             return Step(line) if len(line.under_way) < self.bound else None
+        if stimulus is STILL:
+            return None if line.under_way else Step(line)
         return Step(Line(True)) if line == Line() else None
 
     def _deliver(self, line: Line, at: int) -> Step:

@@ -13,15 +13,15 @@ from syncfsm import limits
 from syncfsm.blocks import Header
 from syncfsm.chain import Outcome
 from syncfsm.errors import Fault, Penalty
-from syncfsm.limits import HELLO_SHARE
 from syncfsm.machine import VIOLATION, Action
 from syncfsm.outputs import Misbehaviour, Send, SendBlocks
 from syncfsm.peer.messages import Parting
 from syncfsm.protocol import Change, Notice, Part, Report, View
 from syncfsm.sync.discovery import narrower, oldest_held, opening
 from syncfsm.sync.feed.types import Event as Feed
-from syncfsm.sync.guards import hello_credit, orderly, worse_than_heard
+from syncfsm.sync.guards import orderly, worse_than_heard
 from syncfsm.sync.messages import DoNotWant, Finality, Found, Has, Hello
+from syncfsm.sync.meter import full, spent
 from syncfsm.sync.relay import RELAY_ACTIONS, head, heard_more, quiet
 from syncfsm.sync.tracking import ahead, claimed, counted, leaving, unheld
 from syncfsm.sync.types import Ancestor, Greet, Heard, Link, Mode, Moved, Receipt, Told, Turn
@@ -33,9 +33,8 @@ NEWS: Final = (Notice.PEER_HAS_MORE,)
 
 
 def greet(link: Link, given: Greet, view: View) -> Result:
-    burst = float(view.limits.hello_burst)
-    meter = {"may_say": burst / HELLO_SHARE, "may_hear": burst, "metered_at": view.now}
-    link, said = _say(replace(link, relays=given.relays, wanted=given.wanted, **meter), opening(view), view)
+    link = replace(full(link, view), relays=given.relays, wanted=given.wanted)
+    link, said = _say(link, opening(view), view)
     return link, (said if given.wanted else (Send(link.peer, DoNotWant()), *said))
 
 
@@ -116,11 +115,9 @@ def owe_hello(link: Link, message: Moved, view: View) -> Result:
 
 
 def _say(link: Link, hello: Hello, view: View) -> Result:
-    may_say = hello_credit(link.may_say, link, view, HELLO_SHARE) - 1
-    may_hear = hello_credit(link.may_hear, link, view, 1)
     link = replace(
-        link, said=hello, top=max(link.top, hello.head.height), cursor=None, owes_hello=False,
-        may_say=may_say, may_hear=may_hear, metered_at=view.now, since=view.now,
+        spent(link, view, say=1), said=hello, top=max(link.top, hello.head.height), cursor=None, owes_hello=False,
+        since=view.now,
     )  # fmt: skip
     return link, (Send(link.peer, hello),)
 
@@ -128,16 +125,13 @@ def _say(link: Link, hello: Hello, view: View) -> Result:
 def _hear(link: Link, heard: Heard, view: View) -> tuple[Link, tuple[Report, ...]]:
     """Keep the hello, and what it shows of the peer's blocks. Count it, unless it is a step of an orderly search. The
     feed is to know if the peer is ahead; and that it wants blocks, unless it has said that it does not."""
-    free = orderly(link, heard.hello)
-    may_say = hello_credit(link.may_say, link, view, HELLO_SHARE)
-    may_hear = hello_credit(link.may_hear, link, view, 1) - (0 if free else 1)
-    meter = {"may_say": may_say, "may_hear": may_hear, "metered_at": view.now}
+    link = spent(link, view, hear=0 if orderly(link, heard.hello) else 1)
     hello, shared = heard.hello, heard.assessment.shared
     left = leaving(link, link.received, link.sent, view, shared.has if shared else None)
     claims = claimed(link, view, (hello.head, *hello.points))
     wants = (Report(Feed.WANTED, False),) if link.relays and link.mode is Mode.ACTIVE and link.heard is None else ()
     link, more = heard_more(replace(link, final=hello.final), Has(hello.head, hello.score), view)
-    link = replace(link, heard=hello, since=view.now, left=left, claims=claims, **meter)
+    link = replace(link, heard=hello, since=view.now, left=left, claims=claims)
     return link, (*wants, *more)
 
 
@@ -157,8 +151,8 @@ def _in_step(link: Link, sent: Header | None, received: Header | None, view: Vie
     """
     heard, said = link.heard, link.said
     news: tuple[Any, ...] = NEWS
-    if said is not None and said.head.id != view.chain.head.id and link.mode is not Mode.ACTIVE and quiet(link):
-        news = (Send(link.peer, head(view)), *NEWS)
+    if said is not None and link.mode is Mode.BACKUP and (said.head.id != view.chain.head.id or link.owes):
+        link, news = replace(link, owes=0), (Send(link.peer, head(view)), *NEWS)
     if heard is not None:
         heard = replace(heard, points=heard.points[-1:]) if heard.about is not None else None
     link = _tracked(link, sent, received, view, aside)

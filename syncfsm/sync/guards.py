@@ -13,12 +13,10 @@ from syncfsm.machine import Guard
 from syncfsm.protocol import Change, View
 from syncfsm.sync.discovery import contradicts
 from syncfsm.sync.messages import Finality, Hello
+from syncfsm.sync.meter import ROUNDING, hello_credit
 from syncfsm.sync.relay import RELAY_GUARDS
 from syncfsm.sync.tracking import counted
 from syncfsm.sync.types import Ancestor, Heard, Link, Moved, Receipt, Relation, Turn
-
-ROUNDING: Final = 1e-6
-"""A deadline worked out from a credit must find the credit there, whatever floating point makes of it."""
 
 # Hello ----------------------------------------------------------------------------------------------------------
 
@@ -47,12 +45,6 @@ def _left(hello: Hello) -> int:
     """How much there is left to search: where the common ancestor may be, and how far down it is offered. A locator
     raises its lowest point or lowers its ceiling with each step, a streaming search lowers both."""
     return 2 * hello.ceiling - hello.points[-1].height
-
-
-def hello_credit(credit: float, link: Link, view: View, share: int) -> float:
-    """How many hellos the rate limit allows now: all of it for what we hear, one in ``share`` for what we say."""
-    burst, rate = view.limits.hello_burst / share, view.limits.hello_rate / share
-    return min(burst, credit + max(0.0, view.now - link.metered_at) * rate)
 
 
 def finals_contradict(link: Link, heard: Heard, view: View) -> bool:

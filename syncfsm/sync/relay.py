@@ -16,6 +16,7 @@ from syncfsm.outputs import Send
 from syncfsm.protocol import Report, View
 from syncfsm.sync.feed.types import Event as Feed
 from syncfsm.sync.messages import Busy, DoNotWant, Give, Has, Want
+from syncfsm.sync.meter import refusal_credit, spent
 from syncfsm.sync.tracking import ahead, unheld
 from syncfsm.sync.types import IN_STEP, Link, Mode, Moved, Serve, Switch, Told
 
@@ -90,6 +91,14 @@ def turns_on(link: Link, switch: Switch, view: View) -> bool:
     return not switch.off and link.mode is Mode.OFF
 
 
+def refused_enough(link: Link, message: object, view: View) -> bool:
+    return link.mode is Mode.BACKUP and refusal_credit(link, view) < 1
+
+
+def declined_enough(link: Link, message: object, view: View) -> bool:
+    return not link.wanted and refusal_credit(link, view) < 1
+
+
 def be_asked(link: Link, want: Want, view: View) -> Result:
     return link, (Report(Feed.WANTED, want.insist),)
 
@@ -106,6 +115,8 @@ def close(link: Link, message: DoNotWant, view: View) -> Result:
 
 
 def be_given(link: Link, give: Give, view: View) -> Result:
+    """What is given unasked may have to be declined, so it is counted."""
+    link = link if link.wanted else spent(link, view, ask=1)
     return replace(link, wanted=True), (Report(Feed.GIVEN),)
 
 
@@ -115,15 +126,17 @@ def be_refused(link: Link, busy: Busy, view: View) -> Result:
 
 def ask(link: Link, want: Want, view: View) -> Result:
     """Before it sends blocks, the peer is to know exactly what we have."""
-    outputs = (Send(link.peer, head(view)), Send(link.peer, want)) if link.owes else (Send(link.peer, want),)
-    return replace(link, wanted=True, owes=0), outputs
+    if not link.owes or link.state not in IN_STEP:
+        return replace(link, wanted=True), (Send(link.peer, want),)
+    return replace(link, wanted=True, owes=0), (Send(link.peer, head(view)), Send(link.peer, want))
 
 
 def shut(link: Link, message: None, view: View) -> Result:
     """What it does not know of us it is told, as no block of ours may tell it any more."""
     tells = link.state in IN_STEP and link.mode is not Mode.OFF
-    outputs = (Send(link.peer, head(view)),) if tells else ()
-    return replace(link, wanted=False, owes=0), (Send(link.peer, DoNotWant()), *outputs)
+    if not tells:
+        return replace(link, wanted=False), (Send(link.peer, DoNotWant()),)
+    return replace(link, wanted=False, owes=0), (Send(link.peer, DoNotWant()), Send(link.peer, head(view)))
 
 
 def serve(link: Link, given: Serve, view: View) -> Result:
@@ -131,9 +144,12 @@ def serve(link: Link, given: Serve, view: View) -> Result:
 
 
 def refuse(link: Link, busy: Busy, view: View) -> Result:
-    """Blocks that are on their way arrive; then it is told what our head is."""
-    closed, outputs = close(link, DoNotWant(), view)
-    return closed, (Send(link.peer, busy), *outputs[1:])
+    """Blocks that are on their way arrive; then it is told what our head is, unless it knows."""
+    said: tuple[Any, ...] = ()
+    if link.mode is Mode.ACTIVE:
+        link, (_, *told) = close(link, DoNotWant(), view)
+        said = tuple(told)
+    return spent(link, view, ask=1), (Send(link.peer, busy), *said)
 
 
 def switch_off(link: Link, switch: Switch, view: View) -> Result:
@@ -141,14 +157,27 @@ def switch_off(link: Link, switch: Switch, view: View) -> Result:
 
 
 def switch_on(link: Link, switch: Switch, view: View) -> Result:
-    """It starts as a backup: that our head is told shows the peer that it may ask again."""
-    outputs = (Send(link.peer, head(view)),) if link.state in IN_STEP else ()
-    return replace(link, mode=Mode.BACKUP), outputs
+    """It starts as a backup: that our head is told shows that the peer may ask again. While we greet, that is owed."""
+    if link.state in IN_STEP:
+        return replace(link, mode=Mode.BACKUP), (Send(link.peer, head(view)),)
+    return replace(link, mode=Mode.BACKUP, owes=1), ()
 
 
 RELAY_GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
-    for guard in (must_tell, must_tell_lacking, has_our_head, backup, active, off, older, turns_off, turns_on)
+    for guard in (
+        must_tell,
+        must_tell_lacking,
+        has_our_head,
+        backup,
+        active,
+        off,
+        older,
+        turns_off,
+        turns_on,
+        refused_enough,
+        declined_enough,
+    )
 }
 RELAY_ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action

@@ -142,11 +142,14 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     says: Has | None = None
     """The peer's head as it last said, while that is not held here and still may be."""
     owes: int = 0
-    """How many new heads of ours the peer has, and does not know that we have."""
+    """How many heads of ours the peer was not told of: it has them, and does not know that we do; or we greeted it when
+    blocks to it were turned on again."""
     may_say: float = 0.0
     """Hellos we may still send at once, as of ``metered_at``."""
     may_hear: float = 0.0
     """Hellos we still accept at once, as of ``metered_at``."""
+    may_ask: float = 0.0
+    """How often at once we still tell the peer that it gets no blocks, or that its own are not wanted."""
     metered_at: float = 0.0
 
 

@@ -4,7 +4,7 @@ The package imports no generator of random numbers, and the kit keeps to that. T
 C. Flood, "Fast splittable pseudorandom number generators", 2014).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import log
 from typing import Final, TypeVar
 
@@ -41,6 +41,14 @@ class Luck:
     def choice(self, options: Sequence[T]) -> T:
         """One of ``options``, of which there must be one."""
         return options[self.below(len(options))]
+
+    def shuffled(self, all: Iterable[T]) -> list[T]:
+        """All of these, in any order."""
+        found = list(all)
+        for at in range(len(found) - 1, 0, -1):
+            other = self.below(at + 1)
+            found[at], found[other] = found[other], found[at]
+        return found
 
     def between(self, low: float, high: float) -> float:
         """A number between two positive ones, each order of magnitude as likely as another."""

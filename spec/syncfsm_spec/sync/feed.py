@@ -18,10 +18,10 @@ from syncfsm.outputs import Send
 from syncfsm.protocol import Joined, Said, View
 from syncfsm.sync.feed.protocol import FEED, TABLE
 from syncfsm.sync.feed.types import Event, Feed, State, Waits
-from syncfsm.sync.messages import Blocks, Busy, Give, Has, Want
+from syncfsm.sync.messages import Busy, Give, Has, Want
 from syncfsm.sync.types import Mode, Switch
 from syncfsm_spec.kit.alone import Comes, alone
-from syncfsm_spec.kit.moments import blocks_arrive, link_to, links, peers_of
+from syncfsm_spec.kit.moments import link_to, links, peers_of
 from syncfsm_spec.kit.promise import Promise
 from syncfsm_spec.kit.trees import g
 
@@ -46,8 +46,7 @@ TREE_SPANS: Final = Promise(
 )
 ONCE_PER_NODE: Final = Promise(
     "OncePerNode",
-    "On such a tree a new block comes to each node once: a block that is held comes again only to one that has asked "
-    "more than its feed.",
+    "On such a tree, as long as no feed is late, a new block comes to each node once.",
 )
 NEVER_DARK: Final = Promise(
     "NeverDark",
@@ -90,13 +89,8 @@ def backup_sends_ids(moment: Moment) -> bool:
 
 
 def once_per_node(moment: Moment) -> bool:
-    event = moment.stimulus
-    if not isinstance(event, Received) or not isinstance(event.message, Blocks):
-        return True
-    link = link_to(moment.before, event.peer)
-    if link is None or not link.wanted or event.message.headers[-1].id not in moment.before.chain:
-        return True
-    return bool(moment.before.decided(FEED).asked)
+    """No block comes that is held."""
+    return moment.stimulus.message.headers[-1].id not in moment.before.chain
 
 
 def _said(moment: Moment, peer: str, kind: type[Any]) -> bool:
@@ -133,25 +127,30 @@ def one_feed(node: Node) -> bool:
 # All nodes, at rest ---------------------------------------------------------------------------------------------
 
 
+ENOUGH: Final = 2
+"""Blocks, each made when nothing was under way, after which feeds are a tree whatever was before. The first may be
+declined by one that took its giver for a liar; it pardons it then."""
+
+
 @attrs.frozen
 class Fed:
-    """At rest: each of these nodes has one feed and wants no other; once ``source`` has made ``height`` blocks, the
-    feeds lead to it; and each has the best head that one of those it is linked to has."""
+    """At rest: each of these nodes has one feed and wants no other; each has the best head that one of those it is
+    linked to has; and if ``source`` has made ``ENOUGH`` blocks in peace, and nothing else since, the feeds lead to it.
+    """
 
     names: tuple[str, ...]
     source: str
-    height: int
 
     def one_feed(self, *nodes: Node) -> bool:
         return all(
-            sum(link.wanted for link in links(node).values()) == 1 for node in nodes if node.links
+            sum(link.wanted for link in links(node).values() if link.relays) == (node.decided(FEED).peer not in node.decided(FEED).off)
+            for node in nodes if node.links
         )  # fmt: skip
 
-    def tree_spans(self, *nodes: Node) -> bool:
+    def tree_spans(self, *given: Any) -> bool:
+        *nodes, since = given
         by = dict(zip(self.names, nodes, strict=True))
-        if by[self.source].chain.head.height < self.height:
-            return True
-        return all(self._leads(by, name) for name in self.names if name in self._reached(by))
+        return since < ENOUGH or all(self._leads(by, name) for name in self._reached(by))
 
     def _reached(self, by: Mapping[str, Node]) -> set[str]:
         """All that are connected with the source."""
@@ -178,13 +177,13 @@ class Fed:
         return all(by[name].chain.head.rank == best for name in self._reached(by))
 
 
-def fed(names: Sequence[str], source: str, height: int) -> list[Any]:
-    """The promises of relay about all nodes of a world, at rest."""
-    all_ = Fed(tuple(names), source, height)
+def fed(names: Sequence[str], source: str, since: bool) -> list[Any]:
+    """The promises of relay about all nodes of a world, at rest. ``since``: the world has a component of this name, that
+    counts the blocks that the source has made in peace since anything else happened."""
+    all_ = Fed(tuple(names), source)
     return [
-        *(ONCE_PER_NODE.steps((name,), once_per_node, blocks_arrive) for name in names),
         ONE_FEED.ends(names, all_.one_feed),
-        TREE_SPANS.ends(names, all_.tree_spans),
+        *([TREE_SPANS.ends((*names, "since"), all_.tree_spans)] if since else []),
         NEVER_DARK.ends(names, all_.never_dark),
     ]
 

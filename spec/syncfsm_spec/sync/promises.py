@@ -258,37 +258,40 @@ class Between:
 
     def settled(self, a: Node, b: Node) -> bool:
         """Both are linked or neither; if they are, both links are idle and both have the same head, unless a final
-        point or a ban rules the better one out for the other. A link is not idle if the peer wants no blocks over it
-        and has a better head than ours, which we may not have."""
+        point or a ban rules the better one out for the other. A link is not idle if it is off and the peer lacks our
+        head, nor if the peer wants no blocks over it and has a better head than ours, which we may not have."""
         if not self.linked(a, b):
             return self.b not in a.links and self.a not in b.links
         rest = self._rests(a, links(a)[self.b], b) and self._rests(b, links(b)[self.a], a)
         return rest and self._agrees(a, b, links(b)[self.a]) and self._agrees(b, a, links(a)[self.b])
 
     def _rests(self, node: Node, link: Link, other: Node) -> bool:
-        unwanted = link.state is State.SYNCING and link.mode is not Mode.ACTIVE
-        return link.state is State.IDLE or (unwanted and other.chain.head.rank > node.chain.head.rank)
+        if link.state is State.SYNCING and link.mode is not Mode.ACTIVE:
+            return link.mode is Mode.OFF or other.chain.head.rank > node.chain.head.rank
+        return link.state is State.IDLE
 
     def _agrees(self, node: Node, other: Node, link: Link) -> bool:
         """It holds the head of the other, or wants no blocks over that one's ``link``; and has none worse, unless it
-        may not have it."""
+        may not have it, or the other's operator gives it none."""
         chain, head = node.chain, other.chain.head
-        if not self.tree.descends(head.id, chain.final.id):
+        if link.mode is Mode.OFF or not self.tree.descends(head.id, chain.final.id):
             return True
         banned = any(id in chain.banned for id in self.tree.line(head.id))
         held = head.id in chain or link.mode is not Mode.ACTIVE
         return held and (banned or chain.head.rank >= head.rank)
 
     def final_advances(self, a: Node, b: Node) -> bool:
-        """Linked and at rest, each has the other's final block, or has dropped it because it lies below its base. (If
+        """Linked and at rest, each has the other's final block, or has dropped it because it lies below its base; unless
+        the other's operator gives it none. (If
         the two contradict, there is nothing to advance to: that is for ``no_contradiction``.)"""
         if not self.linked(a, b) or self._contradict(a, b):
             return True
-        return self._has_final(a, b) and self._has_final(b, a)
+        return self._has_final(a, b, links(b)[self.a]) and self._has_final(b, a, links(a)[self.b])
 
-    def _has_final(self, node: Node, other: Node) -> bool:
+    def _has_final(self, node: Node, other: Node, link: Link) -> bool:
         final = other.chain.final
-        return final.id in node.chain or self.tree.descends(node.chain.base.id, final.id)
+        dropped = self.tree.descends(node.chain.base.id, final.id)
+        return final.id in node.chain or dropped or link.mode is Mode.OFF
 
     def no_contradiction(self, a: Node, b: Node) -> bool:
         """Linked and at rest, the final points of two peers do not contradict each other: else they have parted. What

@@ -9,11 +9,11 @@ from syncfsm.limits import NAMED
 from syncfsm.machine import Action
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.protocol import Joined, Poke, Said, View
-from syncfsm.sync.feed.guards import MOST_LOST, asked_of, in_vain, left_to_ask, more, overtaken
-from syncfsm.sync.feed.types import Asked, Feed, Waits, Why
+from syncfsm.sync.feed.guards import MOST_LOST, asked_of, givable, in_vain, left_to_ask, more, overtaken, tried
+from syncfsm.sync.feed.types import Asked, Feed, Rival, Waits, Why
 from syncfsm.sync.messages import Busy, Want
 from syncfsm.sync.types import Event as LinkEvent
-from syncfsm.sync.types import Greet, Link, Serve
+from syncfsm.sync.types import Greet, Link, Mode, Serve
 
 Result = tuple[Feed, tuple[Any, ...]]
 FADES: Final = 7 / 8
@@ -51,15 +51,21 @@ def forget(feed: Feed, peer: str, view: View) -> Result:
 def turn(feed: Feed, peer: str, view: View) -> Result:
     """To one that was asked already, or one that has said that it has more, or the first that is not worn."""
     feed = _without(feed, peer)
-    chosen = feed.asked[0].peer if feed.asked else _best(feed, left_to_ask(feed) or feed.others, view)
-    pokes = () if feed.asked else (_ask(feed, chosen),)
+    asked = [each.peer for each in feed.asked if each.peer not in feed.worn]
+    chosen = asked[0] if asked else _best(feed, left_to_ask(feed) or feed.others, view)
+    pokes = () if asked_of(feed, chosen) is not None else (_ask(feed, chosen),)
     waits = feed.waits and Waits(feed.waits.began, view.now)
-    return _settled(replace(_without(feed, chosen), peer=chosen, proven=False, rival=None, waits=waits)), pokes
+    return _settled(
+        replace(_without(feed, chosen), peer=chosen, proven=False, rival=None, lost=0, beaten=(), waits=waits)
+    ), pokes
 
 
 def _best(feed: Feed, peers: Iterable[str], view: View) -> str:
-    """Who is asked first: one that is not worn, of these one that has more; then the oldest."""
-    return min(peers, key=lambda peer: (peer in feed.off, peer in feed.worn, not more(peer, view)))
+    """Who is asked first: one that is not worn, of these one that was not busy, of these one that has more; then the
+    oldest."""
+    return min(
+        peers, key=lambda peer: (peer in feed.off, peer in feed.worn, peer in feed.refused, not more(peer, view))
+    )
 
 
 def _ask(feed: Feed, peer: str, insist: bool = False) -> Poke:
@@ -77,6 +83,7 @@ def _without(feed: Feed, peer: str) -> Feed:
         worn=_but(feed.worn, peer),
         refused=_but(feed.refused, peer),
         off=_but(feed.off, peer),
+        beaten=_but(feed.beaten, peer),
         served=_but(feed.served, peer),
         rival=None if rival is not None and rival.peer == peer else rival,
     )
@@ -92,7 +99,8 @@ def _plus(peers: tuple[str, ...], peer: str) -> tuple[str, ...]:
 
 def _settled(feed: Feed) -> Feed:
     """Nothing is waited for while nobody is ahead and nobody asked."""
-    return feed if feed.ahead or feed.asked or feed.waits is None else replace(feed, waits=None)
+    waits = feed.ahead or any(asked.why is not Why.RACE for asked in feed.asked)
+    return feed if waits or feed.waits is None else replace(feed, waits=None)
 
 
 # Blocks come ----------------------------------------------------------------------------------------------------
@@ -100,21 +108,34 @@ def _settled(feed: Feed) -> Feed:
 
 def be_helped(feed: Feed, peer: str, view: View) -> Result:
     """Whoever else was asked and has no more than we is shut."""
-    rival, waits = overtaken(feed, view), feed.waits
-    lost = min(feed.lost + any(asked.why is Why.RACE for asked in feed.asked), MOST_LOST)
+    rival, waits = overtaken(feed, view), _waits(feed)
     feed, pokes = _caught_up(feed, view)
     if not feed.ahead:
         lag = min(view.now - waits.began, view.limits.graft_most) if waits is not None else 0.0
         feed = replace(feed, lag=max(lag, round(feed.lag * FADES, 3)))
-    return _settled(replace(feed, proven=True, rival=rival, lost=lost, refused=())), pokes
+    return _settled(replace(feed, proven=True, rival=rival, refused=())), pokes
 
 
 def race(feed: Feed, peer: str, view: View) -> Result:
     feed, pokes = be_helped(feed, peer, view)
     rival = feed.rival
     assert rival is not None  # the guard says so
-    feed = _asked(replace(feed, rival=None), rival.peer, Why.RACE, view)
-    return feed, (*pokes, _ask(feed, rival.peer))
+    races = Asked(rival.peer, Why.RACE, 0.0)
+    feed = replace(feed, rival=Rival(rival.peer, 0), asked=(*feed.asked, races), ahead=_but(feed.ahead, rival.peer))
+    return _settled(feed), (*pokes, _ask(feed, rival.peer))
+
+
+def end_race(feed: Feed, peer: str, view: View) -> Result:
+    feed, pokes = be_helped(feed, peer, view)
+    rival = feed.rival
+    assert rival is not None  # the guard says so
+    asked = tuple(each for each in feed.asked if each.peer != rival.peer)
+    feed = _lost(replace(feed, rival=None, asked=asked), rival.peer)
+    return _settled(feed), (*pokes, Poke(rival.peer, LinkEvent.SHUT))
+
+
+def _lost(feed: Feed, peer: str) -> Feed:
+    return replace(feed, lost=min(feed.lost + 1, MOST_LOST), beaten=_plus(feed.beaten, peer))
 
 
 def renew(feed: Feed, peer: str, view: View) -> Result:
@@ -129,10 +150,15 @@ def graft(feed: Feed, peer: str, view: View) -> Result:
     others, worn = (*_but(feed.others, peer), old), _but(feed.worn, peer)
     feed = replace(
         feed, peer=peer, proven=True, others=others, worn=_plus(worn, old) if asked.why is Why.LATE else worn,
-        asked=tuple(each for each in feed.asked if each.peer != peer), refused=(), rival=None, lost=0,
+        asked=tuple(each for each in feed.asked if each.peer != peer), refused=(), rival=None, lost=0, beaten=(),
     )  # fmt: skip
     feed, pokes = _caught_up(feed, view)
     return _settled(feed), (Poke(old, LinkEvent.SHUT), *pokes)
+
+
+def pardon(feed: Feed, peer: str, view: View) -> Result:
+    """It was shut, but what it gave is new: if all others have it from us, only this one can bring more."""
+    return replace(feed, worn=_but(feed.worn, peer)), ()
 
 
 def turn_round(feed: Feed, peer: str, view: View) -> Result:
@@ -140,7 +166,7 @@ def turn_round(feed: Feed, peer: str, view: View) -> Result:
     old = feed.peer
     feed, pokes = graft(feed, peer, view)
     link: Link | None = view.at(old, ProtocolNumber.SYNC)
-    if link is None or link.sent is None or link.sent.id == view.chain.head.id:
+    if link is None or link.sent is None or link.sent.id == view.chain.head.id or link.mode is Mode.OFF:
         return feed, pokes
     return replace(feed, served=_plus(feed.served, old)), (Poke(old, LinkEvent.SERVE, Serve(False)), *pokes)
 
@@ -148,10 +174,16 @@ def turn_round(feed: Feed, peer: str, view: View) -> Result:
 def _caught_up(feed: Feed, view: View) -> tuple[Feed, tuple[Poke, ...]]:
     """Blocks have come: who is still ahead, and who need not go on."""
     ahead = tuple([peer for peer in feed.ahead if more(peer, view)]) if feed.ahead else ()
-    done = [asked.peer for asked in feed.asked if not more(asked.peer, view)] if feed.asked else []
+    done = [asked.peer for asked in feed.asked if asked.why is not Why.RACE and not more(asked.peer, view)]
     asked = tuple(asked for asked in feed.asked if asked.peer not in done) if done else feed.asked
     feed = replace(feed, ahead=ahead, asked=asked, waits=_helped(feed, view))
     return feed, tuple(Poke(peer, LinkEvent.SHUT) for peer in done)
+
+
+def _waits(feed: Feed) -> Waits | None:
+    """Since when there is more, as told by others than those that lie: what these say is never brought, and would make
+    the feed late for ever."""
+    return feed.waits if feed.ahead or tried(feed) else None
 
 
 def _helped(feed: Feed, view: View) -> Waits | None:
@@ -159,15 +191,18 @@ def _helped(feed: Feed, view: View) -> Waits | None:
 
 
 def give(feed: Feed, message: None, view: View) -> Result:
-    return replace(feed, served=(feed.peer,)), (Poke(feed.peer, LinkEvent.SERVE, Serve(False)),)
+    chosen = givable(feed, view)
+    assert chosen is not None  # the guard says so
+    return replace(feed, served=(chosen,)), (Poke(chosen, LinkEvent.SERVE, Serve(False)),)
 
 
 def turn_to_child(feed: Feed, message: None, view: View) -> Result:
+    """It costs the child nothing, as we have what it has: so we insist."""
     old = feed.peer
     chosen = next(peer for peer in feed.served if peer not in feed.refused)
-    pokes = (Poke(old, LinkEvent.SHUT), _ask(feed, chosen))
+    pokes = (Poke(old, LinkEvent.SHUT), _ask(feed, chosen, insist=True))
     others, asked = (*_but(feed.others, chosen), old), tuple(each for each in feed.asked if each.peer != chosen)
-    feed = replace(feed, peer=chosen, others=others, asked=asked, ahead=_but(feed.ahead, chosen), rival=None)
+    feed = replace(feed, peer=chosen, others=others, asked=asked, ahead=_but(feed.ahead, chosen), rival=None, beaten=())
     return _settled(feed), pokes
 
 
@@ -175,7 +210,7 @@ def turn_to_child(feed: Feed, message: None, view: View) -> Result:
 
 
 def note_ahead(feed: Feed, said: Said, view: View) -> Result:
-    waits = feed.waits or Waits(view.now, view.now)
+    waits = _waits(feed) or Waits(view.now, view.now)
     if said.peer in feed.off:
         feed = replace(feed, off=_but(feed.off, said.peer))
     return replace(feed, ahead=_plus(feed.ahead, said.peer), waits=waits), ()
@@ -224,7 +259,7 @@ def ask_all(feed: Feed, message: None, view: View) -> Result:
         if more(peer, view):
             pokes.append(_ask(feed, peer))
             feed = _asked(feed, peer, Why.LATE, view)
-    return replace(feed, ahead=()), tuple(pokes)
+    return replace(feed, ahead=(), waits=Waits(view.now, view.now)), tuple(pokes)
 
 
 def calm(feed: Feed, message: None, view: View) -> Result:
@@ -235,8 +270,12 @@ def calm(feed: Feed, message: None, view: View) -> Result:
 
 
 def take_offer(feed: Feed, said: Said, view: View) -> Result:
-    feed = replace(feed, asked=tuple(asked for asked in feed.asked if asked.peer != said.peer))
-    return _asked(feed, said.peer, Why.GIVEN, view), ()
+    """That it gives again and again buys it no more time."""
+    was = asked_of(feed, said.peer)
+    if was is None:
+        return _asked(feed, said.peer, Why.GIVEN, view), ()
+    given = Asked(said.peer, Why.GIVEN, was.since)
+    return replace(feed, asked=tuple(given if asked is was else asked for asked in feed.asked)), ()
 
 
 def decline(feed: Feed, said: Said, view: View) -> Result:
@@ -267,7 +306,8 @@ def be_refused(feed: Feed, said: Said, view: View) -> Result:
     was = asked_of(feed, said.peer)
     feed = replace(_noted(feed, said), asked=tuple(asked for asked in feed.asked if asked.peer != said.peer))
     if was is not None and was.why is Why.RACE:
-        feed = replace(feed, lost=min(feed.lost + 1, MOST_LOST))
+        feed = _lost(feed, said.peer) if said.peer in feed.beaten else replace(feed, beaten=(*feed.beaten, said.peer))
+        feed = replace(feed, rival=None)
     if was is not None and not said.what.off and more(said.peer, view):
         feed = replace(feed, ahead=_plus(feed.ahead, said.peer), waits=_helped(feed, view))
     return _settled(feed), ()
@@ -288,7 +328,9 @@ def _id(peer: str, view: View) -> bytes:
 
 
 def serve(feed: Feed, said: Said, view: View) -> Result:
-    return replace(feed, served=(*feed.served, said.peer)), (Poke(said.peer, LinkEvent.SERVE, Serve(True)),)
+    """As it has its blocks from us now, it would not refuse us any more."""
+    served, refused = (*feed.served, said.peer), _but(feed.refused, said.peer)
+    return replace(feed, served=served, refused=refused), (Poke(said.peer, LinkEvent.SERVE, Serve(True)),)
 
 
 def refuse(feed: Feed, said: Said, view: View) -> Result:
@@ -303,8 +345,9 @@ def unserve(feed: Feed, said: Said, view: View) -> Result:
 ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action
     for action in (
-        adopt, greet_beside, turn_to_new, lose, turn, forget, be_helped, race, renew, graft, turn_round, give,
-        turn_to_child, note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm, take_offer, decline,
+        adopt, greet_beside, turn_to_new, lose, turn, forget, be_helped, race, end_race, renew, graft, pardon,
+        turn_round, give, turn_to_child, note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm,
+        take_offer, decline,
         turn_to_another, insist, stand_still, be_refused, serve, refuse, unserve,
     )
 }  # fmt: skip

@@ -10,7 +10,7 @@ from syncfsm.numbers import ProtocolNumber
 from syncfsm.protocol import Joined, Said, View
 from syncfsm.sync.feed.types import Asked, Feed, Rival, Why
 from syncfsm.sync.tracking import ahead
-from syncfsm.sync.types import Link
+from syncfsm.sync.types import Link, Mode
 
 MOST_LOST: Final = 6
 """As many races are counted: each doubles how often a rival must be ahead before the next."""
@@ -26,6 +26,12 @@ def more(peer: str, view: View) -> bool:
 
 def asked_of(feed: Feed, peer: str) -> Asked | None:
     return next((asked for asked in feed.asked if asked.peer == peer), None)
+
+
+def tried(feed: Feed) -> list[str]:
+    """Who was asked and may still bring what it told of: not one that is worn, as it may have told of what there is
+    not."""
+    return [asked.peer for asked in feed.asked if asked.peer not in feed.worn and asked.why is not Why.GIVEN]
 
 
 def left_to_ask(feed: Feed, but: str = "") -> list[str]:
@@ -104,6 +110,10 @@ def gives(feed: Feed, peer: str, view: View) -> bool:
     return found is not None and found.why is Why.GIVEN
 
 
+def is_worn(feed: Feed, peer: str, view: View) -> bool:
+    return peer in feed.worn
+
+
 def worn_out(feed: Feed, said: Said, view: View) -> bool:
     return said.peer in feed.worn
 
@@ -112,26 +122,48 @@ def worn_out(feed: Feed, said: Said, view: View) -> bool:
 
 
 def feed_has_no_more(feed: Feed, said: Said, view: View) -> bool:
-    """It is new, has said hello, and did not say that it has more: nothing is on its way."""
+    """It is new, has said hello, and did not say that it has more: nothing is on its way. Who was busy is asked when
+    nobody else brings it."""
     link: Link | None = view.at(feed.peer, ProtocolNumber.SYNC)
-    return not feed.proven and link is not None and link.final is not None and not more(feed.peer, view)
+    return (
+        said.peer not in feed.refused
+        and not feed.proven
+        and link is not None
+        and link.final is not None
+        and not more(feed.peer, view)
+    )
 
 
 def overtaken(feed: Feed, view: View) -> Rival | None:
-    """Who has told of the block that the feed brings now so long before that it would have been faster."""
+    """Who has told of the block that the feed brings now so long before that it would have been faster. Who has told of
+    one that is still to come says nothing of this one: a node that is far behind gets much from its feed before that.
+    """
     waits, rival = feed.waits, feed.rival
-    if waits is None or not feed.ahead or feed.asked or view.now - waits.began <= view.limits.early:
-        return None
-    if rival is not None and rival.peer in feed.ahead:
+    if races(feed) and rival is not None:
         return Rival(rival.peer, rival.times + 1)
-    return Rival(feed.ahead[0], 1)
+    if waits is None or tried(feed) or view.now - waits.began <= view.limits.early:
+        return None
+    told = [peer for peer in feed.ahead if not more(peer, view)]
+    if rival is not None and rival.peer in told:
+        return Rival(rival.peer, rival.times + 1)
+    return Rival(next((peer for peer in told if peer not in feed.beaten), told[0]), 1) if told else None
 
 
 def rival_is_due(feed: Feed, peer: str, view: View) -> bool:
-    if feed.peer != peer:
+    if feed.peer != peer or races(feed):
         return False
     rival = overtaken(feed, view)
     return rival is not None and rival.times >= view.limits.rival << feed.lost and rival.peer not in feed.worn
+
+
+def races(feed: Feed) -> bool:
+    return any(asked.why is Why.RACE for asked in feed.asked)
+
+
+def race_is_lost(feed: Feed, peer: str, view: View) -> bool:
+    """The feed was first with so many blocks that some of them were made after the rival was asked."""
+    rival = feed.rival
+    return feed.peer == peer and races(feed) and rival is not None and rival.times + 1 >= view.limits.rival
 
 
 def asked_in_vain(feed: Feed, message: None, view: View) -> bool:
@@ -142,7 +174,7 @@ def in_vain(feed: Feed, view: View) -> list[Asked]:
     """Who was asked and has brought nothing; of those that are worn, who has nothing that we lack. One that is worn and
     says that it has more is left alone: it costs nothing, and may be the only one."""
     due = [asked for asked in feed.asked if view.now >= vain_at(asked, view.limits) - ROUNDING]
-    return [asked for asked in due if asked.peer not in feed.worn]
+    return [asked for asked in due if asked.peer not in feed.worn and asked.why is not Why.RACE]
 
 
 def patience_ends(feed: Feed, message: None, view: View) -> bool:
@@ -169,8 +201,19 @@ def feed_is_on_again(feed: Feed, said: Said, view: View) -> bool:
     return feed.peer == said.peer and feed.peer in feed.off
 
 
+def givable(feed: Feed, view: View) -> str | None:
+    """Who is given blocks unasked: the feed, or the oldest peer to whom they are not turned off."""
+    return next((peer for peer in (feed.peer, *feed.others) if not off_to(peer, view)), None)
+
+
+def off_to(peer: str, view: View) -> bool:
+    """Has our operator turned blocks to this peer off?"""
+    link: Link | None = view.at(peer, ProtocolNumber.SYNC)
+    return link is not None and link.mode is Mode.OFF
+
+
 def nobody_served(feed: Feed, message: None, view: View) -> bool:
-    return not feed.served
+    return not feed.served and givable(feed, view) is not None
 
 
 def fed_by_no_child(feed: Feed, message: None, view: View) -> bool:
@@ -182,17 +225,16 @@ def serves(feed: Feed, said: Said, view: View) -> bool:
 
 
 def has_gate(feed: Feed, said: Said, view: View) -> bool:
-    """Who feeds us costs nothing: it has our blocks already."""
-    served = sum(peer != feed.peer for peer in feed.served)
-    return said.what is True or said.peer == feed.peer or served < view.limits.gates
+    return said.what is True or len(feed.served) < view.limits.gates
 
 
 GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
         is_there, has_left, feed_gives_none, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead,
-        gives, worn_out, feed_has_no_more, rival_is_due, asked_in_vain, patience_ends, one_is_ahead,
-        feed_refuses_others_left, feed_is_off, feed_is_on_again, nobody_served, fed_by_no_child, serves, has_gate,
+        is_worn, gives, worn_out, feed_has_no_more, rival_is_due, race_is_lost, asked_in_vain, patience_ends,
+        one_is_ahead, feed_refuses_others_left, feed_is_off, feed_is_on_again, nobody_served, fed_by_no_child, serves,
+        has_gate,
     )
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ from syncfsm.protocol import Across, Due
 from syncfsm.sync.feed.actions import ACTIONS
 from syncfsm.sync.feed.guards import GUARDS, late_at, patient_until, status, vain_at
 from syncfsm.sync.feed.rules import RULES
-from syncfsm.sync.feed.types import CARRIES, MEANINGS, Event, Feed, State, Waits
+from syncfsm.sync.feed.types import CARRIES, MEANINGS, Event, Feed, State, Waits, Why
 
 TABLE: Final[Table[Feed]] = Table(
     name="feed", states=State, meanings=MEANINGS, events=Event, carries=CARRIES, initial=State.ALONE, end=State.ALONE,
@@ -25,7 +25,7 @@ def deadline(feed: Feed, limits: Limits) -> float | None:
     if waits is None:
         return None
     due = [when for when in (late_at(feed, limits), patient_until(feed, limits)) if when is not None]
-    due += [vain_at(asked, limits) for asked in feed.asked if asked.peer not in feed.worn]
+    due += [vain_at(asked, limits) for asked in feed.asked if asked.peer not in feed.worn and asked.why is not Why.RACE]
     return min(due, default=None)
 
 
@@ -34,7 +34,7 @@ def aged(feed: Feed, seconds: float) -> Feed:
     was = feed.waits
     if was is None:
         return feed
-    asked = tuple(replace(each, since=each.since - seconds) for each in feed.asked)
+    asked = tuple(each if each.why is Why.RACE else replace(each, since=each.since - seconds) for each in feed.asked)
     return replace(feed, waits=Waits(was.began - seconds, was.helped - seconds), asked=asked)
 
 

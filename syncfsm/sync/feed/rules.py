@@ -39,10 +39,12 @@ RULES: Final = (
 
     # ---- Blocks come ----
     Rule(FED,   E.GAINED,   "rival_is_due",        STAY,  "race",            "Another has told of it well before, several times in a row: let the two race.", "failure-modes#F21"),
+    Rule(FED,   E.GAINED,   "race_is_lost",        STAY,  "end_race",        "The feed was first several times in a row: it is the faster one.", "failure-modes#F21"),
     Rule(FED,   E.GAINED,   "feeds",               STAY,  "be_helped",       "The feed brought it: who was asked beside it, and has no more, is shut.", "founding/link-notes#prune-incoming"),
     Rule(FED,   E.GAINED,   "asked_and_ahead",     STAY,  "renew",           "It brings what it told of, and is not done.", "decisions/0023"),
     Rule(FED,   E.GAINED,   "gives",               STAY,  "turn_round",      "Blocks come from its side now: it is the feed, and the old one gets them from us.", "founding/link-notes#spanning-tree"),
     Rule(FED,   E.GAINED,   "asked",               STAY,  "graft",           "The first to deliver is the feed: the old one is shut.", "founding/link-notes#backup-receives"),
+    Rule(FED,   E.GAINED,   "is_worn",             STAY,  "pardon",          "It was late or lied, and now is the first: it may give again.", "failure-modes#F20"),
     Rule(FED,   E.GAINED,   ALWAYS,                STAY,  IGNORE,            "It was under way when it was shut.", "founding/link-notes#backup-receives"),
     Rule(FED,   E.MADE,     "nobody_served",       STAY,  "give",            "A producer's own blocks always go out in full to somebody.", "decisions/0023"),
     Rule(FED,   E.MADE,     "fed_by_no_child",     STAY,  "turn_to_child",   "It has its blocks from us, so it brings nothing twice; another might.", "decisions/0023"),

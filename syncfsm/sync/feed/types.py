@@ -124,5 +124,7 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rival: Rival | None = None
     lost: int = 0
     """How many races the feed has won in a row."""
+    beaten: tuple[str, ...] = ()
+    """Who lost a race to this feed, or was too busy for one: the others race first."""
     served: tuple[str, ...] = ()
     """Who wants blocks from us, and gets them."""

@@ -1,6 +1,7 @@
 """What a large network is made of: nodes, the edges between them, and the connections that come and go on an edge."""
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from syncfsm.blocks import Header
@@ -19,9 +20,22 @@ Queued = tuple["End", Header, int]
 
 
 class Member:
-    """A node and its line. ``ends`` are its open ends of connections, by the names that the node has for them."""
+    """A node and its line. ``ends`` are its open ends of connections, by the names that the node has for them. It looks
+    at its clock at ``phase`` and in steps from there, and next at ``looks_at``, if that is planned."""
 
-    __slots__ = ("alive", "behaviour", "downlink", "ends", "id", "index", "node", "place", "uplink")
+    __slots__ = (
+        "alive",
+        "behaviour",
+        "downlink",
+        "ends",
+        "id",
+        "index",
+        "looks_at",
+        "node",
+        "phase",
+        "place",
+        "uplink",
+    )
 
     def __init__(self, index: int, id: bytes, place: Place, node: Node) -> None:
         self.index, self.id, self.place, self.node = index, id, place, node
@@ -30,6 +44,8 @@ class Member:
         self.ends: dict[str, End] = {}
         self.behaviour: Behaviour | None = None
         self.alive = True
+        self.phase = 0.0
+        self.looks_at = inf
 
     def kill(self) -> None:
         """Whatever waited to be written is lost."""

@@ -9,7 +9,7 @@
 It carries what ``Node.step`` says and nothing else: it knows of messages what their protocols register (which bring
 blocks, what they cost, what they wait for), and of blocks their headers. Each node has one line, on which blocks wait
 and small messages do not (``uplink``); then all takes the latency of its edge. A node is told of room as its blocks are
-written, and looks at the clock each ``look`` seconds, as the transports have it. Connections that fail, and new ones,
+written, and looks at the clock each ``look`` seconds, as the adapters have it. Connections that fail, and new ones,
 are in ``dialling``.
 
 It is ``SimNetwork`` for thousands of nodes: that one checks every promise at every step, and is for dozens. Here a
@@ -17,7 +17,8 @@ ledger sees what nodes accept and what lines carry; the nodes themselves are the
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from math import ceil, inf
 from typing import Any, Final
 
 from syncfsm.blocks import Header
@@ -35,15 +36,19 @@ from syncfsm.testing.scale.overlay import Overlay
 from syncfsm.testing.scale.uplink import Uplink
 from syncfsm.testing.scale.weights import Weights
 
-LOOK: Final = 0.1
+LOOK: Final = 0.02
 """Seconds between two looks of a node at its deadline."""
+SELDOM: Final = 5
+"""Each so many looks it looks at the deadlines of its connections, which are seconds away; in between at what is
+decided across them."""
 WORK: Final = 0.001
 """Seconds from the last byte of a block until the node has checked and stored it."""
 FIRST_PAUSE: Final = 0.05
 
 
 class LargeNetwork:
-    """The nodes of ``overlay``, all of which begin as ``start``; equal arguments and calls give an equal run.
+    """The nodes of ``overlay``, which begin as ``start``, but for those that ``starts`` has by number; equal arguments
+    and calls give an equal run.
 
     ``grain`` is how many bytes of room a node may be owed before it is told of any: 0 tells it of each write. With more
     there are fewer steps; a node decides the same as long as it has room (at most half of ``Limits.room``, else
@@ -51,12 +56,13 @@ class LargeNetwork:
     """
 
     def __init__(
-        self, overlay: Overlay, start: Node, *, seed: int = 0, look: float = LOOK, work: float = WORK, grain: int = 0
-    ) -> None:
-        if not 0 <= grain <= start.config.limits.room // 2:
-            raise LocalError(
-                f"grain is {grain}; from 0 to half of Limits.room ({start.config.limits.room}) is possible"
-            )
+        self, overlay: Overlay, start: Node, starts: Mapping[int, Node] | None = None, *, seed: int = 0,
+        look: float = LOOK, work: float = WORK, grain: int = 0,
+    ) -> None:  # fmt: skip
+        starts = starts or {}
+        room = min(node.config.limits.room for node in (start, *starts.values()))
+        if not 0 <= grain <= room // 2:
+            raise LocalError(f"grain is {grain}; from 0 to half of Limits.room ({room}) is possible")
         self.overlay, self.agenda, self.luck = overlay, Agenda(), Luck(seed)
         self.registry = start.config.registry
         self.ledger = Ledger(len(overlay.places), start.chain.head.height)
@@ -66,7 +72,7 @@ class LargeNetwork:
         """How many events the nodes were given, by type."""
         self.closed: Callable[[End], None] = lambda end: None
         """Called when an end has closed."""
-        self.members = [self._member(index, start) for index in range(len(overlay.places))]
+        self.members = [self._member(index, starts.get(index, start)) for index in range(len(overlay.places))]
         members = self.members
         self.edges = [Edge(members[a], members[b], overlay.latency(a, b), FIRST_PAUSE) for a, b in overlay.edges]
         self._weights = Weights(self.registry)
@@ -80,7 +86,8 @@ class LargeNetwork:
             Misbehaviour: self._accused,
         }
         for member in self.members:
-            self.agenda.at(self.luck.share() * look, self._look_at_clock, member)
+            member.phase = self.luck.share() * look
+            self.agenda.at(member.phase + self.luck.below(SELDOM) * look, self._look_at_all, member)
 
     def _member(self, index: int, start: Node) -> Member:
         id = b"".join(self.luck.bits().to_bytes(8) for _ in range(4))
@@ -103,8 +110,9 @@ class LargeNetwork:
         self.feed(self.members[index], Produced(headers, self.now))
 
     def join_all(self, edges: Iterable[Edge] | None = None) -> None:
-        """Both ends of these edges, of all unless told otherwise, are connected at once."""
-        for edge in self.edges if edges is None else edges:
+        """Both ends of these edges, of all unless told otherwise, are connected at once. Nobody is first everywhere:
+        the order is by chance."""
+        for edge in self.luck.shuffled(self.edges if edges is None else edges):
             for end in edge.connection().ends:
                 self.enter(end)
 
@@ -117,7 +125,10 @@ class LargeNetwork:
         if not member.alive:
             return
         self.steps[type(event)] += 1
-        member.node, outputs = member.node.step(event)
+        before = member.node
+        member.node, outputs = before.step(event)
+        if member.node.across is not before.across:
+            self._plan_look(member)
         for output in outputs:
             carry = self._carry.get(type(output))
             if carry is None:
@@ -127,13 +138,37 @@ class LargeNetwork:
             else:
                 self._suppress(member, output)
 
+    def _look_at_all(self, member: Member) -> None:
+        if member.alive:
+            self._look_at_clock(member)
+            self.agenda.at(self.now + SELDOM * self._look, self._look_at_all, member)
+
     def _look_at_clock(self, member: Member) -> None:
-        if not member.alive:
-            return
         due = member.node.next_deadline
         if due is not None and due <= self.now:
             self.feed(member, Tick(self.now))
-        self.agenda.at(self.now + self._look, self._look_at_clock, member)
+
+    def _plan_look(self, member: Member) -> None:
+        """What a node decided across peers may be due soon: it will look then."""
+        node = member.node
+        due = [
+            when
+            for (_, across), value in zip(self.registry.across, node.across, strict=True)
+            if (when := across.deadline(value, node.config.limits)) is not None
+        ]
+        if due:
+            looks = member.phase + self._look * ceil((max(self.now, min(due)) - member.phase) / self._look)
+            if looks < member.looks_at:
+                member.looks_at = looks
+                self.agenda.at(looks, self._look_as_planned, member, looks)
+
+    def _look_as_planned(self, member: Member, planned: float) -> None:
+        if member.looks_at != planned:
+            return  # it looked sooner
+        member.looks_at = inf
+        if member.alive:
+            self._look_at_clock(member)
+            self._plan_look(member)
 
     # Connections --------------------------------------------------------------------------------------------------
 
