@@ -11,8 +11,8 @@ from syncfsm.errors import LocalError
 from syncfsm_adapters.host.journal import FORMATS
 
 DA_HELP: Final = """Run a data-availability layer in one process, with one SQLite file, until SIGINT or SIGTERM. It
-speaks Celestia's blob API, JSON-RPC over HTTP, and can do what a real layer does on a bad day. For development, tests and
-closed networks: who uses it trusts it."""
+speaks Celestia's blob API, JSON-RPC over HTTP, and can do what a real layer does on a bad day. For development, tests
+and closed networks: who uses it trusts it."""
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 

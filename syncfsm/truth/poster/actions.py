@@ -141,7 +141,7 @@ def tell_silence(poster: Poster, message: None, view: View) -> Result:
 ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action
     for action in (
-        begin, begin_in_vain, add, refuse, see, see_done, see_in_vain, stop, await_it, look_for_it, finish, back_off, halve,
-        be_stuck, submit, go_on, tell_silence,
+        begin, begin_in_vain, add, refuse, see, see_done, see_in_vain, stop, await_it, look_for_it, finish, back_off,
+        halve, be_stuck, submit, go_on, tell_silence,
     )
 }  # fmt: skip
