@@ -99,13 +99,14 @@ def flaw(blob: bytes, chain_id: bytes, tip: Point, check: BatchCheck) -> Fault |
 
 
 def _broken(batch: Batch) -> Fault | None:
-    """Why these blocks are not what the batch says of them."""
+    """Why these blocks are not what the batch says of them; whether the sequencer has signed it is not known yet."""
     headers = tuple(entry.header for entry in batch.blocks)
     if batch.cover != batch_of(batch.chain_id, batch.blocks).cover:
         return _none("wrong-cover", "it says of other blocks than it has", batch.cover.id)
     if any(entry.header.size != len(entry.body) for entry in batch.blocks):
         return _none("wrong-size", "a body is not as long as its header says", batch.cover.id)
-    return broken(headers)
+    fault = broken(headers)
+    return _none(fault.rule, fault.detail, fault.evidence) if fault is not None else None
 
 
 def _misfit(batch: Batch, tip: Point) -> Fault | None:

@@ -10,7 +10,7 @@ from syncfsm.errors import LocalError
 from syncfsm.machine import Action
 from syncfsm.truth.answers import Outcome, Posted, Refused, TooBig, Trouble, Unsure
 from syncfsm.truth.limits import TruthLimits
-from syncfsm.truth.poster.guards import count
+from syncfsm.truth.poster.guards import count, known
 from syncfsm.truth.poster.types import Begin, Go, Hold, Overdue, Overruled, Poster, Seen, Stuck, Submit
 from syncfsm.truth.types import TRIES, View, pause
 
@@ -76,7 +76,7 @@ def see_in_vain(poster: Poster, seen: Seen, view: View) -> Result:
 
 
 def stop(poster: Poster, seen: Seen, view: View) -> Result:
-    other = seen.final if seen.final.height <= poster.final.height else seen.tip
+    other = seen.final if known(poster, seen.tip) else seen.tip
     return poster, (Hold(len(poster.open)), Overruled(other, poster.tip))
 
 
