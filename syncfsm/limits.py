@@ -123,8 +123,8 @@ class Limits:
     lead: float = attrs.field(default=30.0, validator=must.gt(0))
     """How long it follows one peer at all before it greets the others, so that a slow one does not set the pace."""
     gates: int = attrs.field(default=4, validator=must.ge(1))
-    """How many peers a node sends whole blocks to; to others it tells what it has, unless they insist. A node with a
-    fast line carries more: give it more."""
+    """How many peers a node sends whole blocks to, its feed among them if blocks come from its own side; to others it
+    tells what it has, unless they insist. A node with a fast line carries more: give it more."""
     refusal_burst: int = attrs.field(default=64, validator=must.ge(1))
     """How often at once a peer is told that it gets no blocks, or that those it gives are not wanted; then it hears
     nothing. A correct one asks for blocks no more often than once in a ``graft``, and insists after a refusal."""
@@ -136,7 +136,7 @@ class Limits:
     """The least time for which a node that has heard of a block waits for it from the one that feeds it."""
     graft_most: float = attrs.field(default=0.5, validator=must.gt(0))
     """The most: between the two it is what the feed has taken lately, and as much again."""
-    early: float = attrs.field(default=0.01, validator=must.gt(0))
+    early: float = attrs.field(default=0.005, validator=must.gt(0))
     """By how much a peer must have told of a block before the feed brought it, to be counted as the faster one."""
     rival: int = attrs.field(default=3, validator=must.ge(1))
     """How many times in a row, before it is asked to race the feed; twice as often after each race that it lost."""

@@ -29,7 +29,10 @@ FAST: Final = 100e6
 """Bytes a second that a fast node can send; it is in the published network or not, there is nothing between."""
 
 
-FAST_GATES: Final = 12
+SOURCE_GATES: Final = 3
+FAST_GATES: Final = 16
+"""How many peers the producer and fast nodes send blocks to, unless more insist; all others as many as ``Limits`` has
+it."""
 PRODUCERS: Final = 4
 
 
@@ -39,7 +42,7 @@ class Scale:
     ``gossip`` of them are enough. ``heal`` blocks follow when a failure is over, or has begun if it is for good."""
 
     nodes: int = 10_000
-    warm: int = 20
+    warm: int = 40
     blocks: int = 100
     gossip: int = 20
     heal: int = 25
@@ -74,7 +77,8 @@ def apart(scale: Scale) -> LargeNetwork:
     overlay = overlay_of(scale)
     start, fast = _beginning(LIMITS), _beginning(attrs.evolve(LIMITS, gates=FAST_GATES))
     spared = producers_of(scale, PRODUCERS)
-    starts = {at: fast for at, place in enumerate(overlay.places) if place.up > FAST and at not in spared}
+    starts = {at: fast for at, place in enumerate(overlay.places) if place.up > FAST}
+    starts |= dict.fromkeys(spared, _beginning(attrs.evolve(LIMITS, gates=SOURCE_GATES)))
     return LargeNetwork(overlay, start, starts, seed=scale.seed, work=WORK, grain=GRAIN)
 
 

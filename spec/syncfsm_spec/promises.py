@@ -32,9 +32,11 @@ from syncfsm_spec.sync.feed import (
     ONCE_PER_NODE,
     ONE_FEED,
     TREE_SPANS,
+    UNDERSTOOD,
     backup_sends_ids,
     off_is_manual,
     one_feed,
+    understood,
 )
 from syncfsm_spec.sync.promises import (
     ANCESTOR_EXACT,
@@ -67,7 +69,7 @@ ALL = (
     ONLY_BEST_CHAIN, ONLY_CHILD, PARENT_KNOWN, NO_ECHO, TRACKED, INIT_IFF_WORSE, ANCESTOR_EXACT, COMPOUND_STATES,
     SETTLES, FINAL_ADVANCES, NEVER_BELOW_FINAL, PRUNED_IS_SAID, NO_PUNISH_HONEST, BOUNDED, ONE_DISCONNECT,
     SIGNS_OF_LIFE, PARTS_ONLY_FOR, PAYLOADS, OFF_IS_MANUAL, BACKUP_SENDS_IDS, ONE_FEED, TREE_SPANS, ONCE_PER_NODE,
-    NEVER_DARK, NOT_STARVED,
+    NEVER_DARK, NOT_STARVED, UNDERSTOOD,
 )  # fmt: skip
 """Each promise of the house."""
 
@@ -104,6 +106,7 @@ def promises(
         ONE_DISCONNECT.steps(honest, one_disconnect),
         OFF_IS_MANUAL.steps(honest, off_is_manual),
         BACKUP_SENDS_IDS.steps(honest, backup_sends_ids),
+        UNDERSTOOD.steps(honest, understood),
         NO_PUNISH_HONEST.steps(honest, along.only_liars_punished),
         BOUNDED.steps(honest, bounded),
         PAYLOADS.steps(honest, payloads),

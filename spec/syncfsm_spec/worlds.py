@@ -7,7 +7,7 @@ from syncfsm_spec.kit.trees import TREE, b3
 from syncfsm_spec.notes import worlds as notes
 from syncfsm_spec.peer import worlds as peer
 from syncfsm_spec.settings import LOCATOR, STREAMING
-from syncfsm_spec.sync import feed
+from syncfsm_spec.sync import feed, relay
 from syncfsm_spec.sync import worlds as sync
 from syncfsm_spec.sync.flood import flood
 from syncfsm_spec.sync.promises import NO_ECHO
@@ -51,7 +51,7 @@ ALONE: Final = tuple(world() for world in (peer.by_itself, sync.by_itself, feed.
 """Each table by itself."""
 STANDARD: Final = (
     *(kind(strategy) for kind in (*KINDS_OF_TWO, *KINDS_OF_THREE, *KINDS_OF_THEIR_OWN) for strategy in BOTH),
-    triangle(LOCATOR),
+    *relay.SMALL,
     *ALONE,
     flood(),
     *(with_ledgers(kind(strategy), TREE, NO_ECHO) for kind in KINDS_WITH_LEDGERS for strategy in BOTH),
@@ -60,6 +60,7 @@ STANDARD: Final = (
 LARGE: Final = (
     *(long_line(strategy) for strategy in BOTH),
     long_line(LOCATOR, "longest-line", [b3]),
-    *(triangle(strategy, cuts=1) for strategy in BOTH),
+    triangle(LOCATOR),
+    *relay.LARGE,
 )
 """For the night: the largest of three nodes that are done in ten minutes, with 10 GB of memory."""

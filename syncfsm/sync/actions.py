@@ -22,7 +22,7 @@ from syncfsm.sync.feed.types import Event as Feed
 from syncfsm.sync.guards import orderly, worse_than_heard
 from syncfsm.sync.messages import DoNotWant, Finality, Found, Has, Hello
 from syncfsm.sync.meter import full, spent
-from syncfsm.sync.relay import RELAY_ACTIONS, head, heard_more, quiet
+from syncfsm.sync.relay import RELAY_ACTIONS, crosses, head, heard_more, quiet
 from syncfsm.sync.tracking import ahead, claimed, counted, leaving, unheld
 from syncfsm.sync.types import Ancestor, Greet, Heard, Link, Mode, Moved, Receipt, Told, Turn
 
@@ -95,12 +95,16 @@ def learn_has(link: Link, heard: Heard, view: View) -> Result:
 
 
 def learn_head(link: Link, told: Told, view: View) -> Result:
-    """After it told us, what the peer has is known, held here or not."""
+    """After it told us, what the peer has is known, held here or not. If it is our head, which was on its way to the
+    peer, that we have it is owed."""
+    owed = crosses(link, told, view)
     if told.held is None:
         link = replace(link, claims=claimed(link, view, (told.has.head,)))
     link, reports = heard_more(link, told.has, view)
     link, news = _told(link, told.sent, told.held, view)
-    return link, (*reports, *news)
+    if owed and link.owes + 1 >= view.limits.join:
+        return replace(link, owes=0), (Send(link.peer, head(view)), *reports, *news)
+    return replace(link, owes=link.owes + 1) if owed else link, (*reports, *news)
 
 
 def hello_again(link: Link, message: Moved | None, view: View) -> Result:

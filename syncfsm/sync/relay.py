@@ -56,6 +56,12 @@ def has_our_head(link: Link, told: Told, view: View) -> bool:
     return told.sent is not None and told.sent.id == view.chain.head.id
 
 
+def crosses(link: Link, told: Told, view: View) -> bool:
+    """Is it our head, which it was to have from us, and does it not know that we have it?"""
+    lacked = link.sent is None or link.sent.id != view.chain.head.id
+    return lacked and has_our_head(link, told, view) and link.mode is Mode.ACTIVE and quiet(link)
+
+
 def heard_more(link: Link, has: Has, view: View) -> tuple[Link, tuple[Report, ...]]:
     """Keep what the peer says that its head is, if we lack it. If it is better, the feed is to know; and if the peer
     has a final block that we lack, however bad its head is (founding/link-notes#synchronous-liveness)."""
@@ -144,20 +150,24 @@ def serve(link: Link, given: Serve, view: View) -> Result:
 
 
 def refuse(link: Link, busy: Busy, view: View) -> Result:
-    """Blocks that are on their way arrive; then it is told what our head is, unless it knows."""
-    said: tuple[Any, ...] = ()
-    if link.mode is Mode.ACTIVE:
-        link, (_, *told) = close(link, DoNotWant(), view)
-        said = tuple(told)
-    return spent(link, view, ask=1), (Send(link.peer, busy), *said)
+    """Blocks that are on their way arrive; then it is told what our head is. That it gets none as before is counted."""
+    if link.mode is not Mode.ACTIVE:
+        return spent(link, view, ask=1), (Send(link.peer, busy),)
+    link, (_, *told) = close(link, DoNotWant(), view)
+    return link, (Send(link.peer, busy), *told)
 
 
 def switch_off(link: Link, switch: Switch, view: View) -> Result:
-    return replace(link, mode=Mode.OFF, owes=0), (Send(link.peer, Busy(off=True)), Report(Feed.UNWANTED))
+    """An older release does not learn of it: it knows no word for that."""
+    outputs = (Send(link.peer, Busy(off=True)),) if link.relays else ()
+    return replace(link, mode=Mode.OFF, owes=0), (*outputs, Report(Feed.UNWANTED))
 
 
 def switch_on(link: Link, switch: Switch, view: View) -> Result:
-    """It starts as a backup: that our head is told shows that the peer may ask again. While we greet, that is owed."""
+    """It starts as a backup: that our head is told shows the peer that it may ask again. While we greet, that is owed. An
+    older release gets what it lacks at once, as it can not ask."""
+    if not link.relays:
+        return replace(link, mode=Mode.ACTIVE), ()
     if link.state in IN_STEP:
         return replace(link, mode=Mode.BACKUP), (Send(link.peer, head(view)),)
     return replace(link, mode=Mode.BACKUP, owes=1), ()

@@ -291,20 +291,22 @@ def scenario_gates() -> None:
     for version in (1, 2):
         made, _ = connected(node(TRUNK, limits=Limits(gates=1)), "p", "q")
         made, _ = hear(made, "q", hello_of(TRUNK[-1]))
-        made = after(made, Connected("r", 0.0, protocols=Map(dict.fromkeys(ProtocolNumber, version))))
+        made = after(
+            made, Connected("r", 0.0, protocols=Map[int, int](dict.fromkeys(map(int, ProtocolNumber), version)))
+        )
         made, _ = hear(made, "r", hello_of(TRUNK[-1]), Want())
-        made = after(made, Switch(True, 0.0, ("r",)))
-        hear(made, "r", Want())
+        hear(made, "r", *[Want()] * 100)
+        hear(after(made, Switch(True, 0.0, ("r",))), "r", Want())
 
 
 def scenario_an_older_peer() -> None:
-    old = Map(dict.fromkeys(ProtocolNumber, 1))
+    old = Map[int, int](dict.fromkeys(map(int, ProtocolNumber), 1))
     made = after(node(TRUNK), Connected("p", 0.0), Connected("q", 0.0, protocols=old), Connected("r", 0.0))
     after(made, Lost("p", 0.0))
     made, _ = hear(after(node(TRUNK), Connected("q", 0.0, protocols=old), Connected("p", 0.0)), "p", hello_of(NEXT[-1]))
-    made = after(made, Tick(Limits().graft))
-    hear(made, "p", Blocks(tuple(NEXT)), now=Limits().graft)
-    hear(made, "q", Want(), now=Limits().graft)
+    made = after(made, Tick(Limits().graft_most))
+    hear(made, "p", Blocks(tuple(NEXT)), now=made.now)
+    hear(made, "q", Want(), now=made.now)
 
 
 def scenario_the_feed() -> None:
@@ -321,7 +323,8 @@ def scenario_the_feed() -> None:
     after(asked, Tick(PATIENT.graft + PATIENT.patience))
     worn = after(asked, Tick(PATIENT.graft + PATIENT.patience))
     worn, _ = hear(worn, "p", Blocks(tuple(NEXT[:4])), now=2.0)
-    hear(worn, "q", Give(), now=2.0)
+    hear(worn, "q", *[Give()] * 100, now=2.0)
+    hear(worn, "q", Blocks((NEXT[4],)), now=2.0)
     late, _ = hear(behind, "r", has(NEXT[3]))
     after(late, Tick(PATIENT.patience))
     after(connected(node(TRUNK), "p", "q")[0], Produced((NEXT[0],), 0.0))
@@ -335,6 +338,8 @@ def scenario_a_feed_is_overtaken() -> None:
     for now, block in enumerate(NEXT[:3]):
         made, _ = hear(made, "q", has(block), now=float(now))
         made, _ = hear(made, "p", Blocks((block,)), now=now + 0.03)
+    for block in NEXT[3:6]:
+        made, _ = hear(made, "p", Blocks((block,)), now=4.0)
 
 
 def scenario_blocks_come_from_another_side() -> None:
@@ -348,6 +353,7 @@ def scenario_the_feed_refuses() -> None:
     alone = in_step()
     hear(alone, "p", Busy())
     off, _ = hear(alone, "p", Busy(off=True))
+    after(off, Connected("q", 0.0))
     hear(off, "p", has(NEXT[0]))
 
 
@@ -376,7 +382,9 @@ def scenario_rows_a_node_never_uses() -> None:
         assert NOTES.table.step(held, event, None, view)[:2] == (held, ())
     fed = replace(FEED.start, state=FED, peer="p")
     assert FEED.table.step(fed, FeedEvent.JOINED, Joined("p", 2), view)[:2] == (fed, ())
-    assert FEED.table.step(fed, FeedEvent.GIVEN, Said("p"), view)[:2] == (fed, ())
+    for event in (FeedEvent.AHEAD, FeedEvent.GIVEN):
+        for peer in ("p", "gone"):
+            assert FEED.table.step(fed, event, Said(peer), view)[:2] == (fed, ())
     for event in set(FeedEvent) - {FeedEvent.JOINED}:
         assert FEED.table.step(FEED.start, event, None, view)[:2] == (FEED.start, ())
     for protocol in STANDARD.protocols:

@@ -3,12 +3,13 @@
 import pytest
 from immutables import Map
 
+from syncfsm.blocks import Header
 from syncfsm.errors import LocalError
 from syncfsm.events import Connected, Produced, Room
 from syncfsm.limits import Limits
 from syncfsm.node.node import Node
 from syncfsm.numbers import ProtocolNumber
-from syncfsm.outputs import SendBlocks
+from syncfsm.outputs import Output, SendBlocks
 from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Give, Has, Hello, Want
 from syncfsm.sync.protocol import SYNC
 from syncfsm.sync.types import Mode, State, Switch
@@ -17,10 +18,12 @@ from tests.building import connected, feed, hear, hello_of, messages, node, sent
 
 TRUNK = branch(GENESIS, 4, "trunk")
 NEW = branch(TRUNK[-1], 30, "new")
+OLD = Map[int, int](dict.fromkeys(map(int, ProtocolNumber), 1))
+"""What a peer of the release before speaks."""
 
 
-def has(block: object) -> Has:
-    return Has(block.point, block.score)  # type: ignore[attr-defined]
+def has(block: Header) -> Has:
+    return Has(block.point, block.score)
 
 
 def among(*peers: str, limits: Limits | None = None) -> Node:
@@ -33,8 +36,14 @@ def among(*peers: str, limits: Limits | None = None) -> Node:
     return made
 
 
-def made_here(made: Node, *blocks: object) -> tuple[Node, tuple[object, ...]]:
-    return made.step(Produced(blocks, made.now))  # type: ignore[arg-type]
+def made_here(made: Node, *blocks: Header) -> tuple[Node, list[Output]]:
+    made, outputs = made.step(Produced(blocks, made.now))
+    return made, list(outputs)
+
+
+def switched(made: Node, off: bool, *peers: str) -> tuple[Node, list[Output]]:
+    made, outputs = made.step(Switch(off, made.now, peers or None))
+    return made, list(outputs)
 
 
 # Who is told what -------------------------------------------------------------------------------------------------
@@ -72,8 +81,8 @@ def test_who_says_that_it_wants_no_more_is_told_what_it_was_not_sent() -> None:
     made, outputs = made_here(made, NEW[1])  # no room is left
     made, outputs = hear(made, "q", DoNotWant())
     assert messages(outputs) == [has(NEW[1])]
-    made, outputs = made.step(Room("q", 10**6, 0.0))
-    assert sent_blocks(outputs) == []
+    _, room = made.step(Room("q", 10**6, 0.0))
+    assert sent_blocks(room) == []
 
 
 def test_a_peer_that_has_what_is_new_is_told_now_and_then_that_we_have_it_too() -> None:
@@ -138,12 +147,16 @@ def test_as_many_are_served_as_there_are_gates_and_others_are_told_of_them() -> 
     assert Busy not in map(type, messages(outputs)), "a gate is free"
 
 
-def test_a_feed_may_have_our_blocks_whatever_the_gates_are() -> None:
-    made, _ = connected(node(TRUNK, limits=Limits(gates=1)), "p", "q")
-    made, _ = hear(made, "q", hello_of(TRUNK[-1]))
-    made, outputs = hear(made, "p", hello_of(TRUNK[-1]))
-    assert Busy not in map(type, messages(outputs))
-    assert served(made) == ["p", "q"]
+def test_who_asks_or_gives_again_and_again_is_answered_so_often_and_no_more() -> None:
+    made, _ = connected(node(TRUNK, limits=Limits(gates=1)), "feed", "q")
+    for peer in ("feed", "q"):
+        made, _ = hear(made, peer, hello_of(TRUNK[-1]))
+    answers = 0
+    for _ in range(500):
+        made, outputs = hear(made, "q", Want())
+        answers += len(outputs)
+    assert 0 < answers < 100
+    assert "q" in made.links
 
 
 def test_who_is_given_blocks_unasked_takes_them_from_there() -> None:
@@ -161,7 +174,7 @@ def test_who_is_given_blocks_unasked_takes_them_from_there() -> None:
 
 
 def test_off_is_turned_on_and_off_by_an_operator_only() -> None:
-    made, outputs = among("feed", "q").step(Switch(True, 0.0, ("q",)))
+    made, outputs = switched(among("feed", "q"), True, "q")
     assert messages(outputs) == [Busy(off=True)]
     made, outputs = made_here(made, NEW[0])
     assert {getattr(output, "peer", "feed") for output in outputs} == {"feed"}
@@ -171,7 +184,7 @@ def test_off_is_turned_on_and_off_by_an_operator_only() -> None:
         assert made.all(SYNC)["q"].mode is Mode.OFF
     made, outputs = hear(made, "q", Want())
     assert messages(outputs) == [Busy(off=True)], "who asks is told why"
-    made, outputs = made.step(Switch(False, 0.0, ("q",)))
+    made, outputs = switched(made, False, "q")
     assert messages(outputs) == [has(NEW[0])], "it may ask again"
     made, outputs = made_here(made, NEW[1])
     assert sent_blocks(outputs) == [NEW[1]], "to the feed alone"
@@ -181,7 +194,7 @@ def test_off_is_turned_on_and_off_by_an_operator_only() -> None:
 
 def test_off_can_be_said_of_all_and_twice_and_of_none_that_is_not_there() -> None:
     made = among("feed", "q")
-    made, outputs = made.step(Switch(True, 0.0))
+    made, outputs = switched(made, True)
     assert messages(outputs) == [Busy(off=True)] * 2
     assert served(made) == []
     assert made.step(Switch(True, 0.0)) == (made, ())
@@ -194,13 +207,12 @@ def test_off_can_be_said_of_all_and_twice_and_of_none_that_is_not_there() -> Non
 # A peer of the release before -------------------------------------------------------------------------------------
 
 
-def older(*blocks: object) -> Node:
+def older() -> Node:
     """A node with a feed and, beside it, a peer whose sync is of version 1."""
-    protocols = Map(dict.fromkeys(ProtocolNumber, 1))
     made, _ = connected(node(TRUNK), "feed")
     made, _ = hear(made, "feed", hello_of(TRUNK[-1]))
-    made, outputs = made.step(Connected("old", 0.0, protocols=protocols))
-    assert [type(message) for message in messages(outputs)] == [Hello]
+    made, said = made.step(Connected("old", 0.0, protocols=OLD))
+    assert [type(message) for message in messages(said)] == [Hello]
     return hear(made, "old", hello_of(TRUNK[-1]))[0]
 
 

@@ -263,7 +263,10 @@ LearnHas(l, m, a, sent, v) ==
 LearnHead(l, b, sent, v) ==
     LET held == b \in v.c.held
         told == [l EXCEPT !.says = Unheld(b, v), !.claims = IF held THEN @ ELSE Claimed(l, {b}, v)]
-    IN  Tell(ToldOf(told, sent, IF held THEN b ELSE None, v), Since(l, v), IfAhead(told, v))
+        new == ToldOf(told, sent, IF held THEN b ELSE None, v)
+        owed == Lacking(l.sent, v) /\ ~Lacking(sent, v) /\ l.mode = "active" /\ Quiet(l)
+    IN  IF owed /\ l.owes + 1 >= Join THEN Tell([new EXCEPT !.owes = 0], <<Has(v)>>, IfAhead(told, v))
+        ELSE Tell([new EXCEPT !.owes = IF owed THEN @ + 1 ELSE @], Since(l, v), IfAhead(told, v))
 HelloAgain(l, v) ==
     Say(l, Opening(v, IF l.heard # NoHello /\ ~WorseThanHeard(l, v) THEN l.heard.head ELSE None))
 TakeFound(l, found, sent, v) == Did(ToldOf(l, sent, found, v), Since(l, v))

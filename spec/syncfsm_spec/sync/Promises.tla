@@ -122,7 +122,7 @@ BackupSendsIdsStep(n) ==
         asks == got # <<>> /\ Head(got).type = "want"
     IN  link[n] # Closed /\ link'[n] # Closed =>
             /\ link[n].mode = "backup" /\ link'[n].mode = "active" => asks \/ SaysA("give", n)
-            /\ link'[n].mode # "active" => ~SaysA("block", n)
+            /\ link[n].mode # "active" /\ link'[n].mode # "active" => ~SaysA("block", n)
 
 OffIsManual     == [][\A n \in Node : OffIsManualStep(n)]_vars
 BackupSendsIds  == [][\A n \in Node : BackupSendsIdsStep(n)]_vars

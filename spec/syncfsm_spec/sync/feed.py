@@ -16,9 +16,10 @@ from syncfsm.limits import Limits, Strategy
 from syncfsm.node.node import Node
 from syncfsm.outputs import Send
 from syncfsm.protocol import Joined, Said, View
+from syncfsm.sync.feed.guards import ROUNDING, patient_until
 from syncfsm.sync.feed.protocol import FEED, TABLE
-from syncfsm.sync.feed.types import Event, Feed, State, Waits
-from syncfsm.sync.messages import Busy, Give, Has, Want
+from syncfsm.sync.feed.types import Event, Feed, State, Waits, Why
+from syncfsm.sync.messages import Busy, DoNotWant, Give, Has, Want
 from syncfsm.sync.types import Mode, Switch
 from syncfsm_spec.kit.alone import Comes, alone
 from syncfsm_spec.kit.moments import link_to, links, peers_of
@@ -58,6 +59,11 @@ NOT_STARVED: Final = Promise(
     "for which the node is patient.",
 )
 
+UNDERSTOOD: Final = Promise(
+    "Understood",
+    "To a peer of an older release nothing is said that it has no word for, and it gets every block.",
+)
+
 # One step of a node ---------------------------------------------------------------------------------------------
 
 
@@ -74,6 +80,7 @@ def off_is_manual(moment: Moment) -> bool:
 
 
 def backup_sends_ids(moment: Moment) -> bool:
+    """The step that makes it a backup may have sent blocks before: who is refused in answer to its hello gets a batch."""
     event = moment.stimulus
     for peer, link in links(moment.after).items():
         before = link_to(moment.before, peer)
@@ -83,8 +90,8 @@ def backup_sends_ids(moment: Moment) -> bool:
         opens = before.mode is Mode.BACKUP and link.mode is Mode.ACTIVE
         if opens and not asks and not _said(moment, peer, Give):
             return False
-        if peer in peers_of(moment) and link.mode is not Mode.ACTIVE:
-            return False
+        if peer in peers_of(moment) and Mode.ACTIVE not in (before.mode, link.mode):
+            return False  # in the step in which it is refused, some may be on their way already
     return True
 
 
@@ -93,11 +100,22 @@ def once_per_node(moment: Moment) -> bool:
     return moment.stimulus.message.headers[-1].id not in moment.before.chain
 
 
+def understood(moment: Moment) -> bool:
+    old = {peer for peer, link in (links(moment.before) | links(moment.after)).items() if not link.relays}
+    sent = [output for output in moment.outputs if isinstance(output, Send) and output.peer in old]
+    return not any(isinstance(output.message, Has | Want | DoNotWant | Give | Busy) for output in sent)
+
+
 def _said(moment: Moment, peer: str, kind: type[Any]) -> bool:
     return any(isinstance(o, Send) and o.peer == peer and isinstance(o.message, kind) for o in moment.outputs)
 
 
 # A node between its steps ---------------------------------------------------------------------------------------
+
+
+def racing(feed: Feed) -> list[str]:
+    """Who sends blocks beside the feed until it is known who is faster."""
+    return [asked.peer for asked in feed.asked if asked.why is Why.RACE]
 
 
 def one_feed(node: Node) -> bool:
@@ -109,7 +127,7 @@ def one_feed(node: Node) -> bool:
     wanted = {peer for peer, link in here.items() if link.wanted and link.relays}
     refuse = {peer for peer in (feed.peer, *asked) if peer in feed.off}
     mine = {feed.peer, *asked}
-    active = {peer for peer, link in here.items() if link.mode is Mode.ACTIVE and link.relays}
+    active = {peer for peer, link in here.items() if link.mode is Mode.ACTIVE}
     return (
         feed.state is State.FED
         and {feed.peer, *feed.others} == set(here)
@@ -120,7 +138,7 @@ def one_feed(node: Node) -> bool:
         and wanted <= mine
         and set(feed.served) <= active
         and not set(feed.ahead) & mine
-        and (feed.waits is not None) == bool(feed.ahead or feed.asked)
+        and (feed.waits is not None) == bool(feed.ahead or set(asked) - set(racing(feed)))
     )
 
 
@@ -142,10 +160,13 @@ class Fed:
     source: str
 
     def one_feed(self, *nodes: Node) -> bool:
-        return all(
-            sum(link.wanted for link in links(node).values() if link.relays) == (node.decided(FEED).peer not in node.decided(FEED).off)
-            for node in nodes if node.links
-        )  # fmt: skip
+        """An older feed need not be asked, and one that is off gives nothing: then nobody is wanted. A race may go on."""
+        for node in nodes:
+            feed, here = node.decided(FEED), links(node)
+            asked = [feed.peer] if here and here[feed.peer].relays and feed.peer not in feed.off else []
+            if {peer for peer, link in here.items() if link.wanted and link.relays} != {*asked, *racing(feed)}:
+                return False
+        return True
 
     def tree_spans(self, *given: Any) -> bool:
         *nodes, since = given
@@ -153,12 +174,16 @@ class Fed:
         return since < ENOUGH or all(self._leads(by, name) for name in self._reached(by))
 
     def _reached(self, by: Mapping[str, Node]) -> set[str]:
-        """All that are connected with the source."""
+        """All that blocks can come to from the source."""
         found, new = set[str](), {self.source}
         while new:
             found |= new
-            new = {peer for name in new for peer in by[name].links if peer in by and name in by[peer].links} - found
+            new = {peer for name in new for peer in by if self._gives(by, name, peer)} - found
         return found
+
+    def _gives(self, by: Mapping[str, Node], name: str, peer: str) -> bool:
+        link = link_to(by[name], peer)
+        return link is not None and link.mode is not Mode.OFF and name in by[peer].links
 
     def _leads(self, by: Mapping[str, Node], name: str) -> bool:
         for _ in self.names:
@@ -177,14 +202,21 @@ class Fed:
         return all(by[name].chain.head.rank == best for name in self._reached(by))
 
 
-def fed(names: Sequence[str], source: str, since: bool) -> list[Any]:
+def not_starved(node: Node) -> bool:
+    """Whoever says that it has more has been asked, by the time to which the node is patient."""
+    until = patient_until(node.decided(FEED), node.config.limits)
+    return until is None or until > node.now - ROUNDING
+
+
+def fed(names: Sequence[str], source: str, since: bool, honest: bool = True) -> list[Any]:
     """The promises of relay about all nodes of a world, at rest. ``since``: the world has a component of this name, that
-    counts the blocks that the source has made in peace since anything else happened."""
+    counts the blocks that the source has made in peace since anything else happened. ``honest``: nobody lies."""
     all_ = Fed(tuple(names), source)
     return [
-        ONE_FEED.ends(names, all_.one_feed),
+        *([ONE_FEED.ends(names, all_.one_feed)] if honest else []),
         *([TREE_SPANS.ends((*names, "since"), all_.tree_spans)] if since else []),
         NEVER_DARK.ends(names, all_.never_dark),
+        *(NOT_STARVED.always((name,), not_starved) for name in names),
     ]
 
 
@@ -197,7 +229,7 @@ def coherent(feed: Feed) -> bool:
     return (
         (feed.state is State.FED) == bool(feed.peer)
         and feed.peer not in (*feed.others, *feed.ahead, *asked)
-        and (feed.waits is not None or not (feed.ahead or asked))
+        and (feed.waits is not None or not (feed.ahead or any(each.why is not Why.RACE for each in feed.asked)))
     )
 
 

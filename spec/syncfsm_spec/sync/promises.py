@@ -266,8 +266,12 @@ class Between:
         return rest and self._agrees(a, b, links(b)[self.a]) and self._agrees(b, a, links(a)[self.b])
 
     def _rests(self, node: Node, link: Link, other: Node) -> bool:
+        """The other is not sent our head: it has a better one, or may not have ours."""
         if link.state is State.SYNCING and link.mode is not Mode.ACTIVE:
-            return link.mode is Mode.OFF or other.chain.head.rank > node.chain.head.rank
+            head, theirs = node.chain.head, other.chain
+            refused = not self.tree.descends(head.id, theirs.final.id)
+            refused = refused or any(id in theirs.banned for id in self.tree.line(head.id))
+            return link.mode is Mode.OFF or theirs.head.rank > head.rank or refused
         return link.state is State.IDLE
 
     def _agrees(self, node: Node, other: Node, link: Link) -> bool:

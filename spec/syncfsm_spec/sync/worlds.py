@@ -16,9 +16,9 @@ from syncfsm.limits import Limits, Strategy
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.peer.messages import Parting
 from syncfsm.protocol import View
-from syncfsm.sync.messages import Blocks, Found, Hello
+from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Found, Give, Has, Hello, Want
 from syncfsm.sync.protocol import TABLE
-from syncfsm.sync.types import Event, Greet, Link, Turn
+from syncfsm.sync.types import Event, Greet, Link, Serve, Switch, Turn
 from syncfsm_spec.kit.alone import Comes, alone, over_is_over
 from syncfsm_spec.kit.moves import bans, blames, finalises, lies, makes
 from syncfsm_spec.kit.trees import BLOCK, BODY, a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g, h1, h2, k2
@@ -266,12 +266,13 @@ def noise(strategy: Strategy) -> World:
 
 
 def early_liar(strategy: Strategy) -> World:
-    """C answers a hello that A, busy with B, has not sent."""
-    moves = [lies("C", "A", "finds", Found(g.point)), lies("C", "A", "sends a wrong block", WRONG)]
+    """C says what nobody says before the common ancestor is known."""
+    has = Has(b1.point, b1.score)
+    moves = [lies("C", "A", "finds", Found(g.point)), lies("C", "A", "has b1", has)]
     setting = Setting(strategy=strategy, liars=("C",), bound=2)
     return setting.three(
         "early-liar", ([g], [g, a1], [g, b1]), [A_B, A_C], moves,
-        extra=blames("A", "found-before-hello", "block-before-hello"), doc="C answers a hello that was not sent.",
+        extra=blames("A", "head-before-common"), doc="C ends a search that A has not begun, and tells its head in it.",
     )  # fmt: skip
 
 
@@ -279,6 +280,10 @@ def by_itself() -> World:
     """A link to which anything happens at any time."""
     view = View(Chain.start(g).extend([a1])[0], 0, 0.0, Limits(), LOCATOR)
     given = [
-        Comes(Event.GREET, Greet(True, True)), Comes(Event.TURN, Turn()), Comes(Event.TICK), Comes(Event.ENDED)
+        *(Comes(Event.GREET, Greet(relays, True), str(relays)) for relays in (True, False)),
+        Comes(Event.WANT, Want()), Comes(Event.DO_NOT_WANT, DoNotWant()), Comes(Event.GIVE, Give()),
+        Comes(Event.BUSY, Busy()), Comes(Event.ASK, Want()), Comes(Event.SHUT), Comes(Event.SERVE, Serve(True)),
+        Comes(Event.REFUSE, Busy()), *(Comes(Event.SWITCH, Switch(off, 0.0), str(off)) for off in (True, False)),
+        Comes(Event.TURN, Turn()), Comes(Event.TICK), Comes(Event.ENDED),
     ]  # fmt: skip
     return alone(TABLE, Link("peer"), given, view, over_is_over(TABLE, ONE_DISCONNECT, Event.GREET, Event.ENDED))

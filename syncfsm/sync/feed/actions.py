@@ -107,20 +107,20 @@ def _settled(feed: Feed) -> Feed:
 
 
 def be_helped(feed: Feed, peer: str, view: View) -> Result:
-    """Whoever else was asked and has no more than we is shut."""
+    """Whoever else was asked and has no more than we is shut. How long this took is what the next may take: since there
+    was word of more, or since the block before."""
     rival, waits = overtaken(feed, view), _waits(feed)
+    took = view.now - max(waits.began, waits.helped) if waits is not None else 0.0
+    lag = max(min(took, view.limits.graft_most), round(feed.lag * FADES, 3))
     feed, pokes = _caught_up(feed, view)
-    if not feed.ahead:
-        lag = min(view.now - waits.began, view.limits.graft_most) if waits is not None else 0.0
-        feed = replace(feed, lag=max(lag, round(feed.lag * FADES, 3)))
-    return _settled(replace(feed, proven=True, rival=rival, refused=())), pokes
+    return _settled(replace(feed, proven=True, lag=lag, rival=rival, refused=())), pokes
 
 
 def race(feed: Feed, peer: str, view: View) -> Result:
     feed, pokes = be_helped(feed, peer, view)
     rival = feed.rival
     assert rival is not None  # the guard says so
-    races = Asked(rival.peer, Why.RACE, 0.0)
+    races = Asked(rival.peer, Why.RACE, view.now)
     feed = replace(feed, rival=Rival(rival.peer, 0), asked=(*feed.asked, races), ahead=_but(feed.ahead, rival.peer))
     return _settled(feed), (*pokes, _ask(feed, rival.peer))
 
@@ -140,7 +140,7 @@ def _lost(feed: Feed, peer: str) -> Feed:
 
 def renew(feed: Feed, peer: str, view: View) -> Result:
     asked = tuple(replace(each, since=view.now) if each.peer == peer else each for each in feed.asked)
-    return replace(feed, asked=asked, waits=_helped(feed, view)), ()
+    return replace(feed, asked=asked, waits=_helped(feed, view), makes=False), ()
 
 
 def graft(feed: Feed, peer: str, view: View) -> Result:
@@ -174,9 +174,9 @@ def turn_round(feed: Feed, peer: str, view: View) -> Result:
 def _caught_up(feed: Feed, view: View) -> tuple[Feed, tuple[Poke, ...]]:
     """Blocks have come: who is still ahead, and who need not go on."""
     ahead = tuple([peer for peer in feed.ahead if more(peer, view)]) if feed.ahead else ()
-    done = [asked.peer for asked in feed.asked if asked.why is not Why.RACE and not more(asked.peer, view)]
+    done = [each.peer for each in feed.asked if not (_races(feed, each) or more(each.peer, view))]
     asked = tuple(asked for asked in feed.asked if asked.peer not in done) if done else feed.asked
-    feed = replace(feed, ahead=ahead, asked=asked, waits=_helped(feed, view))
+    feed = replace(feed, ahead=ahead, asked=asked, waits=_helped(feed, view), makes=False)
     return feed, tuple(Poke(peer, LinkEvent.SHUT) for peer in done)
 
 
@@ -186,6 +186,10 @@ def _waits(feed: Feed) -> Waits | None:
     return feed.waits if feed.ahead or tried(feed) else None
 
 
+def _races(feed: Feed, asked: Asked) -> bool:
+    return asked.why is Why.RACE and feed.rival is not None and feed.rival.peer == asked.peer
+
+
 def _helped(feed: Feed, view: View) -> Waits | None:
     return Waits(feed.waits.began, view.now) if feed.waits is not None else None
 
@@ -193,13 +197,14 @@ def _helped(feed: Feed, view: View) -> Waits | None:
 def give(feed: Feed, message: None, view: View) -> Result:
     chosen = givable(feed, view)
     assert chosen is not None  # the guard says so
-    return replace(feed, served=(chosen,)), (Poke(chosen, LinkEvent.SERVE, Serve(False)),)
+    served = (*feed.served, chosen)
+    return replace(feed, served=served, makes=True), (Poke(chosen, LinkEvent.SERVE, Serve(False)),)
 
 
-def turn_to_child(feed: Feed, message: None, view: View) -> Result:
+def turn_to_child(feed: Feed, said: Said, view: View) -> Result:
     """It costs the child nothing, as we have what it has: so we insist."""
-    old = feed.peer
-    chosen = next(peer for peer in feed.served if peer not in feed.refused)
+    feed, old = replace(feed, served=_but(feed.served, said.peer)), feed.peer
+    chosen = feed.served[0]
     pokes = (Poke(old, LinkEvent.SHUT), _ask(feed, chosen, insist=True))
     others, asked = (*_but(feed.others, chosen), old), tuple(each for each in feed.asked if each.peer != chosen)
     feed = replace(feed, peer=chosen, others=others, asked=asked, ahead=_but(feed.ahead, chosen), rival=None, beaten=())
@@ -347,7 +352,6 @@ ACTIONS: Final[Mapping[str, Action]] = {
     for action in (
         adopt, greet_beside, turn_to_new, lose, turn, forget, be_helped, race, end_race, renew, graft, pardon,
         turn_round, give, turn_to_child, note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm,
-        take_offer, decline,
-        turn_to_another, insist, stand_still, be_refused, serve, refuse, unserve,
+        take_offer, decline, turn_to_another, insist, stand_still, be_refused, serve, refuse, unserve,
     )
 }  # fmt: skip

@@ -14,6 +14,9 @@ from syncfsm.sync.types import Link, Mode
 
 MOST_LOST: Final = 6
 """As many races are counted: each doubles how often a rival must be ahead before the next."""
+PRESSED: Final = 8
+"""So many times as long as for another does a node wait before it asks one again that was busy, and insists; unless
+there are no others that it could ask."""
 ROUNDING: Final = 1e-9
 """A deadline is reached when it comes, whatever floating point makes of it."""
 
@@ -42,16 +45,19 @@ def left_to_ask(feed: Feed, but: str = "") -> list[str]:
 
 
 def wait(feed: Feed, limits: Limits) -> float:
-    """How long the feed may take for what another has told of."""
-    return min(max(2 * feed.lag, limits.graft), limits.graft_most)
+    """How long the feed may take for what another has told of. Of a new one nobody knows: the first block of it may be
+    a long way off, and who was asked meanwhile would send all that is lacked once more."""
+    return min(max(2 * feed.lag, limits.graft), limits.graft_most) if feed.proven else limits.graft_most
 
 
 def late_at(feed: Feed, limits: Limits) -> float | None:
-    """When the next who is ahead is asked."""
+    """When the next who is ahead is asked. If all of these were busy, and others may come to have it, they are pressed
+    later: a node that many press sends more copies than it is to."""
     if feed.waits is None or not feed.ahead:
         return None
     last = max((asked.since for asked in feed.asked), default=feed.waits.began)
-    return max(feed.waits.began, feed.waits.helped, last) + wait(feed, limits)
+    busy = all(peer in feed.refused for peer in feed.ahead) and left_to_ask(feed)
+    return max(feed.waits.began, feed.waits.helped, last) + wait(feed, limits) * (PRESSED if busy else 1)
 
 
 def patient_until(feed: Feed, limits: Limits) -> float | None:
@@ -62,8 +68,8 @@ def patient_until(feed: Feed, limits: Limits) -> float | None:
 
 
 def vain_at(asked: Asked, limits: Limits) -> float:
-    """When who was asked has been asked in vain."""
-    return asked.since + limits.patience
+    """When who was asked has been asked in vain. A race is decided by blocks, however seldom these come."""
+    return asked.since + (limits.lead if asked.why is Why.RACE else limits.patience)
 
 
 # Who ------------------------------------------------------------------------------------------------------------
@@ -174,7 +180,7 @@ def in_vain(feed: Feed, view: View) -> list[Asked]:
     """Who was asked and has brought nothing; of those that are worn, who has nothing that we lack. One that is worn and
     says that it has more is left alone: it costs nothing, and may be the only one."""
     due = [asked for asked in feed.asked if view.now >= vain_at(asked, view.limits) - ROUNDING]
-    return [asked for asked in due if asked.peer not in feed.worn and asked.why is not Why.RACE]
+    return [asked for asked in due if asked.peer not in feed.worn]
 
 
 def patience_ends(feed: Feed, message: None, view: View) -> bool:
@@ -212,12 +218,13 @@ def off_to(peer: str, view: View) -> bool:
     return link is not None and link.mode is Mode.OFF
 
 
-def nobody_served(feed: Feed, message: None, view: View) -> bool:
-    return not feed.served and givable(feed, view) is not None
+def is_given(feed: Feed, message: None, view: View) -> bool:
+    chosen = givable(feed, view)
+    return chosen is None or chosen in feed.served
 
 
-def fed_by_no_child(feed: Feed, message: None, view: View) -> bool:
-    return feed.peer not in feed.served and any(peer not in feed.refused for peer in feed.served)
+def feed_declines(feed: Feed, said: Said, view: View) -> bool:
+    return feed.makes and feed.peer == said.peer and any(peer != said.peer for peer in feed.served)
 
 
 def serves(feed: Feed, said: Said, view: View) -> bool:
@@ -225,7 +232,8 @@ def serves(feed: Feed, said: Said, view: View) -> bool:
 
 
 def has_gate(feed: Feed, said: Said, view: View) -> bool:
-    return said.what is True or len(feed.served) < view.limits.gates
+    """One gate is kept for the feed: if blocks come from our side, it has them from us."""
+    return said.what is True or said.peer == feed.peer or len({*feed.served, feed.peer}) < view.limits.gates
 
 
 GUARDS: Final[Mapping[str, Guard]] = {
@@ -233,7 +241,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     for guard in (
         is_there, has_left, feed_gives_none, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead,
         is_worn, gives, worn_out, feed_has_no_more, rival_is_due, race_is_lost, asked_in_vain, patience_ends,
-        one_is_ahead, feed_refuses_others_left, feed_is_off, feed_is_on_again, nobody_served, fed_by_no_child, serves,
+        one_is_ahead, feed_refuses_others_left, feed_is_off, feed_is_on_again, is_given, feed_declines, serves,
         has_gate,
     )
 }  # fmt: skip

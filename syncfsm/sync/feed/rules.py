@@ -11,7 +11,7 @@ this time once; it is worn, and asked when nobody else can be. A peer that sever
 before the feed brought them is asked to race it: who brings the next one first is the feed.
 
 Where blocks begin to come from another side of the network, since another node makes them, the edges on the way are
-turned round by those who bring them (they ``give``), with no time lost. Whoever makes a block gives it to somebody.
+turned round by those who bring them (they ``give``), with no time lost. Whoever makes a block gives it to its feed.
 
     alone --joined--> fed --left--> alone
 """
@@ -46,9 +46,8 @@ RULES: Final = (
     Rule(FED,   E.GAINED,   "asked",               STAY,  "graft",           "The first to deliver is the feed: the old one is shut.", "founding/link-notes#backup-receives"),
     Rule(FED,   E.GAINED,   "is_worn",             STAY,  "pardon",          "It was late or lied, and now is the first: it may give again.", "failure-modes#F20"),
     Rule(FED,   E.GAINED,   ALWAYS,                STAY,  IGNORE,            "It was under way when it was shut.", "founding/link-notes#backup-receives"),
-    Rule(FED,   E.MADE,     "nobody_served",       STAY,  "give",            "A producer's own blocks always go out in full to somebody.", "decisions/0023"),
-    Rule(FED,   E.MADE,     "fed_by_no_child",     STAY,  "turn_to_child",   "It has its blocks from us, so it brings nothing twice; another might.", "decisions/0023"),
-    Rule(FED,   E.MADE,     ALWAYS,                STAY,  IGNORE,            "They go to those that are served.", "decisions/0023"),
+    Rule(FED,   E.MADE,     "is_given",            STAY,  IGNORE,            "They go to those that are served.", "decisions/0023"),
+    Rule(FED,   E.MADE,     ALWAYS,                STAY,  "give",            "A producer's own blocks always go out in full to its feed: the network beyond has them from there.", "founding/link-notes#spanning-tree"),
 
     # ---- A peer says that it has more ----
     Rule(FED,   E.AHEAD,    "feed_is_on_again",    STAY,  "ask_feed_again",  "Its operator lets it send us blocks again.", "founding/link-notes#off"),
@@ -77,6 +76,7 @@ RULES: Final = (
     Rule(FED,   E.WANTED,   "serves",              STAY,  IGNORE,            "It gets them.", "decisions/0023"),
     Rule(FED,   E.WANTED,   "has_gate",            STAY,  "serve",           "It gets what it lacks, and what comes.", "founding/link-notes#active"),
     Rule(FED,   E.WANTED,   ALWAYS,                STAY,  "refuse",          "As many are served as may be: it is told of others.", "decisions/0023"),
+    Rule(FED,   E.UNWANTED, "feed_declines",       STAY,  "turn_to_child",   "What we make it has from another: a child is our feed, as it brings nothing twice.", "decisions/0023"),
     Rule(FED,   E.UNWANTED, ALWAYS,                STAY,  "unserve",         "It has its blocks from another.", "founding/link-notes#prune-incoming"),
 
     # ---- Nobody is there ----
