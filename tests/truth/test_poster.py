@@ -149,10 +149,10 @@ def test_the_producer_is_held_while_too_many_blocks_are_open() -> None:
 def test_overdue_confirmation_is_said_once() -> None:
     poster, _ = fed(begun(*HEADERS[:2]), None, now=30.0)
     poster, said = fed(poster, Unsure("lost"), None, None, now=120.0)
-    assert said == [Overdue(0.0, 2)]
+    assert said == [Overdue(0.0, 2, "lost")]
     poster, _ = fed(poster, seen(2, read=3), HEADERS[2], now=130.0)
     assert fed(poster, None, now=160.0)[1] == [Submit(point(3), point(3))]
-    assert fed(poster, None, now=250.0)[1] == [Overdue(130.0, 1)]
+    assert fed(poster, None, now=250.0)[1] == [Overdue(130.0, 1, "")]
 
 
 def test_what_is_final_is_forgotten() -> None:

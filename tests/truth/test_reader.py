@@ -112,12 +112,12 @@ def test_silence_is_said_once_until_the_layer_answers() -> None:
     reader, said = fed(None, reader=reader, now=119.0)
     assert said == [Fetch(2)]
     reader, said = fed(None, Trouble("no"), None, reader=reader, now=121.0)
-    assert said == [Unheard(0.0)]
+    assert said == [Unheard(0.0, "no")]
     assert reader.tip == point(2)
     reader, _ = fed(None, reader=reader, now=200.0)
     reader, _ = fed(Future(1), reader=reader, now=200.0)
     _, said = fed(None, reader=reader, now=321.0)
-    assert said[0] == Unheard(200.0)
+    assert said[0] == Unheard(200.0, "")
 
 
 def test_at_the_end_it_looks_again_in_time_or_when_it_hears_of_more() -> None:

@@ -41,6 +41,7 @@ FUTURE: Final = ("from the future",)
 NONE: Final = ("blob: not found",)
 MAY_LAND: Final = ("already in mempool", "timed out waiting", "context deadline exceeded", "already in cache")
 BIG: Final = ("too large", "too big", "exceeds max", "larger than")
+NOT_TAKEN: Final = ("incorrect account sequence", "account sequence mismatch", "no blobs provided", "mempool is full")
 FOR_GOOD: Final = ("insufficient fee", "insufficient funds", "missing permission", "invalid namespace", "unauthorized")
 
 
@@ -251,13 +252,22 @@ class Celestia:
 
 
 def _outcome(failed: _Failed) -> Outcome:
-    """What became of a blob, from how its submission failed."""
+    """What became of a blob, from how its submission failed. An unknown error may come after it was sent on."""
     if failed.how is _How.STATUS:
-        if failed.status in (401, 403):
-            return Refused(f"{failed.detail}; check the token")
-        return TooBig(0, failed.detail) if failed.status == 413 else failed.trouble
-    if failed.how is _How.LOST or failed.says(MAY_LAND):
-        return Unsure(failed.detail)
-    if failed.says(BIG):
+        return _by_status(failed)
+    if failed.how is _How.UNSENT or failed.says(NOT_TAKEN):
+        return failed.trouble
+    if failed.says(BIG) and not failed.says(MAY_LAND):
         return TooBig(0, failed.detail)
-    return Refused(failed.detail) if failed.says(FOR_GOOD) else failed.trouble
+    return Refused(failed.detail) if failed.says(FOR_GOOD) else Unsure(failed.detail)
+
+
+def _by_status(failed: _Failed) -> Outcome:
+    """A gateway that got no answer says nothing of what became of the request."""
+    if failed.status in (401, 403):
+        return Refused(f"{failed.detail}; check the token")
+    if failed.status == 413:
+        return TooBig(0, failed.detail)
+    if failed.status in (429, 503):
+        return failed.trouble
+    return Unsure(failed.detail) if failed.status >= 500 else Refused(f"{failed.detail}; check the address")

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
+from syncfsm.limits import REASON_BYTES
 from syncfsm.machine import Action
 from syncfsm.truth.answers import Outcome, Posted, Refused, TooBig, Trouble, Unsure
 from syncfsm.truth.limits import TruthLimits
@@ -60,7 +61,7 @@ def see(poster: Poster, seen: Seen, view: View) -> Result:
     confirmed = max(0, seen.tip.height - final.height)
     poster = replace(poster, final=final, blocks=blocks, confirmed=confirmed, read=seen.read)
     if poster.tip.height != before.height:
-        poster = replace(poster, gathered=view.now, since=view.now, told=False)
+        poster = replace(poster, gathered=view.now, since=view.now, told=False, why="")
     return _capped(poster, view)
 
 
@@ -88,7 +89,7 @@ def await_it(poster: Poster, posted: Posted, view: View) -> Result:
 
 
 def look_for_it(poster: Poster, unsure: Unsure, view: View) -> Result:
-    return replace(poster, landed=0, until=view.now + view.limits.patience), ()
+    return replace(poster, landed=0, until=view.now + view.limits.patience, why=unsure.detail[:REASON_BYTES]), ()
 
 
 def finish(poster: Poster, outcome: Outcome, view: View) -> Result:
@@ -97,7 +98,9 @@ def finish(poster: Poster, outcome: Outcome, view: View) -> Result:
 
 def back_off(poster: Poster, trouble: Trouble, view: View) -> Result:
     until = view.now + pause(poster.tries, view.limits)
-    return replace(poster, sent=None, until=until, tries=min(poster.tries + 1, TRIES)), ()
+    return replace(
+        poster, sent=None, until=until, tries=min(poster.tries + 1, TRIES), why=trouble.detail[:REASON_BYTES]
+    ), ()
 
 
 def halve(poster: Poster, outcome: TooBig, view: View) -> Result:
@@ -107,7 +110,7 @@ def halve(poster: Poster, outcome: TooBig, view: View) -> Result:
 
 def be_stuck(poster: Poster, outcome: TooBig | Refused, view: View) -> Result:
     until = view.now + view.limits.back_off_most
-    return replace(poster, sent=None, until=until), (Stuck(outcome.detail),)
+    return replace(poster, sent=None, until=until, why=outcome.detail[:REASON_BYTES]), (Stuck(outcome.detail),)
 
 
 # Time -----------------------------------------------------------------------------------------------------------
@@ -135,7 +138,7 @@ def go_on(poster: Poster, message: Posted | None, view: View) -> Result:
 
 
 def tell_silence(poster: Poster, message: None, view: View) -> Result:
-    return replace(poster, told=True), (Overdue(poster.since, len(poster.open)),)
+    return replace(poster, told=True), (Overdue(poster.since, len(poster.open), poster.why),)
 
 
 ACTIONS: Final[Mapping[str, Action]] = {

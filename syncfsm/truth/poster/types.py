@@ -118,6 +118,8 @@ class Poster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Since when nothing was confirmed although there is something to confirm."""
     told: bool = False
     """Was that said?"""
+    why: str = ""
+    """Why the layer did not take a batch, since one was last confirmed; for people."""
 
     @property
     def tip(self) -> Point:
@@ -156,6 +158,7 @@ class Overdue(msgspec.Struct, frozen=True):
 
     since: float
     open: int
+    why: str
 
 
 class Stuck(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from syncfsm.errors import Fault
+from syncfsm.limits import REASON_BYTES
 from syncfsm.machine import Action
 from syncfsm.truth import messages
 from syncfsm.truth.answers import Blobs, Future, Head, Nothing, Pruned, Trouble
@@ -62,13 +63,13 @@ def _gone_on(reader: Reader, mark: Mark, view: View) -> Result:
     if len(trail) > view.limits.finality:
         final, trail = trail[0], trail[1:]
     told = (Settled(final.tip, final),) if final.tip != reader.final.tip else ()
-    reader = replace(reader, final=final, trail=trail, tries=0, heard=view.now, told=False)
+    reader = replace(reader, final=final, trail=trail, tries=0, heard=view.now, told=False, why="")
     return reader, (*told, Fetch(reader.next))
 
 
 def step_back(reader: Reader, answer: Blobs | Nothing, view: View) -> Result:
     """Forget the last place, and read it anew."""
-    before, reader = reader.tip, replace(reader, trail=reader.trail[:-1], heard=view.now, told=False)
+    before, reader = reader.tip, replace(reader, trail=reader.trail[:-1], heard=view.now, told=False, why="")
     told = (TakenBack(reader.tip),) if reader.tip != before else ()
     return reader, (*told, Fetch(reader.next))
 
@@ -79,21 +80,21 @@ def break_off(reader: Reader, answer: Blobs | Nothing, view: View) -> Result:
 
 def rest(reader: Reader, answer: Future, view: View) -> Result:
     until = view.now + view.limits.poll
-    return replace(reader, until=until, tries=0, heard=view.now, told=False), ()
+    return replace(reader, until=until, tries=0, heard=view.now, told=False, why=""), ()
 
 
 def back_off(reader: Reader, answer: Trouble, view: View) -> Result:
     until = view.now + pause(reader.tries, view.limits)
-    return replace(reader, until=until, tries=min(reader.tries + 1, TRIES)), ()
+    return replace(reader, until=until, tries=min(reader.tries + 1, TRIES), why=answer.detail[:REASON_BYTES]), ()
 
 
 def lose(reader: Reader, answer: Pruned, view: View) -> Result:
     until = view.now + view.limits.back_off_most
-    return replace(reader, until=until, heard=view.now, told=False), (Unreadable(reader.next, answer.oldest),)
+    return replace(reader, until=until, heard=view.now, told=False, why=""), (Unreadable(reader.next, answer.oldest),)
 
 
 def tell_silence(reader: Reader, message: None, view: View) -> Result:
-    return replace(reader, told=True), (Unheard(reader.heard),)
+    return replace(reader, told=True), (Unheard(reader.heard, reader.why),)
 
 
 ACTIONS: Final[Mapping[str, Action]] = {

@@ -88,6 +88,8 @@ class Reader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When the layer last answered what it was asked."""
     told: bool = False
     """Was it said that nothing is heard?"""
+    why: str = ""
+    """What the layer's last trouble was, since it last answered; for people."""
 
     @property
     def mark(self) -> Mark:
@@ -147,6 +149,7 @@ class Unheard(msgspec.Struct, frozen=True):
     """The layer has not answered since then, for longer than it should take. What was confirmed stands."""
 
     since: float
+    why: str
 
 
 class Unreadable(msgspec.Struct, frozen=True):
