@@ -1,15 +1,17 @@
 """The room of truth, explored: what is promised of reading and posting holds in every world, and a change breaks it."""
 
+import attrs
 import pytest
 
 from model_tests.mutants import Mutant
+from model_tests.test_transitions import Both
 from model_tests.truth_mutants import MUTANTS
-from syncfsm.check import Exploration, World
+from syncfsm.check import Exploration, World, with_rules
 from syncfsm.check.story import tell
 from syncfsm.truth.poster.protocol import TABLE as POSTER
 from syncfsm.truth.reader.protocol import TABLE as READER
 from syncfsm_spec.truth.promises import ALL
-from syncfsm_spec.truth.worlds import STANDARD
+from syncfsm_spec.truth.worlds import STANDARD, batches, breaks, crashes, lone_poster, lone_reader
 
 MOST = 300_000
 """More states than any of these worlds has."""
@@ -43,6 +45,16 @@ def test_the_checker_finds_the_mutant(mutant: Mutant) -> None:
 
 def test_every_promise_has_a_mutant() -> None:
     assert {mutant.promise for mutant in MUTANTS} == {promise.name for promise in ALL}
+
+
+@pytest.mark.parametrize("world", [batches(), breaks(), crashes(), lone_reader(), lone_poster()], ids=lambda w: w.name)
+def test_transitions_decides_as_the_dispatch_that_ships(world: World) -> None:
+    for table in (READER, POSTER):
+        if set(table.rules) <= set(world.rows):
+            world = with_rules(world, Both(**attrs.asdict(table, recurse=False)))
+    exploration = explored(world)
+    assert exploration.violation is None
+    assert exploration.complete
 
 
 @pytest.mark.parametrize("table", [READER, POSTER], ids=lambda table: table.name)

@@ -6,6 +6,7 @@ send it; the answer has no deadline of its own, as a blob waits for its block.
 
 import hmac
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Final
 
 import h11
@@ -20,6 +21,8 @@ READ: Final = 30.0
 """Seconds for a request to be there, and for an answer to be taken."""
 IDLE: Final = 120.0
 """Seconds for which a connection may be silent between two requests."""
+LARGE: Final = 8
+"""Most long requests at once, from their first byte to their answer; others wait. This bounds memory."""
 CHUNK: Final = 64 * 1024
 SLACK: Final = 64 * 1024
 """Bytes of a request beside its blob."""
@@ -40,6 +43,7 @@ class Server:
         self._layer, self._api, self._token = layer, api, token
         self._most = layer.ledger.options.blob_bytes * 4 // 3 + SLACK
         self._slots = trio.CapacityLimiter(CONNECTIONS)
+        self._large = trio.Semaphore(LARGE)
 
     async def serve(
         self, host: str, port: int, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
@@ -59,7 +63,7 @@ class Server:
             except trio.WouldBlock:
                 return
             try:
-                await _Talk(stream, self._answer, self._most).run()
+                await _Talk(stream, self._answer, self._most, self._large).run()
             except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, h11.RemoteProtocolError):
                 return
             finally:
@@ -82,8 +86,8 @@ class Server:
 class _Talk:
     """One connection: requests and answers by turns."""
 
-    def __init__(self, stream: trio.SocketStream, answer: Answer, most: int) -> None:
-        self._stream, self._answer, self._most = stream, answer, most
+    def __init__(self, stream: trio.SocketStream, answer: Answer, most: int, large: trio.Semaphore) -> None:
+        self._stream, self._answer, self._most, self._large = stream, answer, most, large
         self._http = h11.Connection(h11.SERVER)
 
     async def run(self) -> None:
@@ -93,12 +97,14 @@ class _Talk:
             if not isinstance(request, h11.Request):
                 return
             try:
-                with trio.fail_after(READ):
-                    body = await self._body(request)
+                async with self._large if _size(request, SLACK + 1) > SLACK else nullcontext():
+                    with trio.fail_after(READ):
+                        body = await self._body(request)
+                    status, said = await self._answer(request, body)
             except TooLongError:
                 await self._send(413, b"the request is too long", close=True)
                 return
-            await self._send(*await self._answer(request, body))
+            await self._send(status, said)
             if self._http.our_state is h11.MUST_CLOSE:
                 return
             self._http.start_next_cycle()
@@ -112,8 +118,7 @@ class _Talk:
         return event
 
     async def _body(self, request: h11.Request) -> bytes:
-        said = next((value for name, value in request.headers if name == b"content-length"), b"0")
-        if int(said) > self._most:
+        if _size(request, 0) > self._most:
             raise TooLongError
         parts, size = list[bytes](), 0
         while isinstance(event := await self._event(), h11.Data):
@@ -131,3 +136,8 @@ class _Talk:
         data = self._http.send(response) + self._http.send(h11.Data(data=body)) + self._http.send(h11.EndOfMessage())
         with trio.fail_after(READ):
             await self._stream.send_all(data)
+
+
+def _size(request: h11.Request, unsaid: int) -> int:
+    """How long a request's body is by what its head says; ``unsaid`` if that says nothing."""
+    return next((int(value) for name, value in request.headers if name == b"content-length"), unsaid)
