@@ -73,11 +73,12 @@ def one_for_one(flood: Flood) -> float:
 
 
 def hellos(flood: Flood) -> float:
-    """The burst, what refills it, the steps of an orderly search, and the one that is too many."""
+    """The burst and what refills it, and the one that is too many; after each, the steps of a search that are free and
+    answered, each of which leaves half."""
     limits = flood.limits
-    heard = limits.hello_burst + limits.hello_rate * flood.seconds + 2 * (flood.top + 2) + 1
+    counted = limits.hello_burst + limits.hello_rate * flood.seconds + 1
     each = min(flood.top + 1, limits.room // BLOCK_OVERHEAD + 1) if flood.streaming else 1
-    return min(flood.count, heard) * each + 4
+    return min(flood.count, counted * (2 + flood.top.bit_length())) * each + 4
 
 
 def claims(flood: Flood) -> float:
@@ -119,9 +120,9 @@ COSTS: Final = (
         kind=Hello, earns="A search, and what we have.",
         answers=(Hello, Found, Busy, Has, Want, DoNotWant, Has, Bye), most=hellos,
         keeps=("heard", "claims", "left", "says", "final"),
-        bound="`Limits.hello_burst`, refilled by `hello_rate`; beside it the steps of an orderly search, each with "
-        "less left below the highest head that we said: twice its height. One more is a fault. A streaming search "
-        "steps back, a hello a block, within `Limits.room`",
+        bound="`Limits.hello_burst`, refilled by `hello_rate`; one more is a fault. Beside it the steps of an orderly "
+        "search are free: those of a streaming one, below the highest head that we said, which are not answered; and "
+        "such as leave no more than half. A streaming search of ours steps back, a hello a block, within `Limits.room`",
         work="its points are looked up: `HELLO_POINTS`",
     ),
     Cost(

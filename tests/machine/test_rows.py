@@ -328,6 +328,8 @@ def scenario_the_feed() -> None:
     late, _ = hear(behind, "r", has(NEXT[3]))
     after(late, Tick(PATIENT.patience))
     after(connected(node(TRUNK), "p", "q")[0], Produced((NEXT[0],), 0.0))
+    makes, _ = hear(fed(), "q", Want())
+    hear(after(makes, Produced((NEXT[0],), 0.0)), "p", DoNotWant())
     after(hear(made, "q", Want())[0], Produced((NEXT[0],), 0.0), Produced((NEXT[1],), 0.0))
     fresh, _ = hear(connected(node(TRUNK), "p", "q")[0], "p", hello_of(TRUNK[-1]))
     hear(fresh, "q", hello_of(NEXT[-1]))

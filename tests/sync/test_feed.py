@@ -329,11 +329,21 @@ def test_who_makes_a_block_gives_it_to_somebody() -> None:
     assert {"p", "q", "r"} <= set(told(list(outputs), Has))
 
 
-def test_who_makes_blocks_for_those_it_serves_has_its_feed_among_them() -> None:
+def test_who_makes_blocks_gives_them_to_its_feed_though_others_have_them_too() -> None:
     made, _ = hear(live(), "q", Want())
     made, outputs = made.step(Produced((AHEAD[0],), 0.0))
-    assert sent_blocks(outputs) == [AHEAD[0]]
-    assert (served(made), wanted(made)) == (["q"], ["q"])
+    assert told(list(outputs), Give) == ["feed"]
+    assert sent_blocks(outputs) == [AHEAD[0], AHEAD[0]]
+    assert (served(made), wanted(made)) == (["feed", "q"], ["feed"])
+
+
+def test_if_the_feed_has_what_we_make_from_another_a_child_is_the_feed() -> None:
+    made, _ = hear(live(), "q", Want())
+    made, _ = made.step(Produced((AHEAD[0],), 0.0))
+    made, outputs = hear(made, "feed", DoNotWant())
+    assert (feed(made).peer, served(made), wanted(made)) == ("q", ["q"], ["q"])
+    assert told(outputs, DoNotWant) == ["feed"]
+    assert told(outputs, Want) == ["q"]
 
 
 def test_an_edge_is_turned_round_where_blocks_come_from_the_other_side() -> None:

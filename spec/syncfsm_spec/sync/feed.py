@@ -80,7 +80,6 @@ def off_is_manual(moment: Moment) -> bool:
 
 
 def backup_sends_ids(moment: Moment) -> bool:
-    """The step that makes it a backup may have sent blocks before: who is refused in answer to its hello gets a batch."""
     event = moment.stimulus
     for peer, link in links(moment.after).items():
         before = link_to(moment.before, peer)
@@ -90,8 +89,8 @@ def backup_sends_ids(moment: Moment) -> bool:
         opens = before.mode is Mode.BACKUP and link.mode is Mode.ACTIVE
         if opens and not asks and not _said(moment, peer, Give):
             return False
-        if peer in peers_of(moment) and Mode.ACTIVE not in (before.mode, link.mode):
-            return False  # in the step in which it is refused, some may be on their way already
+        if peer in peers_of(moment) and link.mode is not Mode.ACTIVE:
+            return False
     return True
 
 

@@ -334,7 +334,7 @@ def _id(peer: str, view: View) -> bytes:
 
 def serve(feed: Feed, said: Said, view: View) -> Result:
     """As it has its blocks from us now, it would not refuse us any more."""
-    served, refused = (*feed.served, said.peer), _but(feed.refused, said.peer)
+    served, refused = _plus(feed.served, said.peer), _but(feed.refused, said.peer)
     return replace(feed, served=served, refused=refused), (Poke(said.peer, LinkEvent.SERVE, Serve(True)),)
 
 

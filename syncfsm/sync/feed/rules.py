@@ -73,7 +73,7 @@ RULES: Final = (
     Rule(FED,   E.REFUSED,  ALWAYS,                STAY,  "be_refused",      "The others are asked before it.", "decisions/0023"),
 
     # ---- Whom we send blocks ----
-    Rule(FED,   E.WANTED,   "serves",              STAY,  IGNORE,            "It gets them.", "decisions/0023"),
+    Rule(FED,   E.WANTED,   "serves",              STAY,  "serve",           "It gets them already.", "decisions/0023"),
     Rule(FED,   E.WANTED,   "has_gate",            STAY,  "serve",           "It gets what it lacks, and what comes.", "founding/link-notes#active"),
     Rule(FED,   E.WANTED,   ALWAYS,                STAY,  "refuse",          "As many are served as may be: it is told of others.", "decisions/0023"),
     Rule(FED,   E.UNWANTED, "feed_declines",       STAY,  "turn_to_child",   "What we make it has from another: a child is our feed, as it brings nothing twice.", "decisions/0023"),
