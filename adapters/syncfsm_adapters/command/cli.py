@@ -1,4 +1,4 @@
-"""The command line: ``syncfsm node``, ``keygen``, ``outage``, ``store``, ``check``, ``replay``, ``table``.
+"""The command line: ``syncfsm node``, ``keygen``, ``outage``, ``store``, ``da``, ``check``, ``replay``, ``table``.
 
 Exit codes: 0 all is well, 1 what was to be shown was not shown, 2 a mistake in what was asked for, 130 interrupted (see
 ``__main__``), 141 whoever read the output has left.
@@ -19,6 +19,7 @@ from syncfsm.errors import LocalError
 from syncfsm.limits import Strategy
 from syncfsm.node.registry import STANDARD
 from syncfsm_adapters.command.check import CHECK_HELP, REPLAY_HELP, add_check, add_replay
+from syncfsm_adapters.command.da import DA_HELP, add_da
 from syncfsm_adapters.command.store import STORE_HELP, add_store
 from syncfsm_adapters.host.journal import FORMATS
 from syncfsm_adapters.host.mistakes import one_mistake
@@ -64,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     _keygen(commands.add_parser("keygen", help="make a key", description=KEYGEN_HELP))
     _outage(commands.add_parser("outage", help="lose a node and get it back", description=OUTAGE_HELP))
     add_store(commands.add_parser("store", help="look at and mend a block store", description=STORE_HELP))
+    add_da(commands.add_parser("da", help="run a data-availability layer", description=DA_HELP))
     add_check(commands.add_parser("check", help="explore worlds exhaustively", description=CHECK_HELP))
     add_replay(commands.add_parser("replay", help="run a saved story again", description=REPLAY_HELP))
     table = commands.add_parser("table", help="print a protocol, from its rules")
@@ -153,11 +155,11 @@ def _outage(outage: argparse.ArgumentParser) -> None:
     outage.set_defaults(run=_tell_outage)
 
 
-def needs(*packages: str) -> None:
-    """``LocalError`` if one of these packages is not installed."""
+def needs(*packages: str, extra: str = "adapters") -> None:
+    """``LocalError`` if one of these packages is not installed; ``extra`` is where they are."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
-        raise LocalError(f"not installed: {', '.join(missing)}; run: pip install 'syncfsm[adapters]'")
+        raise LocalError(f"not installed: {', '.join(missing)}; run: pip install 'syncfsm[{extra}]'")
 
 
 def _print_table(given: argparse.Namespace) -> int:
