@@ -161,7 +161,7 @@ class Translation:
             head=number[chain.head.id],
             final=number[chain.final.id],
             base=number[chain.base.id],
-            held=frozenset(number[id] for id in chain.blocks),
+            held=frozenset(number[header.id] for header in chain.blocks.headers()),
             banned=frozenset(number[id] for id in chain.banned),
         )
 
@@ -197,9 +197,7 @@ class Translation:
         """What is decided across peers, if there is one. It has all its blocks from there, so it waits for nobody."""
         here = FeedState.ALONE if peer is None else FeedState.FED
         off, served = feed.off != (), feed.served != ()
-        if feed != Feed(
-            here, peer or "", feed.proven, off=(peer,) * off, served=(peer,) * served, makes=feed.makes
-        ):
+        if feed != Feed(here, peer or "", feed.proven, off=(peer,) * off, served=(peer,) * served, makes=feed.makes):
             raise NotSpecifiedError("a feed waits for somebody")
         return record(proven=feed.proven, off=off, served=served, makes=feed.makes)
 
@@ -270,7 +268,7 @@ def translate(world: World) -> Translation:
 
 def _headers(nodes: Iterable[NodeComponent], environment: Environment) -> set[Header]:
     """All blocks that there are in a world."""
-    held = {entry.header for node in nodes for entry in node.start.chain.blocks.values()}
+    held = {header for node in nodes for header in node.start.chain.blocks.headers()}
     given = (stimulus for move in environment.moves for _, stimulus in move.emissions)
     return held.union(*(event.headers for event in given if isinstance(event, Produced)))
 
