@@ -23,11 +23,13 @@ from syncfsm.protocol import Protocol
 from syncfsm.sync.protocol import TABLE
 from syncfsm_adapters.story.fields import FIELDS
 from syncfsm_adapters.story.figures import STEADY
+from syncfsm_spec import costs as costs_of
 
 ROOT: Final = Path(__file__).parent.parent
 BEGIN, END = "<!-- generated: {} -->", "<!-- end -->"
 OWN, GUIDE, HOUSE = "docs/a-protocol-of-your-own.md", "docs/integrating.md", "docs/architecture.md"
 OUTAGE: Final = "docs/outage.md"
+COSTS: Final = "spec/syncfsm_spec/COSTS.md"
 REFERENCE: Final = re.compile(
     r"\b(?P<page>founding/[\w-]+|failure-modes)#(?P<anchor>[\w-]+)|\bdecisions/(?P<number>\d{4})\b(?!-)"
 )
@@ -148,6 +150,18 @@ the first {STEADY} after it; in `feed` over all after it."""
     return _filled(text, "figures", f"{spans}\n\n| figure | meaning |\n|---|---|\n{rows.rstrip()}")
 
 
+def costs() -> str:
+    """spec/syncfsm_spec/COSTS.md: what each message costs."""
+    return f"""# What a message costs
+
+*Generated from [costs.py](costs.py) by `make docs`; edit that. `tests/test_costs.py` holds real nodes to it.*
+
+{" ".join((costs_of.__doc__ or "").split(chr(10) + chr(10))[1].split())}
+
+{costs_of.page()}
+"""
+
+
 def _filled(text: str, name: str, content: str) -> str:
     """A page with one of its generated parts made anew."""
     begin = BEGIN.format(name)
@@ -178,6 +192,7 @@ def main() -> int:
         ROOT / "docs/protocol.md": protocol(),
         ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
         **{ROOT / page: shown((ROOT / page).read_text(encoding="utf-8")) for page in (OWN, GUIDE)},
+        ROOT / COSTS: costs(),
         ROOT / OUTAGE: outage((ROOT / OUTAGE).read_text(encoding="utf-8")),
         ROOT / HOUSE: house((ROOT / HOUSE).read_text(encoding="utf-8")),
     }

@@ -40,13 +40,17 @@ class Machine(SyncMachine):
         """Little room and few points, so that streams and searches take several steps; small limits, to meet them."""
         size = ord(name) % 3
         room, points = (600, 1500, 10**6)[size], (2, 3, 32)[size]
-        limits = Limits(room=room, points=points, retention=1, notes=1, hello_burst=8, search=2.0)
+        limits = Limits(
+            room=room, points=points, retention=1, notes=1, hello_burst=8, search=2.0, join=1, gates=1 + ord(name) % 2
+        )
         return Node.start(Config(Unchecked(), self.strategy, limits), Chain.start(GENESIS, limits))
 
     def watch(self, network: SimNetwork) -> None:
         names, tree = network.correct, Tree(())
         tree.blocks = network.blocks  # which grows
-        claims = promises(names, list(combinations(names, 2)), tree, PARTINGS, heads_may_worsen=True, timed=True)
+        claims = promises(
+            names, list(combinations(names, 2)), tree, PARTINGS, heads_may_worsen=True, timed=True, counted=True
+        )
         self.claims = Claims(network, claims)
 
     def at_rest(self, scenario: Scenario) -> None:

@@ -12,38 +12,40 @@ import attrs
 from msgspec.structs import replace
 
 from syncfsm.chain import Outcome
-from syncfsm.check import Channel, Component, Environment, World, with_rules
+from syncfsm.check import Channel, Component, Environment, NodeComponent, World, with_rules
 from syncfsm.check.nodes import CALM
-from syncfsm.machine import ALWAYS, IGNORE, STAY, VIOLATION, Action, Guard, Rule, Table
+from syncfsm.errors import Fault
+from syncfsm.machine import ALWAYS, IGNORE, STAY, Action, Guard, Rule, Table
 from syncfsm.notes.protocol import TABLE as NOTES
 from syncfsm.notes.types import OPEN
 from syncfsm.notes.types import Event as NotesEvent
-from syncfsm.outputs import Disconnect, Output, Send, SendBlocks
+from syncfsm.outputs import Disconnect, Misbehaviour, Output, Send, SendBlocks
 from syncfsm.peer.messages import Bye, Parting
 from syncfsm.peer.protocol import TABLE as PEER
 from syncfsm.peer.types import CLOSED, Peer
 from syncfsm.peer.types import Event as PeerEvent
-from syncfsm.protocol import Change, View
-from syncfsm.sync.leader.protocol import TABLE as LEADER
-from syncfsm.sync.leader.types import Leader, Look
-from syncfsm.sync.messages import Finality, Found
+from syncfsm.protocol import Change, Joined, Poke, View
+from syncfsm.sync.feed.protocol import TABLE as FEED
+from syncfsm.sync.feed.types import Feed
+from syncfsm.sync.messages import DoNotWant, Finality, Found
 from syncfsm.sync.protocol import TABLE as SYNC
-from syncfsm.sync.types import IN_STEP, Ancestor, Event, Heard, Link, Moved, Receipt, State, Turn
+from syncfsm.sync.types import IN_STEP, Ancestor, Event, Greet, Heard, Link, Mode, Moved, Receipt, Serve, State, Turn
 from syncfsm_spec.kit.ledgers import with_ledgers
 from syncfsm_spec.kit.trees import TREE
 from syncfsm_spec.notes.worlds import talk
 from syncfsm_spec.peer.worlds import by_itself as lone_peer
 from syncfsm_spec.peer.worlds import clock
 from syncfsm_spec.settings import LOCATOR, STREAMING
+from syncfsm_spec.sync.feed import by_itself as lone_feed
 from syncfsm_spec.sync.flood import flood
-from syncfsm_spec.sync.leader import by_itself as lone_leader
 from syncfsm_spec.sync.promises import NO_ECHO
 from syncfsm_spec.sync.worlds import (
     ahead,
+    aside,
     contradiction,
-    early_liar,
     finals,
     forks,
+    heavy,
     impatient,
     line,
     meter,
@@ -52,7 +54,9 @@ from syncfsm_spec.sync.worlds import (
     race,
     recant,
     refused,
+    spoil,
     tired,
+    triangle,
 )
 
 
@@ -172,6 +176,17 @@ def forget_refused(link: Link, receipt: Receipt, view: View) -> Result:
     return replace(after, dropped=link.dropped), outputs
 
 
+def forget_aside(link: Link, receipt: Receipt, view: View) -> Result:
+    """It takes blocks beside its best chain, and does not count them."""
+    return ACTIONS["take_blocks"](link, replace(receipt, aside=0), view)
+
+
+def forgive(link: Link, receipt: Receipt, view: View) -> Result:
+    """It forgives all that a peer gave for one block of its best chain."""
+    link, outputs = ACTIONS["take_blocks"](link, receipt, view)
+    return (replace(link, aside=0, pending=0) if view.chain.on_best(receipt.newest.point) else link), outputs
+
+
 def forget_claims(link: Link, found: Any, view: View) -> Result:
     """It knows what the peer has of what it holds, and forgets the rest."""
     link, outputs = ACTIONS["take_found"](link, found, view)
@@ -266,15 +281,41 @@ def still_holds(link: Link, moved: Moved, view: View) -> bool:
     return moved.extends and link.said is not None and not link.owes_hello
 
 
-def greet_all(rule: Rule) -> Rule:
-    """Whoever waits is greeted at once, harmless or not."""
-    harmless = rule.guard == "harmless_waits"
-    return attrs.evolve(rule, guard="one_waits", action="follow") if harmless else rule
+def accuse(link: Link, message: Ancestor | Receipt, view: View) -> Result:
+    """What fits nowhere is the peer's fault."""
+    link, (part,) = ACTIONS["part_out_of_step"](link, message, view)
+    return link, (Misbehaviour(link.peer, Fault("stray", "it fits nowhere")), part)
 
 
-def follow_anew(leader: Leader, look: Look, view: View) -> tuple[Leader, tuple[Any, ...]]:
-    """With each leader, patience begins anew."""
-    return LEADER.actions["follow"](replace(leader, patience=None), look, view)
+def turn_off(link: Link, message: DoNotWant, view: View) -> Result:
+    """Who wants no blocks is told of none."""
+    return replace(ACTIONS["close"](link, message, view)[0], mode=Mode.OFF), ()
+
+
+def send_all(link: Link, moved: Moved, view: View) -> Result:
+    """Who is told of a block is sent it, too."""
+    link, outputs = ACTIONS["rebase_and_tell"](link, moved, view)
+    return link, (*outputs, SendBlocks(link.peer, (view.chain.head,)))
+
+
+def serve_unasked(link: Link, given: Serve, view: View) -> Result:
+    """It gives blocks, and does not say so."""
+    return ACTIONS["serve"](link, Serve(True), view)
+
+
+FeedResult = tuple[Feed, tuple[Any, ...]]
+
+
+def want_all(feed: Feed, joined: Joined, view: View) -> FeedResult:
+    """Whoever comes is to send blocks."""
+    feed, _ = FEED.actions["greet_beside"](feed, joined, view)
+    return feed, (Poke(joined.peer, Event.GREET, Greet(True, True)),)
+
+
+def keep_the_old(feed: Feed, peer: str, view: View) -> FeedResult:
+    """Another is the feed now, and the old one sends on."""
+    feed, pokes = FEED.actions["graft"](feed, peer, view)
+    return feed, pokes[1:]
 
 
 def narrow_for_nothing(link: Link, heard: Heard, view: View) -> Result:
@@ -293,9 +334,6 @@ def deaf_in_step(rule: Rule) -> Rule:
     return attrs.evolve(rule, target=STAY, action=IGNORE) if rule.action == "learn_has" else rule
 
 
-NOT_HELD: Final = (State.START, Event.FOUND, "not_held")
-
-
 def eager_and_lacking(link: Link, heard: Heard, view: View) -> bool:
     return eager(link, heard, view) and lacking(link, heard, view)
 
@@ -306,6 +344,19 @@ def narrow_all(link: Link, heard: Heard, view: View) -> bool:
     return len(points) > 1 or heard.assessment.shared is not None or points[-1].height < view.chain.base.height
 
 
+def without_scales(world: World) -> World:
+    """Nodes whose chains take bodies of any size."""
+
+    def changed(component: Component) -> Component:
+        if not isinstance(component, NodeComponent):
+            return component
+        node = component.start
+        limits = attrs.evolve(node.chain.limits, unfinal_bytes=2**62)
+        return attrs.evolve(component, start=attrs.evolve(node, chain=attrs.evolve(node.chain, limits=limits)))
+
+    return attrs.evolve(world, components=tuple(map(changed, world.components)))
+
+
 SEARCH: Final = (State.START, Event.HELLO)
 CONTRADICT: Final = ("finals_contradict", "claim_contradicts", "their_final_contradicts")
 
@@ -313,12 +364,13 @@ MUTANTS: Final = (
     mutant("finish-old-branch", "OnlyBestChain", forks(LOCATOR), actions={"rebase": finish_old_branch}),
     mutant("skip-a-block", "OnlyChild", race(LOCATOR), actions={"stream": skip_a_block}),
     mutant("presume", "ParentKnown", forks(LOCATOR), actions={"conclude": presume}),
-    mutant("greet-all", "OneLeader", line(LOCATOR), rules=greet_all, table=LEADER),
-    mutant("no-patience", "OneLeader", line(LOCATOR), guards={"tired": always}, table=LEADER),
-    mutant("never-tired", "OneLeader", tired(LOCATOR), guards={"tired": never}, table=LEADER),
-    mutant("mourn", "OneLeader", early_liar(LOCATOR), guards={"leads": never}, table=LEADER),
-    mutant("patience-anew", "OneLeader", impatient(LOCATOR), actions={"follow": follow_anew}, table=LEADER),
-    mutant("first-come", "OneLeader", lone_leader(), guards={"one_is_ahead": never}, table=LEADER),
+    mutant("turn-off", "OffIsManual", line(LOCATOR), actions={"close": turn_off}),
+    mutant("send-all", "BackupSendsIds", triangle(LOCATOR), actions={"rebase_and_tell": send_all}),
+    mutant("serve-unasked", "BackupSendsIds", line(LOCATOR), actions={"serve": serve_unasked}),
+    mutant("want-all", "OneFeed", line(LOCATOR), actions={"greet_beside": want_all}, table=FEED),
+    mutant("keep-the-old", "OneFeed", tired(LOCATOR), actions={"graft": keep_the_old}, table=FEED),
+    mutant("mourn", "OneFeed", impatient(LOCATOR), guards={"feeds": never, "feeds_alone": never}, table=FEED),
+    mutant("doubt", "OneFeed", lone_feed(), guards={"said_by_feed": never}, table=FEED),
     mutant("touchy", "ParentKnown", prune_fork(LOCATOR), guards={"out_of_step": touchy}),
     mutant("forget-dropped", "ParentKnown", recant(LOCATOR), actions={"tell_final": forget_dropped}),
     mutant("forget-refused", "ParentKnown", refused(LOCATOR), actions={"take_blocks": forget_refused}),
@@ -345,8 +397,12 @@ MUTANTS: Final = (
     mutant(
         "late-word", "OneDisconnect", lone_peer(), rules=row(CLOSED, PeerEvent.BYE, ALWAYS, action="lose"), table=PEER
     ),
-    mutant("blame", "NoPunishHonest", prune_fork(LOCATOR), rules=row(*NOT_HELD, action=VIOLATION)),
+    mutant("blame", "NoPunishHonest", prune_fork(LOCATOR), actions={"part_out_of_step": accuse}),
     mutant("send-for-nothing", "Bounded", forks(LOCATOR), actions={"spend": send_for_nothing}, table=PEER),
+    mutant("shrug-at-a-heap", "Bounded", aside(LOCATOR), guards={"too_much_aside": never}),
+    mutant("forget-aside", "Bounded", aside(LOCATOR), actions={"take_blocks": forget_aside}),
+    mutant("forgive", "Bounded", spoil(LOCATOR), actions={"take_blocks": forgive}),
+    Mutant("no-scales", "Bounded", without_scales(heavy(LOCATOR)), SYNC),
     mutant("hello-for-nothing", "Bounded", meter(LOCATOR), actions={"hello_again": hello_for_nothing}),
     mutant("hoard", "Bounded", meter(LOCATOR), actions={"search": hoard}),
     mutant("hasty", "Payloads", talk(LOCATOR), guards={"subject_held": always}, table=NOTES),

@@ -7,21 +7,27 @@ from typing import Final
 
 import attrs
 
-from syncfsm.check import World, happen
+from syncfsm.check import Move, World, happen
 from syncfsm.events import Leave
 from syncfsm.limits import Strategy
 from syncfsm.peer.messages import Parting
-from syncfsm_spec.kit.moves import bans, finalises, makes
-from syncfsm_spec.kit.trees import a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g
+from syncfsm_spec.kit.moves import bans, finalises, makes, switches
+from syncfsm_spec.kit.trees import BLOCK, a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g
 from syncfsm_spec.settings import LOCATOR, STREAMING, Setting
 
 LEAVES: Final = happen("B", "leaves", Leave("A", Parting.SHUTDOWN, 0.0))
 PARTINGS: Final = (Parting.CONTRADICTION, Parting.OUT_OF_STEP)
 
 
+def off_and_on(times: int) -> tuple[Move, ...]:
+    """A turns blocks to B off and on again."""
+    return switches("A", True, times), switches("A", False)
+
+
 def growing(strategy: Strategy) -> tuple[World, ...]:
     """Nodes that make blocks, meet, and part."""
     here = Setting(strategy=strategy, partings=(Parting.SHUTDOWN,))
+    little = Setting(strategy=strategy, partings=(Parting.FULL,), limits={"aside": BLOCK})
     return (
         here.two("behind", [g, a1, a2, a3], [g], [*makes("A", a4), LEAVES], connects=1, cuts=0),
         here.two("fork", [g, a1, a2, a3], [g, b1, b2], makes("B", b3), connects=1, cuts=0),
@@ -30,6 +36,11 @@ def growing(strategy: Strategy) -> tuple[World, ...]:
         here.two("switch", [g, a1, a2], [g, a1, c2], [*makes("A", c2), *makes("B", c3)], connects=1, cuts=0),
         here.two("overtake", [g, a1, a2], [g, b1], [*makes("A", c2), *makes("B", b2)], connects=1, cuts=0),
         here.two("cut", [g, a1, a2], [g, b1], makes("B", b2)),
+        here.two("switch-off", [g, a1], [g], [*makes("A", a2), *off_and_on(1)], connects=1, cuts=0),
+        here.two("switch-again", [g, a1], [g], off_and_on(2), connects=1, cuts=0),
+        here.two("switch-idle", [g], [g], [*makes("A", a1), *makes("B", a1), *off_and_on(1)], connects=1, cuts=0),
+        here.two("switch-late", [g, a1], [g, b1], [*makes("B", b2), *off_and_on(1)], connects=1, cuts=0),
+        little.two("aside", [g, a1, a2, a3], [g, a1, c2], [*makes("B", c3), *finalises("A", a1)], connects=1, cuts=0),
     )
 
 

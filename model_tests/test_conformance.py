@@ -8,13 +8,14 @@ worlds, so an edge that both have but for different reasons shows too.
 from pathlib import Path
 from typing import Final
 
+import attrs
 import pytest
 
 from model_tests.small import SMALL, USUAL
-from model_tests.tla import Graph, dumped
+from model_tests.tla import Graph, Value, dumped
 from model_tests.tlc import FAST_START, RUNS, STATES, STEPS, run_tlc
 from model_tests.translation import Translation, first_row, translate
-from syncfsm.check import Moment, World
+from syncfsm.check import Moment, NodeComponent, World
 
 WORLDS: Final = [*USUAL, *(pytest.param(world, marks=pytest.mark.nightly) for world in SMALL if world not in USUAL)]
 
@@ -38,6 +39,29 @@ def test_an_edge_that_differs_is_seen(tmp_path: Path) -> None:
     changed = ("Link", 'THEN Row("HelloCommonAndLacking", "syncing"', 'THEN Row("HelloCommonAndLacking", "idle"')
     run_tlc(SMALL[0], spec="SpecByRow", dump=tmp_path / "graph.dot", change=changed, java=FAST_START)
     assert _explored(translate(SMALL[0]))[0].edges != dumped(tmp_path / "graph.dot").edges
+
+
+@pytest.mark.parametrize("world", [SMALL[1], SMALL[5], SMALL[13]], ids=lambda world: world.name)
+def test_where_no_count_can_reach_its_limit_nothing_depends_on_it(world: World) -> None:
+    """So it may be left out of the states: counted or not, the same happens."""
+    components = (
+        attrs.evolve(component, counted=True) if isinstance(component, NodeComponent) else component
+        for component in world.components
+    )
+    counted = _explored(translate(attrs.evolve(world, components=tuple(components))))[0]
+    usual = _explored(translate(world))[0]
+    assert counted.states != usual.states
+    assert {_uncounted(state) for state in counted.states} == usual.states
+    edges = {(_uncounted(before), row, _uncounted(after)) for before, row, after in counted.edges}
+    assert edges == usual.edges
+
+
+def _uncounted(state: tuple[Value, ...]) -> tuple[Value, ...]:
+    chain, links, *rest = state
+    assert isinstance(links, tuple)
+    counts = ("aside", "pending")
+    kept = (frozenset((name, 0 if name in counts else value) for name, value in link) for link in links)
+    return (chain, tuple(kept), *rest)
 
 
 def _explored(translation: Translation) -> tuple[Graph, int]:

@@ -38,14 +38,10 @@ PAGES: Final = (DOCS / "failure-modes.md", *sorted((DOCS / "decisions").glob("*.
 NOT_HERE: Final = {
     "a caller's mistake, or never asked for": {
         "peer: (open) connect [always] -> stay / misuse",
-        "sync: (start, init, syncing, idle) opened [always] -> stay / ignore",
         "sync: (start, init, syncing, idle) greet [always] -> stay / ignore",
         "sync: (start, idle) turn [always] -> stay / ignore",
         "notes: (open) opened [always] -> stay / ignore",
         "notes: (open) news [none_waits] -> stay / ignore",
-        "leader: (free) look [always] -> stay / ignore",
-        "leader: (free, led, tired) heard [always] -> stay / ignore",
-        "leader: (free, led, tired) gained [always] -> stay / ignore",
     },
     "what is over is forgotten by its node": {
         "peer: (closed) heard, ping, pong, bye, spent, room, tick, leave, lost, fault [always] -> stay / ignore",
@@ -54,14 +50,13 @@ NOT_HERE: Final = {
     "a peer that is not correct (test_byzantine)": {
         "peer: (open) fault [always] -> closed / violation",
         "sync: (start, init, syncing, idle) hello [flooding] -> closed / violation",
-        "sync: (start) found [ungreeted] -> closed / violation",
-        "sync: (start) blocks [ungreeted] -> closed / violation",
         "sync: (start, init, syncing, idle) blocks [invalid] -> closed / violation",
         "sync: (start, init, syncing, idle) blocks [out_of_step] -> closed / part_out_of_step",
         "sync: (start, init, syncing, idle) fault [always] -> closed / violation",
     },
     "a limit that these trees do not reach": {
         "sync: (start, init, syncing, idle) blocks [no_room_in_tree] -> closed / part_full",
+        "sync: (start, init, syncing, idle) blocks [too_much_aside] -> closed / part_full",
     },
 }
 """Rows that can not fire in these runs, and why."""
@@ -83,9 +78,6 @@ SELDOM: Final = frozenset(
         "sync: (start, init) tick [search_is_late] -> closed / part_late",
         "sync: (start, init) tick [owes_worse_hello] -> init / hello_again",
         "sync: (start, init) tick [owes_hello] -> start / hello_again",
-        "leader: (tired) left [leads] -> tired / lose",
-        "leader: (tired) look [first_is_harmless] -> tired / greet_harmless",
-        "leader: (tired) look [nobody_leads] -> free / let_go",
     }
 )
 """Rows that need one exact moment, or seconds without any message: few runs have them, or none. The exhaustive worlds

@@ -27,12 +27,14 @@ from syncfsm_spec.sync.worlds import (
     noise,
     prune_away,
     race,
+    spoil,
     tired,
 )
 from syncfsm_spec.worlds import ALONE
 
 KINDS: Final = (
-    ban, clock, contradiction, early_liar, full, liar, line_finals, meter, next_parts, noise, prune_away, talk, tired,
+    ban, clock, contradiction, early_liar, full, liar, line_finals, meter, next_parts, noise, prune_away, spoil, talk,
+    tired,
 )  # fmt: skip
 WORLDS: Final = (*ALONE, race(LOCATOR), *(kind(strategy) for kind in KINDS for strategy in (LOCATOR, STREAMING)))
 """The smallest that fire every row between them, in both strategies."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-VARIABLES: Final = ("chain", "link", "goal", "line", "left")
+VARIABLES: Final = ("chain", "link", "feed", "line", "left")
 Value = int | bool | str | tuple[Any, ...] | frozenset[Any]
 """A TLA+ value; a record is the frozen set of its (field, value) pairs, a function on 1..n a tuple."""
 

@@ -30,10 +30,13 @@ SPEC: Final = Path(__file__).parents[1] / "spec" / "syncfsm_spec" / "sync"
 FAST_START: Final = ("-XX:TieredStopAtLevel=1",)
 """For small worlds: Java compiles quickly and not well."""
 STATES: Final = (
-    "Bounded", "CompoundStates", "FinalAdvances", "InitIffWorse", "NoContradiction", "OneDisconnect", "ParentKnown",
-    "PartsOnlyFor", "PartsRightly", "PrunedIsSaid", "SettledAtRest", "Tracked",
+    "Bounded", "CompoundStates", "FinalAdvances", "InitIffWorse", "NoContradiction", "OneDisconnect", "OneFeed",
+    "ParentKnown", "PartsOnlyFor", "PartsRightly", "PrunedIsSaid", "SettledAtRest", "Tracked",
 )  # fmt: skip
-STEPS: Final = ("AncestorExact", "BoundedSteps", "NeverBelowFinal", "NoEcho", "OnlyBestChain", "OnlyChild")
+STEPS: Final = (
+    "AncestorExact", "BackupSendsIds", "BoundedSteps", "NeverBelowFinal", "NoEcho", "OffIsManual", "OnlyBestChain",
+    "OnlyChild",
+)  # fmt: skip
 RUNS: Final = ("Settles",)
 """The properties in ``Promises.tla``: of states, of steps, and of whole runs under ``FairSpec``."""
 

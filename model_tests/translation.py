@@ -24,9 +24,12 @@ from syncfsm.peer.messages import Bye, Parting
 from syncfsm.peer.protocol import PEER
 from syncfsm.peer.types import Event as PeerEvent
 from syncfsm.sync.discovery import sparse
-from syncfsm.sync.leader.protocol import LEADER
-from syncfsm.sync.messages import Blocks, Finality, Found, Hello
+from syncfsm.sync.feed.protocol import FEED
+from syncfsm.sync.feed.types import Feed
+from syncfsm.sync.feed.types import State as FeedState
+from syncfsm.sync.messages import Blocks, Busy, Finality, Found, Give, Has, Hello, Want
 from syncfsm.sync.protocol import SYNC
+from syncfsm.sync.types import Switch
 from syncfsm_spec.peer.promises import OnlyFor
 
 
@@ -50,6 +53,12 @@ CLOSED: Final = record(
     left=(),
     claims=frozenset(),
     dropped=False,
+    mode="active",
+    wanted=True,
+    says=0,
+    owes=0,
+    aside=0,
+    pending=0,
     room=0,
 )
 
@@ -93,6 +102,9 @@ class Translation:
             "HelloCost": bounds.BLOCK_OVERHEAD,
             "Room": limits.room,
             "Branches": limits.branches,
+            "Join": limits.join,
+            "Aside": limits.aside,
+            "Counting": self.nodes[0].counted,
             "Start": tuple(self._chain(node.start.chain) for node in self.nodes),
             "Bound": self.lines[0].bound,
             "Overtaking": self.lines[0].overtaking,
@@ -124,6 +136,8 @@ class Translation:
                     return record(kind="unban" if valid else "ban", node=node, block=self.numbers[id])
                 case Leave(_, reason):
                     return record(kind="leave", node=node, reason=reason.value)
+                case Switch(off):
+                    return record(kind="switch", node=node, off=off)
         raise NotSpecifiedError(f"the specification has no move like {move.label!r}")
 
     # What a state is
@@ -136,7 +150,7 @@ class Translation:
         return (
             tuple(self._chain(node.chain) for node in nodes),
             tuple(CLOSED if peer is None else self._link(node, peer) for node, peer in zip(nodes, peers, strict=True)),
-            tuple(self._hello(node.decided(LEADER).goal) for node in nodes),
+            tuple(self._feed(node.decided(FEED), peer) for node, peer in zip(nodes, peers, strict=True)),
             tuple(self._line(state[find(channel.name)]) for channel in self.lines),
             state[find(self.environment.name)],
         )
@@ -157,8 +171,8 @@ class Translation:
     def _link(self, node: Node, peer: str) -> Value:
         """Sync's value, with the room of its connection."""
         link, connection, notes = node.all(SYNC)[peer], node.all(PEER)[peer], node.all(NOTES)[peer].notes
-        if link.owes_hello or notes:
-            raise NotSpecifiedError("a link owes a hello or holds payloads")
+        if link.owes_hello or notes or not link.relays:
+            raise NotSpecifiedError("a link owes a hello, holds payloads, or is with an older release")
         return record(
             state=link.state.value,
             said=self._hello(link.said),
@@ -170,8 +184,22 @@ class Translation:
             left=tuple(self._at(block) for block in link.left),
             claims=frozenset(self._at(point) for point in link.claims),
             dropped=link.dropped,
+            mode=link.mode.value,
+            wanted=link.wanted,
+            says=self._at(link.says and link.says.head),
+            owes=link.owes,
+            aside=link.aside,
+            pending=link.pending,
             room=connection.room,
         )
+
+    def _feed(self, feed: Feed, peer: str | None) -> Value:
+        """What is decided across peers, if there is one. It has all its blocks from there, so it waits for nobody."""
+        here = FeedState.ALONE if peer is None else FeedState.FED
+        off, served = feed.off != (), feed.served != ()
+        if feed != Feed(here, peer or "", feed.proven, off=(peer,) * off, served=(peer,) * served):
+            raise NotSpecifiedError("a feed waits for somebody")
+        return record(proven=feed.proven, off=off, served=served)
 
     def _hello(self, hello: Hello | None) -> Value:
         return NO_HELLO if hello is None else self._message(hello)
@@ -198,6 +226,14 @@ class Translation:
                 return record(type="final", point=at(point))
             case Blocks((header,)):
                 return record(type="block", block=at(header))
+            case Has(head):
+                return record(type="has", head=at(head))
+            case Want(insist=False):
+                return record(type="want")
+            case Give():
+                return record(type="give")
+            case Busy(off=True):
+                return record(type="busy")
             case Bye(reason, point):
                 return record(type="bye", reason=str(reason), point=at(point))
             case _ if message == EOF:
@@ -222,6 +258,8 @@ def translate(world: World) -> Translation:
     if any(node.start.chain.pruned()[0] is not node.start.chain for node in nodes):
         raise NotSpecifiedError(f"in world {world.name!r} a chain begins with something to prune")
     most = min(a.start.config.limits.unfinal, a.start.config.limits.tips)
+    if a.counted is not b.counted:
+        raise NotSpecifiedError(f"in world {world.name!r} blocks beside the best chain are counted at one node only")
     headers = sorted(_headers(nodes, environments[0]), key=lambda header: header.rank)
     if len(headers) > most:
         raise NotSpecifiedError(f"in world {world.name!r} there are more than the {most} blocks that a node holds")
@@ -247,4 +285,4 @@ def first_row(rules: Iterable[Rule]) -> str | None:
 def row_name(rule: Rule) -> str:
     """What the specification calls a row: its event and its guard, or its event and its action if it has no guard."""
     (event, *_), told = rule.event, rule.action if rule.guard == ALWAYS else rule.guard
-    return "".join(word.capitalize() for word in f"{event.value}_{told}".rstrip("_").split("_"))
+    return "".join(word.capitalize() for word in f"{event.value}_{told}".rstrip("_").replace("-", "_").split("_"))

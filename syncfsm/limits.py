@@ -78,6 +78,12 @@ class Limits:
     unfinal_bytes: int = attrs.field(default=16 * 1024**3, validator=must.ge(1))
     """Most bytes of bodies of the blocks above the final point, on all branches: what peers can fill of a disk. Enough
     for four days of the README's network without finality, at 10 KB a block."""
+    aside: int = attrs.field(default=1024**3, validator=must.ge(1))
+    """Most bytes of blocks, with ``BLOCK_OVERHEAD`` for each, that one connection may bring beside our best chain while
+    our final point stands still; the run that goes beyond it is the last. What extends the best chain never counts, nor
+    does a branch on which the peer goes on until it is the best: catching up may take any length. Enough for a better
+    branch of 100,000 blocks of 10 KB in one go. Who connects again starts anew, and goes on from what is held: in all,
+    ``unfinal_bytes`` bounds it."""
     tips: int = attrs.field(default=1024, validator=must.ge(1))
     """Most competing branches held at once."""
     bans: int = attrs.field(default=1024, validator=must.ge(1))
@@ -116,9 +122,14 @@ class Limits:
     """How long a node that is behind waits for new blocks from one peer before it greets the others."""
     lead: float = attrs.field(default=30.0, validator=must.gt(0))
     """How long it follows one peer at all before it greets the others, so that a slow one does not set the pace."""
-    gates: int = attrs.field(default=5, validator=must.ge(1))
-    """How many peers a node sends whole blocks to; to others it tells what it has, unless they insist. A node with a
-    fast line carries more: give it more."""
+    gates: int = attrs.field(default=4, validator=must.ge(1))
+    """How many peers a node sends whole blocks to, its feed among them if blocks come from its own side; to others it
+    tells what it has, unless they insist. A node with a fast line carries more: give it more."""
+    refusal_burst: int = attrs.field(default=64, validator=must.ge(1))
+    """How often at once a peer is told that it gets no blocks, or that those it gives are not wanted; then it hears
+    nothing. A correct one asks for blocks no more often than once in a ``graft``, and insists after a refusal."""
+    refusal_rate: float = attrs.field(default=8.0, validator=must.gt(0))
+    """Times a second that refill the burst."""
     join: int = attrs.field(default=8, validator=must.ge(1))
     """Of how many new heads a peer that has them is told at once: so far what a peer knows of us may lag behind."""
     graft: float = attrs.field(default=0.05, validator=must.gt(0))

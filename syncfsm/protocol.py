@@ -93,10 +93,12 @@ class Change(msgspec.Struct, frozen=True):
 
 class Brought(msgspec.Struct, frozen=True):
     """With the event of a kind that brings blocks: a run, and what the chain made of it: of the newest block, or of the
-    first that was refused. ``FULL`` goes before, as more may be held later."""
+    first that was refused. ``FULL`` goes before, as more may be held later. ``fresh``: what of it is held now, and was
+    not before."""
 
     run: tuple[Header, ...]
     outcome: Outcome
+    fresh: tuple[Header, ...] = ()
 
 
 # What a table may say to its own node, beside outputs -----------------------------------------------------------
@@ -181,8 +183,6 @@ class Kind:
 class Stage(StrEnum):
     """How far a node is with one peer that has, or may have, more than it."""
 
-    UNGREETED = "ungreeted"
-    """The peer waits for its turn to be greeted."""
     GREETING = "greeting"
     """Not both have said hello."""
     SEARCHING = "searching"
@@ -303,8 +303,8 @@ class Protocol(Generic[V]):
       ``heeds`` asks, cheaply, whether that can matter to a value now.
     * ``readers``: what its events mean, worked out once.
     * ``deadline``: when a tick can do something. ``aged``: the same value, all that it remembers of time so many
-      seconds longer ago; ``timeless``: as if it had all the time in the world; ``due``: what only needs time. The
-      checker needs these three.
+      seconds longer ago; ``timeless``: as if it had all the time in the world; ``uncounted``: as if the peer had
+      given nothing beside our best chain; ``due``: what only needs time. The checker needs these four.
     * ``quiet``: events that say so little that a story leaves them out.
     * ``essential``: its failure ends the connection; one that is not, ends alone.
     * ``limits``: its own bounds, for its guards and for the documentation.
@@ -327,6 +327,7 @@ class Protocol(Generic[V]):
     deadline: Callable[[V, Limits], float | None] = _never_due
     aged: Callable[[V, float], V] = _as_it_is
     timeless: Callable[[V, Limits], V] = _as_it_is
+    uncounted: Callable[[V, Limits], V] = _as_it_is
     due: Callable[[V, Limits], Sequence[Due]] = _nothing
     show: Callable[[V], str] = _state
     status: Callable[[V], Mapping[str, Any]] = _no_status

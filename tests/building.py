@@ -11,10 +11,11 @@ from syncfsm.node.node import Config, Node
 from syncfsm.outputs import Disconnect, Misbehaviour, Output, Send, SendBlocks
 from syncfsm.peer.messages import Bye, Parting
 from syncfsm.protocol import Message as Control
-from syncfsm.sync.leader.protocol import LEADER
+from syncfsm.sync.feed.protocol import FEED
+from syncfsm.sync.feed.types import Feed
 from syncfsm.sync.messages import Blocks, Hello
 from syncfsm.sync.protocol import SYNC
-from syncfsm.sync.types import Link, State
+from syncfsm.sync.types import Link, Mode, State
 from syncfsm.testing import GENESIS, Pair
 
 
@@ -50,14 +51,24 @@ def link_of(pair: Pair, side: int) -> Link:
     return pair.nodes[side].all(SYNC)[pair.name]
 
 
-def waiting(made: Node) -> tuple[str, ...]:
-    """The connections that are not greeted yet, oldest first."""
-    return made.decided(LEADER).waiting
+def feed(made: Node) -> Feed:
+    """What the node has decided across its peers."""
+    return made.decided(FEED)
 
 
-def leader(made: Node) -> str:
-    """The connection that leads; empty if none does."""
-    return made.decided(LEADER).peer
+def asked(made: Node) -> list[str]:
+    """Who beside the feed is to bring blocks."""
+    return [each.peer for each in feed(made).asked]
+
+
+def wanted(made: Node) -> list[str]:
+    """From whom the node wants blocks, as it has told them."""
+    return sorted(peer for peer, link in made.all(SYNC).items() if link.wanted)
+
+
+def served(made: Node) -> list[str]:
+    """To whom new blocks are sent."""
+    return sorted(peer for peer, link in made.all(SYNC).items() if link.mode is Mode.ACTIVE)
 
 
 def sent_blocks(outputs: Iterable[Output]) -> list[Header]:

@@ -32,9 +32,11 @@ from syncfsm_spec.sync.feed import (
     ONCE_PER_NODE,
     ONE_FEED,
     TREE_SPANS,
+    UNDERSTOOD,
     backup_sends_ids,
     off_is_manual,
     one_feed,
+    understood,
 )
 from syncfsm_spec.sync.promises import (
     ANCESTOR_EXACT,
@@ -56,6 +58,7 @@ from syncfsm_spec.sync.promises import (
     Conserved,
     bounded,
     charged,
+    counts_aside,
     init_iff_worse,
     only_best_chain,
     told_pruned,
@@ -66,7 +69,7 @@ ALL = (
     ONLY_BEST_CHAIN, ONLY_CHILD, PARENT_KNOWN, NO_ECHO, TRACKED, INIT_IFF_WORSE, ANCESTOR_EXACT, COMPOUND_STATES,
     SETTLES, FINAL_ADVANCES, NEVER_BELOW_FINAL, PRUNED_IS_SAID, NO_PUNISH_HONEST, BOUNDED, ONE_DISCONNECT,
     SIGNS_OF_LIFE, PARTS_ONLY_FOR, PAYLOADS, OFF_IS_MANUAL, BACKUP_SENDS_IDS, ONE_FEED, TREE_SPANS, ONCE_PER_NODE,
-    NEVER_DARK, NOT_STARVED,
+    NEVER_DARK, NOT_STARVED, UNDERSTOOD,
 )  # fmt: skip
 """Each promise of the house."""
 
@@ -80,11 +83,13 @@ def promises(
     liars: Sequence[str] = (),
     room: int | None = None,
     timed: bool = False,
+    counted: bool = False,
 ) -> tuple[Property, ...]:
     """Every promise about these nodes. ``partings`` are the reasons for which links between correct nodes may end in
     this world, ``heads_may_worsen`` tells that bans or finality can do that. Nothing is promised to ``liars``, and
     nothing of them. If ``room`` is what each link has, and the nodes are joined by channels of the checker, what is
-    under way is looked at too; if the links are ``timed``, so is what hellos cost."""
+    under way is looked at too; if the links are ``timed``, so is what hellos cost; and if
+    what peers give beside the best chain is ``counted``, so is that."""
     honest = tuple(name for name in nodes if name not in liars)
     friends = [pair for pair in pairs if not set(pair) & set(liars)]
     fools = frozenset(liars)
@@ -101,6 +106,7 @@ def promises(
         ONE_DISCONNECT.steps(honest, one_disconnect),
         OFF_IS_MANUAL.steps(honest, off_is_manual),
         BACKUP_SENDS_IDS.steps(honest, backup_sends_ids),
+        UNDERSTOOD.steps(honest, understood),
         NO_PUNISH_HONEST.steps(honest, along.only_liars_punished),
         BOUNDED.steps(honest, bounded),
         PAYLOADS.steps(honest, payloads),
@@ -111,6 +117,8 @@ def promises(
     ]
     if timed:
         found.append(BOUNDED.steps(honest, charged))
+    if counted:
+        found.append(BOUNDED.steps(honest, counts_aside))
     for name in honest:
         found.append(INIT_IFF_WORSE.always((name,), init_iff_worse))
         found.append(TRACKED.always((name,), tracked))

@@ -30,12 +30,19 @@ ROWS: Final = tuple(rule for table in STANDARD.tables.values() for rule in table
 def node(
     name: str, run: Sequence[Header], strategy: Strategy, limits: Limits, timed: bool, registry: Registry = STANDARD
 ) -> NodeComponent:
-    """A node that holds this run, from its base up. ``LocalError`` if a block does not fit on those before it."""
+    """A node that holds this run, from its base up. ``LocalError`` if a block does not fit on those before it. What
+    peers give beside its best chain is counted if all blocks together are more than one peer may give."""
     chain, outcomes = Chain.start(run[0], limits).extend(run[1:])
     for header, outcome in zip(run[1:], outcomes, strict=True):
         if outcome is not Outcome.NEW:
             raise LocalError(f"node {name} can not hold {header.id.decode()} after what it holds ({outcome.value})")
-    return NodeComponent(name, Node.start(Config(Unchecked(), strategy, limits, registry), chain), timed=timed)
+    start = Node.start(Config(Unchecked(), strategy, limits, registry), chain)
+    return NodeComponent(name, start, timed=timed, counted=counted(limits))
+
+
+def counted(limits: Limits) -> bool:
+    """Are there so many blocks in the worlds that a peer can give more beside the best chain than it may?"""
+    return sum(block.cost for block in TREE.blocks.values()) > limits.aside
 
 
 @attrs.frozen(kw_only=True)
@@ -68,7 +75,9 @@ class Setting:
         moves = tuple(moves)
         worsen = any(isinstance(event, Finalised | Verdict) for move in moves for _, event in move.emissions)
         components = network(nodes, pairs, moves, self.bound, self.overtaking)
-        found = promises(tuple(chains), pairs, TREE, self.partings, worsen, self.liars, self.room, self.timed)
+        found = promises(
+            tuple(chains), pairs, TREE, self.partings, worsen, self.liars, self.room, self.timed, counted(limits)
+        )
         return World(
             f"{name}-{self.strategy}",
             components,

@@ -7,18 +7,20 @@ from syncfsm_spec.kit.trees import TREE, b3
 from syncfsm_spec.notes import worlds as notes
 from syncfsm_spec.peer import worlds as peer
 from syncfsm_spec.settings import LOCATOR, STREAMING
-from syncfsm_spec.sync import feed
+from syncfsm_spec.sync import feed, relay
 from syncfsm_spec.sync import worlds as sync
 from syncfsm_spec.sync.flood import flood
 from syncfsm_spec.sync.promises import NO_ECHO
 from syncfsm_spec.sync.worlds import (
     ahead,
+    aside,
     ban,
     contradiction,
     early_liar,
     finals,
     forks,
     full,
+    heavy,
     impatient,
     liar,
     line,
@@ -33,22 +35,23 @@ from syncfsm_spec.sync.worlds import (
     race,
     recant,
     refused,
+    spoil,
     tired,
     triangle,
 )  # fmt: skip
 
 BOTH: Final = (LOCATOR, STREAMING)
 KINDS_OF_TWO: Final = (
-    forks, race, ahead, finals, recant, contradiction, refused, prune, prune_fork, prune_away, ban,
+    forks, race, ahead, finals, recant, contradiction, refused, prune, prune_fork, prune_away, ban, aside,
 )  # fmt: skip
 KINDS_OF_THREE: Final = (line, line_finals, tired, impatient, next_parts)
-KINDS_OF_THEIR_OWN: Final = (peer.clock, meter, notes.talk, full, liar, noise, early_liar)
+KINDS_OF_THEIR_OWN: Final = (peer.clock, meter, notes.talk, full, heavy, spoil, liar, noise, early_liar)
 KINDS_WITH_LEDGERS: Final = (forks, race, ahead, finals, prune, ban, line)
 ALONE: Final = tuple(world() for world in (peer.by_itself, sync.by_itself, feed.by_itself, notes.by_itself))
 """Each table by itself."""
 STANDARD: Final = (
     *(kind(strategy) for kind in (*KINDS_OF_TWO, *KINDS_OF_THREE, *KINDS_OF_THEIR_OWN) for strategy in BOTH),
-    triangle(LOCATOR),
+    *relay.SMALL,
     *ALONE,
     flood(),
     *(with_ledgers(kind(strategy), TREE, NO_ECHO) for kind in KINDS_WITH_LEDGERS for strategy in BOTH),
@@ -57,6 +60,7 @@ STANDARD: Final = (
 LARGE: Final = (
     *(long_line(strategy) for strategy in BOTH),
     long_line(LOCATOR, "longest-line", [b3]),
-    *(triangle(strategy, cuts=1) for strategy in BOTH),
+    triangle(LOCATOR),
+    *relay.LARGE,
 )
 """For the night: the largest of three nodes that are done in ten minutes, with 10 GB of memory."""

@@ -3,6 +3,9 @@
 Time stands still at 0 in these worlds, and the hello meter is always full, as if much time passed between any two
 actions. A ``Wait`` makes time pass for one node: all its time stamps move back. So a node's state does not grow with
 the clock, and what depends on time is explored where a world asks for it (``timed``).
+
+Likewise, what a link counts of blocks beside the best chain is left out of the state where no count can reach its limit
+(not ``counted``): there it decides nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +23,7 @@ from syncfsm.machine import Step as RuleStep
 from syncfsm.node.node import Node, Rules
 from syncfsm.node.registry import STANDARD
 from syncfsm.outputs import Disconnect, Output, Send, SendBlocks
-from syncfsm.protocol import Registry, View, short
+from syncfsm.protocol import Protocol, Registry, View, short
 
 GIVEN: Final = (Connected, Received, Garbled, Room, Lost, Tick)
 """Events that a transport or a clock gives. Any other is of the environment: one that a node rejects, or that changes
@@ -52,8 +55,9 @@ class Do:
     what: str
 
 
-OPEN, END, SHUT, BREAK, CALM, DELIVER, OVERTAKE, GIVE_BACK = (
-    Do("open"), Do("end"), Do("shut"), Do("break"), Do("calm"), Do("deliver"), Do("overtake"), Do("give back"),
+OPEN, END, SHUT, BREAK, CALM, STILL, DELIVER, OVERTAKE, GIVE_BACK = (
+    Do("open"), Do("end"), Do("shut"), Do("break"), Do("calm"), Do("still"), Do("deliver"), Do("overtake"),
+    Do("give back"),
 )  # fmt: skip
 EOF: Final = "end"
 """The last thing on a line: its sender has closed the connection."""
@@ -74,6 +78,8 @@ class Channel:
     * ``deliver``: the oldest message goes to the target. A block or a hello leaves room owed to the source.
     * ``overtake`` (if ``overtaking``): the oldest small message goes ahead of the blocks that wait before it.
     * ``give back``: the source gets all the room it is owed.
+
+    For worlds in which something happens only when all else is over, ``STILL`` refuses while anything is under way.
 
     When its source ends the link, an end mark follows the last message. When its target ends the link, what is under
     way is lost. It can be opened again when it is shut and empty, and broken while it is open.
@@ -111,6 +117,8 @@ class Channel:
             return Step(Line()) if line.open else None
         if stimulus is CALM:
             return Step(line) if len(line.under_way) < self.bound else None
+        if stimulus is STILL:
+            return None if line.under_way else Step(line)
         return Step(Line(True)) if line == Line() else None
 
     def _deliver(self, line: Line, at: int) -> Step:
@@ -178,13 +186,15 @@ class Watch:
 class NodeComponent:
     """A real node, in the state ``start``. Its peers are the nodes to which it has channels.
 
-    ``tables`` move its values instead of those of its registry that have the same names.
+    ``tables`` move its values instead of those of its registry that have the same names. ``counted`` may be false only
+    if all blocks there are cost no more than ``Limits.aside``.
     """
 
     name: str
     start: Node
     tables: Mapping[str, Table[Any]] = attrs.field(factory=dict, hash=False)
     timed: bool = False
+    counted: bool = True
 
     @property
     def registry(self) -> Registry:
@@ -212,7 +222,7 @@ class NodeComponent:
             raise
         if chosen and not outputs and after == node and len(fired) == len(decided):
             return None
-        after = after if self.timed else self._timeless(after)
+        after = self._rested(after)
         emissions = self._emissions(outputs)
         if isinstance(stimulus, Wait) and stimulus.shared:
             emissions = (*((peer, Wait(stimulus.seconds)) for peer in sorted(node.links)), *emissions)
@@ -252,12 +262,17 @@ class NodeComponent:
             for peer, values in node.links.items()
         })  # fmt: skip
 
-    def _timeless(self, node: Node) -> Node:
-        """The same node, as if its links had all the time in the world."""
+    def _rested(self, node: Node) -> Node:
+        """The same node, its links without what no choice of this world depends on: time, and counts."""
         links, limits, protocols = node.links, node.config.limits, self.registry.protocols
+
+        def rest(protocol: Protocol[Any], value: Any) -> Any:
+            value = value if self.timed else protocol.timeless(value, limits)
+            return value if self.counted else protocol.uncounted(value, limits)
+
         for peer, values in node.links.items():
             rested = tuple([
-                value if value is None else protocol.timeless(value, limits)
+                value if value is None else rest(protocol, value)
                 for protocol, value in zip(protocols, values, strict=True)
             ])  # fmt: skip
             if any(rest is not value for rest, value in zip(rested, values, strict=True)):

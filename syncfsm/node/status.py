@@ -22,7 +22,6 @@ class Why(StrEnum):
 
     IN_STEP = "in-step"
     ALONE = "alone"
-    UNGREETED = "ungreeted"
     GREETING = "greeting"
     SEARCHING = "searching"
     FETCHING = "fetching"
@@ -37,18 +36,12 @@ class Why(StrEnum):
 SENTENCES: Final = {
     Why.IN_STEP: "It has the best head that any of its peers is known to have.",
     Why.ALONE: "It has no peer, so nobody can tell it of blocks. Look at the addresses and the network.",
-    Why.UNGREETED: "A peer may have more; it is greeted when the one that is followed has delivered or took too long.",
     Why.GREETING: "It waits for the hello of a peer.",
     Why.SEARCHING: "A peer has a better head, and the common ancestor of the two chains is being searched.",
     Why.FETCHING: "A peer has blocks that it lacks, and they are on their way or awaited.",
     Why.BANNED: "It holds a better branch that is banned here. Take the verdict back if that was a mistake.",
 }
-_STAGES: Final = {
-    Stage.FETCHING: Why.FETCHING,
-    Stage.SEARCHING: Why.SEARCHING,
-    Stage.GREETING: Why.GREETING,
-    Stage.UNGREETED: Why.UNGREETED,
-}
+_STAGES: Final = {Stage.FETCHING: Why.FETCHING, Stage.SEARCHING: Why.SEARCHING, Stage.GREETING: Why.GREETING}
 """The stage that says most comes first."""
 
 
@@ -143,9 +136,7 @@ def _peer(node: "Node", name: str, values: tuple[Any, ...]) -> PeerStatus:
 def _why(node: "Node", standings: list[Standing]) -> tuple[Why, float | None]:
     """What holds this node up, the most telling first; and since when."""
     for stage, why in _STAGES.items():
-        held_up = [
-            s for s in standings if s.stage is stage and (s.better or stage in (Stage.GREETING, Stage.UNGREETED))
-        ]
+        held_up = [s for s in standings if s.stage is stage and (s.better or stage is Stage.GREETING)]
         if held_up:
             return why, min(standing.since for standing in held_up)
     if _better_is_banned(node):

@@ -428,7 +428,7 @@ class _Step:
         fresh = tuple([header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH])
         if fresh:
             self._report(lambda across: across.gained, peer, place)
-        self._adopt(chain, fresh, (peer, place, kind.event, Brought(headers, refused or outcomes[-1])))
+        self._adopt(chain, fresh, (peer, place, kind.event, Brought(headers, refused or outcomes[-1], fresh)))
 
     def _fail(self, peer: str, place: int, fault: Fault) -> None:
         event = self.protocols[place].hooks.get(Hook.FAULT)

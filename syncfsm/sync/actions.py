@@ -13,17 +13,17 @@ from syncfsm import limits
 from syncfsm.blocks import Header
 from syncfsm.chain import Outcome
 from syncfsm.errors import Fault, Penalty
-from syncfsm.limits import HELLO_SHARE
 from syncfsm.machine import VIOLATION, Action
 from syncfsm.outputs import Misbehaviour, Send, SendBlocks
 from syncfsm.peer.messages import Parting
 from syncfsm.protocol import Change, Notice, Part, Report, View
 from syncfsm.sync.discovery import narrower, oldest_held, opening
 from syncfsm.sync.feed.types import Event as Feed
-from syncfsm.sync.guards import hello_credit, orderly, worse_than_heard
+from syncfsm.sync.guards import orderly, worse_than_heard
 from syncfsm.sync.messages import DoNotWant, Finality, Found, Has, Hello
-from syncfsm.sync.relay import RELAY_ACTIONS, head, heard_more, quiet
-from syncfsm.sync.tracking import better, claimed, lacks_final, leaving
+from syncfsm.sync.meter import full, spent
+from syncfsm.sync.relay import RELAY_ACTIONS, crosses, head, heard_more, quiet
+from syncfsm.sync.tracking import ahead, claimed, counted, leaving, unheld
 from syncfsm.sync.types import Ancestor, Greet, Heard, Link, Mode, Moved, Receipt, Told, Turn
 
 Result = tuple[Link, tuple[Any, ...]]
@@ -33,9 +33,8 @@ NEWS: Final = (Notice.PEER_HAS_MORE,)
 
 
 def greet(link: Link, given: Greet, view: View) -> Result:
-    burst = float(view.limits.hello_burst)
-    meter = {"may_say": burst / HELLO_SHARE, "may_hear": burst, "metered_at": view.now}
-    link, said = _say(replace(link, relays=given.relays, wanted=given.wanted, **meter), opening(view), view)
+    link = replace(full(link, view), relays=given.relays, wanted=given.wanted)
+    link, said = _say(link, opening(view), view)
     return link, (said if given.wanted else (Send(link.peer, DoNotWant()), *said))
 
 
@@ -96,12 +95,16 @@ def learn_has(link: Link, heard: Heard, view: View) -> Result:
 
 
 def learn_head(link: Link, told: Told, view: View) -> Result:
-    """After it told us, what the peer has is known, held here or not."""
+    """After it told us, what the peer has is known, held here or not. If it is our head, which was on its way to the
+    peer, that we have it is owed."""
+    owed = crosses(link, told, view)
     if told.held is None:
         link = replace(link, claims=claimed(link, view, (told.has.head,)))
     link, reports = heard_more(link, told.has, view)
     link, news = _told(link, told.sent, told.held, view)
-    return link, (*reports, *news)
+    if owed and link.owes + 1 >= view.limits.join:
+        return replace(link, owes=0), (Send(link.peer, head(view)), *reports, *news)
+    return replace(link, owes=link.owes + 1) if owed else link, (*reports, *news)
 
 
 def hello_again(link: Link, message: Moved | None, view: View) -> Result:
@@ -116,11 +119,9 @@ def owe_hello(link: Link, message: Moved, view: View) -> Result:
 
 
 def _say(link: Link, hello: Hello, view: View) -> Result:
-    may_say = hello_credit(link.may_say, link, view, HELLO_SHARE) - 1
-    may_hear = hello_credit(link.may_hear, link, view, 1)
     link = replace(
-        link, said=hello, top=max(link.top, hello.head.height), cursor=None, owes_hello=False,
-        may_say=may_say, may_hear=may_hear, metered_at=view.now, since=view.now,
+        spent(link, view, say=1), said=hello, top=max(link.top, hello.head.height), cursor=None, owes_hello=False,
+        since=view.now,
     )  # fmt: skip
     return link, (Send(link.peer, hello),)
 
@@ -128,17 +129,14 @@ def _say(link: Link, hello: Hello, view: View) -> Result:
 def _hear(link: Link, heard: Heard, view: View) -> tuple[Link, tuple[Report, ...]]:
     """Keep the hello, and what it shows of the peer's blocks. Count it, unless it is a step of an orderly search. The
     feed is to know if the peer is ahead; and that it wants blocks, unless it has said that it does not."""
-    free = orderly(link, heard.hello)
-    may_say = hello_credit(link.may_say, link, view, HELLO_SHARE)
-    may_hear = hello_credit(link.may_hear, link, view, 1) - (0 if free else 1)
-    meter = {"may_say": may_say, "may_hear": may_hear, "metered_at": view.now}
+    link = spent(link, view, hear=0 if orderly(link, heard.hello) else 1)
     hello, shared = heard.hello, heard.assessment.shared
     left = leaving(link, link.received, link.sent, view, shared.has if shared else None)
     claims = claimed(link, view, (hello.head, *hello.points))
     wants = (Report(Feed.WANTED, False),) if link.relays and link.mode is Mode.ACTIVE and link.heard is None else ()
-    link, ahead = heard_more(replace(link, final=hello.final), Has(hello.head, hello.score), view)
-    link = replace(link, heard=hello, since=view.now, left=left, claims=claims, **meter)
-    return link, (*wants, *ahead)
+    link, more = heard_more(replace(link, final=hello.final), Has(hello.head, hello.score), view)
+    link = replace(link, heard=hello, since=view.now, left=left, claims=claims)
+    return link, (*wants, *more)
 
 
 def _told(link: Link, sent: Header | None, has: Header | None, view: View) -> Result:
@@ -149,41 +147,45 @@ def _told(link: Link, sent: Header | None, has: Header | None, view: View) -> Re
     return _in_step(link, sent, received, view)
 
 
-def _in_step(link: Link, sent: Header | None, received: Header | None, view: View) -> Result:
-    """The common ancestor is known: forget the search.
+def _in_step(link: Link, sent: Header | None, received: Header | None, view: View, aside: int = 0) -> Result:
+    """The common ancestor is known: forget the search. ``aside``: what came with this, beside our best chain.
 
     What stays of the last hello is enough to tell late steps of a search from a flood. What came since ours is told, if
     no block will tell it.
     """
     heard, said = link.heard, link.said
     news: tuple[Any, ...] = NEWS
-    if said is not None and said.head.id != view.chain.head.id and link.mode is not Mode.ACTIVE and quiet(link):
-        news = (Send(link.peer, head(view)), *NEWS)
+    if said is not None and link.mode is Mode.BACKUP and (said.head.id != view.chain.head.id or link.owes):
+        link, news = replace(link, owes=0), (Send(link.peer, head(view)), *NEWS)
     if heard is not None:
         heard = replace(heard, points=heard.points[-1:]) if heard.about is not None else None
-    link = _tracked(link, sent, received, view)
+    link = _tracked(link, sent, received, view, aside)
     return replace(link, said=None, heard=heard, cursor=None, owes_hello=False), news
 
 
-def _tracked(link: Link, sent: Header | None, received: Header | None, view: View) -> Link:
-    left, claims, says = leaving(link, received, sent, view), claimed(link, view), better(link.says, view)
-    same = sent is link.sent and received is link.received and says is link.says
-    if same and left == link.left and claims == link.claims:
+def _tracked(link: Link, sent: Header | None, received: Header | None, view: View, more: int = 0) -> Link:
+    left, claims, says = leaving(link, received, sent, view), claimed(link, view), unheld(link.says, view)
+    aside, pending = counted(link, received, view, more)
+    same = left == link.left and claims == link.claims and aside == link.aside and pending == link.pending
+    if same and sent is link.sent and received is link.received and says is link.says:
         return link
-    return replace(link, sent=sent, received=received, left=left, claims=claims, says=says)
+    return replace(
+        link, sent=sent, received=received, left=left, claims=claims, says=says, aside=aside, pending=pending
+    )  # fmt: skip
 
 
 # Final points ---------------------------------------------------------------------------------------------------
 
 
 def tell_final(link: Link, change: Change, view: View) -> Result:
-    return replace(link, dropped=link.dropped or change.overrules), (Send(link.peer, Finality(view.chain.final.point)),)
+    link = replace(link, dropped=link.dropped or change.overrules, aside=0, pending=0)
+    return link, (Send(link.peer, Finality(view.chain.final.point)),)
 
 
 def learn_final(link: Link, claim: Finality, view: View) -> Result:
     """If it is not held here, the feed is to know: it may be on a branch that nobody else sends."""
     link = replace(link, final=claim.point)
-    return link, (Report(Feed.AHEAD),) if lacks_final(link, view) else ()
+    return link, (Report(Feed.AHEAD),) if ahead(link, view) else ()
 
 
 # Found, and blocks ----------------------------------------------------------------------------------------------
@@ -195,7 +197,7 @@ def take_found(link: Link, ancestor: Ancestor, view: View) -> Result:
 
 def take_blocks(link: Link, receipt: Receipt, view: View) -> Result:
     """After receiving a block, the peer's head is that block, held here or not."""
-    link, news = _in_step(link, receipt.sent, receipt.newest, view)
+    link, news = _in_step(link, receipt.sent, receipt.newest, view, receipt.aside)
     return (link if receipt.newest.id in view.chain else replace(link, dropped=True)), news
 
 
@@ -203,12 +205,17 @@ def rebase(link: Link, moved: Moved, view: View) -> Result:
     """If the peer has our new head and no block tells it that we have it, that is owed."""
     link = _tracked(link, moved.sent, link.received, view)
     owed = moved.best and quiet(link) and moved.sent is not None and moved.sent.id == view.chain.head.id
-    return replace(link, owes=link.owes + 1) if owed else link, NEWS
+    return replace(link, owes=link.owes + 1) if owed else link, (*_overtaken(link, moved, view), *NEWS)
+
+
+def _overtaken(link: Link, moved: Moved, view: View) -> tuple[Report, ...]:
+    """If our head is worse now, by a ban or a final point, what the peer said of its own may be better again."""
+    return (Report(Feed.AHEAD),) if not moved.extends and ahead(link, view) else ()
 
 
 def rebase_and_tell(link: Link, moved: Moved, view: View) -> Result:
     link = _tracked(link, moved.sent, link.received, view)
-    return replace(link, owes=0), (Send(link.peer, head(view)), *NEWS)
+    return replace(link, owes=0), (Send(link.peer, head(view)), *_overtaken(link, moved, view), *NEWS)
 
 
 # Our turn to send -----------------------------------------------------------------------------------------------
@@ -245,7 +252,12 @@ def part_out_of_step(link: Link, message: Ancestor | Receipt, view: View) -> Res
 
 
 def part_full(link: Link, receipt: Receipt, view: View) -> Result:
-    detail = f"{len(view.chain.blocks)} blocks are held; finalise some, or raise Limits.unfinal, unfinal_bytes or tips"
+    if receipt.outcome is Outcome.FULL:
+        held = len(view.chain.blocks)
+        detail = f"{held} blocks are held; finalise some, or raise Limits.unfinal, unfinal_bytes or tips"
+    else:
+        most = view.limits.aside
+        detail = f"more than {most} bytes of blocks beside our best chain; finalise some, or raise Limits.aside"
     return link, (Part(Parting.FULL, None, detail),)
 
 

@@ -13,11 +13,10 @@ from syncfsm.machine import Guard
 from syncfsm.protocol import Change, View
 from syncfsm.sync.discovery import contradicts
 from syncfsm.sync.messages import Finality, Hello
+from syncfsm.sync.meter import ROUNDING, hello_credit
 from syncfsm.sync.relay import RELAY_GUARDS
+from syncfsm.sync.tracking import counted
 from syncfsm.sync.types import Ancestor, Heard, Link, Moved, Receipt, Relation, Turn
-
-ROUNDING: Final = 1e-6
-"""A deadline worked out from a credit must find the credit there, whatever floating point makes of it."""
 
 # Hello ----------------------------------------------------------------------------------------------------------
 
@@ -46,12 +45,6 @@ def _left(hello: Hello) -> int:
     """How much there is left to search: where the common ancestor may be, and how far down it is offered. A locator
     raises its lowest point or lowers its ceiling with each step, a streaming search lowers both."""
     return 2 * hello.ceiling - hello.points[-1].height
-
-
-def hello_credit(credit: float, link: Link, view: View, share: int) -> float:
-    """How many hellos the rate limit allows now: all of it for what we hear, one in ``share`` for what we say."""
-    burst, rate = view.limits.hello_burst / share, view.limits.hello_rate / share
-    return min(burst, credit + max(0.0, view.now - link.metered_at) * rate)
 
 
 def finals_contradict(link: Link, heard: Heard, view: View) -> bool:
@@ -162,6 +155,11 @@ def out_of_step(link: Link, receipt: Receipt, view: View) -> bool:
     return receipt.outcome is Outcome.UNLINKABLE and (link.sent is None or not link.dropped)
 
 
+def too_much_aside(link: Link, receipt: Receipt, view: View) -> bool:
+    """With this run, the peer has given us more beside our best chain than one peer may."""
+    return receipt.aside > 0 and counted(link, receipt.newest, view, receipt.aside)[0] > view.limits.aside
+
+
 def refused_is_final(link: Link, receipt: Receipt, view: View) -> bool:
     """It gives us the block that it calls final, and our final point rules that one out."""
     final = link.final
@@ -252,7 +250,8 @@ GUARDS: Final[Mapping[str, Guard]] = dict(RELAY_GUARDS) | {
         flooding, finals_contradict, nothing_shared, common, common_and_lacking, claim_contradicts,
         claim_names_refused, their_final_contradicts, worse, better, asked, worse_and_asked, can_narrow,
         better_and_can_narrow, has_all, not_held, found_and_lacking, invalid, no_room_in_tree, refused_is_final,
-        out_of_step, taken_and_lacking, extends, head_learnt, head_learnt_and_lacking, hellos_spent, worse_than_heard,
-        pruned_past_peer, lacks_head, can_step_back, rest_fits, search_is_late, owes_hello, owes_worse_hello,
+        out_of_step, too_much_aside, taken_and_lacking, extends, head_learnt, head_learnt_and_lacking, hellos_spent,
+        worse_than_heard, pruned_past_peer, lacks_head, can_step_back, rest_fits, search_is_late, owes_hello,
+        owes_worse_hello,
     )
 }  # fmt: skip

@@ -48,12 +48,17 @@ def aged(link: Link, seconds: float) -> Link:
 
 
 def timeless(link: Link, limits: Limits) -> Link:
-    """The same link, as if it had all the time in the world: no hello is ever one too many."""
-    burst = float(limits.hello_burst)
+    """The same link, as if it had all the time in the world: no hello and no question is ever one too many."""
+    burst, refusals = float(limits.hello_burst), float(limits.refusal_burst)
     share = burst / HELLO_SHARE
-    if link.may_say == share and link.may_hear == burst and not link.top:
+    if link.may_say == share and link.may_hear == burst and link.may_ask == refusals and not link.top:
         return link
-    return replace(link, may_say=share, may_hear=burst, top=0)
+    return replace(link, may_say=share, may_hear=burst, may_ask=refusals, top=0)
+
+
+def uncounted(link: Link, limits: Limits) -> Link:
+    """The same link, as if the peer had given us nothing beside our best chain."""
+    return replace(link, aside=0, pending=0) if link.aside else link
 
 
 def due(link: Link, limits: Limits) -> Sequence[Due]:
@@ -186,6 +191,7 @@ SYNC: Final[Protocol[Link]] = Protocol(
     deadline=deadline,
     aged=aged,
     timeless=timeless,
+    uncounted=uncounted,
     due=due,
     show=show,
     status=status,

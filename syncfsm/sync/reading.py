@@ -10,7 +10,7 @@ from syncfsm.limits import Strategy
 from syncfsm.protocol import Brought, Change, Reader, View
 from syncfsm.sync.discovery import assess, offer, step_back
 from syncfsm.sync.messages import Found, Has, Hello
-from syncfsm.sync.tracking import after, batch, rebased
+from syncfsm.sync.tracking import after, batch, beside, rebased
 from syncfsm.sync.types import GREETING, Ancestor, Event, Heard, Link, Mode, Moved, Receipt, State, Told, Turn
 
 
@@ -25,7 +25,8 @@ def found(link: Link, came: Found, view: View) -> Ancestor:
 
 
 def blocks(link: Link, brought: Brought, view: View) -> Receipt:
-    return Receipt(brought.run, brought.outcome, after(link, brought.run[-1], view))
+    run, fresh = brought.run, brought.fresh
+    return Receipt(run, brought.outcome, after(link, run[-1], view), beside(fresh, view) if fresh else 0)
 
 
 def has(link: Link, told: Has, view: View) -> Told:

@@ -16,7 +16,8 @@ from syncfsm.outputs import Send
 from syncfsm.protocol import Report, View
 from syncfsm.sync.feed.types import Event as Feed
 from syncfsm.sync.messages import Busy, DoNotWant, Give, Has, Want
-from syncfsm.sync.tracking import better, lacks_final
+from syncfsm.sync.meter import refusal_credit, spent
+from syncfsm.sync.tracking import ahead, unheld
 from syncfsm.sync.types import IN_STEP, Link, Mode, Moved, Serve, Switch, Told
 
 Result = tuple[Link, tuple[Any, ...]]
@@ -55,13 +56,18 @@ def has_our_head(link: Link, told: Told, view: View) -> bool:
     return told.sent is not None and told.sent.id == view.chain.head.id
 
 
+def crosses(link: Link, told: Told, view: View) -> bool:
+    """Is it our head, which it was to have from us, and does it not know that we have it?"""
+    lacked = link.sent is None or link.sent.id != view.chain.head.id
+    return lacked and has_our_head(link, told, view) and link.mode is Mode.ACTIVE and quiet(link)
+
+
 def heard_more(link: Link, has: Has, view: View) -> tuple[Link, tuple[Report, ...]]:
-    """Keep what the peer says that its head is, if we lack it and it is better; then the feed is to know. It is to know
-    too if the peer has a final block that we lack, however bad its head is (founding/link-notes#synchronous-liveness).
-    """
-    says = better(has, view)
+    """Keep what the peer says that its head is, if we lack it. If it is better, the feed is to know; and if the peer
+    has a final block that we lack, however bad its head is (founding/link-notes#synchronous-liveness)."""
+    says = unheld(has, view)
     link = link if says is link.says is None else replace(link, says=says)
-    return link, (Report(Feed.AHEAD),) if says is not None or lacks_final(link, view) else ()
+    return link, (Report(Feed.AHEAD),) if ahead(link, view) else ()
 
 
 # Modes ----------------------------------------------------------------------------------------------------------
@@ -91,6 +97,14 @@ def turns_on(link: Link, switch: Switch, view: View) -> bool:
     return not switch.off and link.mode is Mode.OFF
 
 
+def refused_enough(link: Link, message: object, view: View) -> bool:
+    return link.mode is Mode.BACKUP and refusal_credit(link, view) < 1
+
+
+def declined_enough(link: Link, message: object, view: View) -> bool:
+    return not link.wanted and refusal_credit(link, view) < 1
+
+
 def be_asked(link: Link, want: Want, view: View) -> Result:
     return link, (Report(Feed.WANTED, want.insist),)
 
@@ -107,6 +121,8 @@ def close(link: Link, message: DoNotWant, view: View) -> Result:
 
 
 def be_given(link: Link, give: Give, view: View) -> Result:
+    """What is given unasked may have to be declined, so it is counted."""
+    link = link if link.wanted else spent(link, view, ask=1)
     return replace(link, wanted=True), (Report(Feed.GIVEN),)
 
 
@@ -116,15 +132,17 @@ def be_refused(link: Link, busy: Busy, view: View) -> Result:
 
 def ask(link: Link, want: Want, view: View) -> Result:
     """Before it sends blocks, the peer is to know exactly what we have."""
-    outputs = (Send(link.peer, head(view)), Send(link.peer, want)) if link.owes else (Send(link.peer, want),)
-    return replace(link, wanted=True, owes=0), outputs
+    if not link.owes or link.state not in IN_STEP:
+        return replace(link, wanted=True), (Send(link.peer, want),)
+    return replace(link, wanted=True, owes=0), (Send(link.peer, head(view)), Send(link.peer, want))
 
 
 def shut(link: Link, message: None, view: View) -> Result:
     """What it does not know of us it is told, as no block of ours may tell it any more."""
     tells = link.state in IN_STEP and link.mode is not Mode.OFF
-    outputs = (Send(link.peer, head(view)),) if tells else ()
-    return replace(link, wanted=False, owes=0), (Send(link.peer, DoNotWant()), *outputs)
+    if not tells:
+        return replace(link, wanted=False), (Send(link.peer, DoNotWant()),)
+    return replace(link, wanted=False, owes=0), (Send(link.peer, DoNotWant()), Send(link.peer, head(view)))
 
 
 def serve(link: Link, given: Serve, view: View) -> Result:
@@ -132,24 +150,44 @@ def serve(link: Link, given: Serve, view: View) -> Result:
 
 
 def refuse(link: Link, busy: Busy, view: View) -> Result:
-    """Blocks that are on their way arrive; then it is told what our head is."""
-    closed, outputs = close(link, DoNotWant(), view)
-    return closed, (Send(link.peer, busy), *outputs[1:])
+    """Blocks that are on their way arrive; then it is told what our head is. That it gets none as before is counted."""
+    if link.mode is not Mode.ACTIVE:
+        return spent(link, view, ask=1), (Send(link.peer, busy),)
+    link, (_, *told) = close(link, DoNotWant(), view)
+    return link, (Send(link.peer, busy), *told)
 
 
 def switch_off(link: Link, switch: Switch, view: View) -> Result:
-    return replace(link, mode=Mode.OFF, owes=0), (Send(link.peer, Busy(off=True)), Report(Feed.UNWANTED))
+    """An older release does not learn of it: it knows no word for that."""
+    outputs = (Send(link.peer, Busy(off=True)),) if link.relays else ()
+    return replace(link, mode=Mode.OFF, owes=0), (*outputs, Report(Feed.UNWANTED))
 
 
 def switch_on(link: Link, switch: Switch, view: View) -> Result:
-    """It starts as a backup: that our head is told shows the peer that it may ask again."""
-    outputs = (Send(link.peer, head(view)),) if link.state in IN_STEP else ()
-    return replace(link, mode=Mode.BACKUP), outputs
+    """It starts as a backup: that our head is told shows the peer that it may ask again. While we greet, that is owed. An
+    older release gets what it lacks at once, as it can not ask."""
+    if not link.relays:
+        return replace(link, mode=Mode.ACTIVE), ()
+    if link.state in IN_STEP:
+        return replace(link, mode=Mode.BACKUP), (Send(link.peer, head(view)),)
+    return replace(link, mode=Mode.BACKUP, owes=1), ()
 
 
 RELAY_GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
-    for guard in (must_tell, must_tell_lacking, has_our_head, backup, active, off, older, turns_off, turns_on)
+    for guard in (
+        must_tell,
+        must_tell_lacking,
+        has_our_head,
+        backup,
+        active,
+        off,
+        older,
+        turns_off,
+        turns_on,
+        refused_enough,
+        declined_enough,
+    )
 }
 RELAY_ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action

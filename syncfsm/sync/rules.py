@@ -57,6 +57,7 @@ RULES: Final = (
     Rule(OPEN,    E.BLOCKS,  "no_room_in_tree",      CLOSED,  "part_full",      "As many unfinal blocks, bytes of them or branches are held as the limits allow.", "founding/requirements#bounded-memory"),
     Rule(OPEN,    E.BLOCKS,  "refused_is_final",     CLOSED,  "part_contradicting", "They give us what they call final, and our final point rules it out.", "decisions/0019"),
     Rule(OPEN,    E.BLOCKS,  "out_of_step",          CLOSED,  "part_out_of_step", "The parent is not held here, and no branch was dropped: no correct peer does this, and nothing is proved. Greet anew.", "founding/link-notes#orphaned-blocks"),
+    Rule(OPEN,    E.BLOCKS,  "too_much_aside",       CLOSED,  "part_full",      "More bytes beside our best chain than one peer may give while no block becomes final.", "founding/requirements#bounded-memory"),
     Rule(OPEN,    E.BLOCKS,  "taken_and_lacking",    SYNCING, "take_blocks",    "The peer's head is that block now, and our best chain has more.", "founding/link-notes#append-entries"),
     Rule(OPEN,    E.BLOCKS,  ALWAYS,                 IDLE,    "take_blocks",    "The peer's head is that block now, and ours too.", "founding/link-notes#append-entries"),
 
@@ -98,6 +99,7 @@ RULES: Final = (
     Rule(OPEN,    E.WANT,    ALWAYS,                 STAY,    "be_asked",       "The feed knows how many peers it sends blocks to already.", "decisions/0023"),
     Rule(OPEN,    E.DO_NOT_WANT, "active",           STAY,    "close",          "If they have multiple incoming connections, they prune all but one.", "founding/link-notes#prune-incoming"),
     Rule(OPEN,    E.DO_NOT_WANT, ALWAYS,             STAY,    IGNORE,           "They get none as it is.", "founding/link-notes#prune-incoming"),
+    Rule(OPEN,    E.GIVE,    "declined_enough",      STAY,    IGNORE,           "It gives again and again what is not wanted: it hears no more of that.", "founding/requirements#bounded-memory"),
     Rule(OPEN,    E.GIVE,    ALWAYS,                 STAY,    "be_given",       "Blocks come from their side now.", "decisions/0023"),
     Rule(OPEN,    E.BUSY,    ALWAYS,                 STAY,    "be_refused",     "They send us none: the feed looks for another.", "decisions/0023"),
     Rule(OPEN,    E.ASK,     "older",                STAY,    IGNORE,           "It sends all its blocks as it is.", "decisions/0023"),
@@ -108,6 +110,7 @@ RULES: Final = (
     Rule(OPEN,    E.SERVE,   ALWAYS,                 STAY,    IGNORE,           "They get them already; or it is off.", "founding/link-notes#active"),
     Rule(OPEN,    E.REFUSE,  "older",                STAY,    IGNORE,           "It could not ask another: it gets every block.", "decisions/0023"),
     Rule(OPEN,    E.REFUSE,  "off",                  STAY,    "refuse_off",     "Off is left by an operator only.", "founding/link-notes#off"),
+    Rule(OPEN,    E.REFUSE,  "refused_enough",       STAY,    IGNORE,           "It asks again and again: it has its answer.", "founding/requirements#bounded-memory"),
     Rule(OPEN,    E.REFUSE,  ALWAYS,                 STAY,    "refuse",         "We send blocks to as many as we may; they are told of others.", "decisions/0023"),
     Rule(OPEN,    E.SWITCH,  "turns_off",            STAY,    "switch_off",     "Manually set only.", "founding/link-notes#off"),
     Rule(OPEN,    E.SWITCH,  "turns_on",             STAY,    "switch_on",      "Manually set only.", "founding/link-notes#off"),

@@ -3,7 +3,7 @@
 A link knows two blocks: ``sent``, the newest block of our best chain that the peer is known to have, and ``received``,
 the newest it gave us or told us of. A peer that has a block has all its ancestors, so both may be backed up to an
 ancestor at any time; only the child of ``sent`` is ever sent. When either leaves a branch, ``left`` remembers how far
-the peer has it; what the peer says it has and we do not is in ``claims``.
+the peer has it; what the peer says it has and we do not is in ``claims``. What it gave us to no use is in ``aside``.
 """
 
 from collections.abc import Sequence
@@ -81,6 +81,28 @@ def _learnt(link: Link, view: View) -> tuple[Header, ...]:
     return tuple([held[point.id].header for point in link.claims if point.id in held]) if link.claims else ()
 
 
+def beside(fresh: Sequence[Header], view: View) -> int:
+    """Bytes of these blocks, each the child of the one before, that are not on our best chain."""
+    chain = view.chain
+    if chain.on_best(fresh[-1].point):
+        return 0
+    return sum(block.cost for block in fresh if not chain.on_best(block.point))
+
+
+def counted(link: Link, received: Header | None, view: View, more: int = 0) -> tuple[int, int]:
+    """What ``aside`` and ``pending`` become when ``received`` does, and the peer gave so many bytes ``more`` beside our
+    best chain. Only what leads to ``received`` is forgiven when that is on our best chain: else a peer could fill the
+    disk as long as it says our own blocks in between."""
+    if not link.aside and not more:
+        return 0, 0
+    chain, last, pending = view.chain, link.received, 0
+    if last is not None and received is not None and last.id in chain and received.id in chain:
+        pending = link.pending if chain.is_ancestor(last.id, received.id) else 0
+    if received is not None and chain.on_best(received.point):
+        return link.aside - pending, 0
+    return link.aside + more, pending + more
+
+
 def batch(after: Header, room: int, view: View) -> tuple[Header, ...]:
     """The next blocks for a peer that has ``after``: one more for as long as any room is left, so that a large block
     fits too."""
@@ -96,11 +118,17 @@ def batch(after: Header, room: int, view: View) -> tuple[Header, ...]:
     return blocks
 
 
-def better(has: Has | None, view: View) -> Has | None:
-    """What a peer says that its head is, as long as it is better than ours, and not held here but still may be."""
+def unheld(has: Has | None, view: View) -> Has | None:
+    """What a peer says that its head is, as long as that is not held here and still may be."""
     if has is None or has.head.id in view.chain.blocks or has.head.height <= view.chain.final.height:
         return None
-    return has if has.rank > view.chain.head.rank else None
+    return has
+
+
+def ahead(link: Link, view: View) -> bool:
+    """Does the peer say that it has more than we: a better head, or a final block that we lack?"""
+    says = link.says
+    return (says is not None and says.rank > view.chain.head.rank) or lacks_final(link, view)
 
 
 def lacks_final(link: Link, view: View) -> bool:

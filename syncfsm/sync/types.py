@@ -124,6 +124,11 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dropped: bool = False
     """Since we greeted, finality dropped a branch here, or refused a block of the peer's: what the peer still builds on
     that fits nowhere, and is late, not wrong."""
+    aside: int = 0
+    """Bytes (``Header.cost``) of blocks that were new here, and beside our best chain, when the peer gave them; since
+    our final point last moved."""
+    pending: int = 0
+    """How much of ``aside`` is on the branch that ends with ``received``: no longer counted once that is our best."""
     owes_hello: bool = False
     """A hello was put off by the rate limit; the newest is sent when the limit allows."""
     since: float = 0.0
@@ -135,13 +140,16 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wanted: bool = True
     """Do we want blocks from the peer, as we last told it?"""
     says: Has | None = None
-    """The peer's head as it last said, while that is better than ours and not held here."""
+    """The peer's head as it last said, while that is not held here and still may be."""
     owes: int = 0
-    """How many new heads of ours the peer has, and does not know that we have."""
+    """How many heads of ours the peer was not told of: it has them, and does not know that we do; or we greeted it when
+    blocks to it were turned on again."""
     may_say: float = 0.0
     """Hellos we may still send at once, as of ``metered_at``."""
     may_hear: float = 0.0
     """Hellos we still accept at once, as of ``metered_at``."""
+    may_ask: float = 0.0
+    """How often at once we still tell the peer that it gets no blocks, or that its own are not wanted."""
     metered_at: float = 0.0
 
 
@@ -232,11 +240,14 @@ class Ancestor(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """With ``BLOCKS``: a run, what the chain made of it (as in ``Brought``), and what ``sent`` becomes."""
+    """With ``BLOCKS``: a run, what the chain made of it (as in ``Brought``), and what ``sent`` becomes.
+
+    ``aside``: bytes of it that are new here, and beside our best chain."""
 
     run: tuple[Header, ...]
     outcome: Outcome
     sent: Header | None
+    aside: int
 
     @property
     def newest(self) -> Header:

@@ -20,6 +20,7 @@ from syncfsm.notes.messages import Note
 from syncfsm.notes.types import Say
 from syncfsm.outputs import Disconnect
 from syncfsm.peer.messages import Parting
+from syncfsm.sync.types import Switch
 from syncfsm.testing.network import Happened, SimNetwork
 from syncfsm.testing.simulation import Simulation, at_odds
 from syncfsm.testing.trees import Maker, child, grow
@@ -28,7 +29,7 @@ WAITS: Final = (0.05, 0.3, 1.1, 2.5, 6.0)
 """Seconds: less than anything, then more than a hello's refill, ``patience``, twice that, and ``silence``."""
 ACTS: Final = ("connect", "make", "deliver", "fault")
 """What may follow the setup."""
-KINDS: Final = ("wait", "end", "cut", "restart", "say", "leave", "finalise", "ban", "unban")
+KINDS: Final = ("wait", "end", "cut", "restart", "say", "leave", "finalise", "ban", "unban", "off", "on")
 """What an act ``fault`` may be: all that is not making, connecting and delivering."""
 TRUTHS: Final = ("none", "one", "many")
 """Who says what is final: nobody, one source of truth for all, or each node its own, which may contradict another's."""
@@ -134,6 +135,13 @@ class Scenario:
             self._verdict(who, self._below(who, count).id, False)
         elif kind == "unban" and self._banned:
             self._verdict(*self._banned[at % len(self._banned)], True)
+        elif kind in ("off", "on") and pairs:
+            self._switch(*((a, b), (b, a))[count % 2], off=kind == "off")
+
+    def _switch(self, name: str, peer: str, off: bool) -> None:
+        """An operator turns off all blocks from one node to another, or on again, if they are linked."""
+        if self.network.lines[name, peer].open:
+            self.network.feed(name, Switch(off, self.network.now, (peer,)))
 
     def _finalise(self, name: str, header: Header) -> None:
         if self.truth == "one":
@@ -153,7 +161,8 @@ class Scenario:
     # The end ------------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """The environment stops: bans are lifted, lines are mended. ``PromiseError`` unless all comes to rest.
+        """The environment stops: bans are lifted, lines are mended, all blocks are on. ``PromiseError`` unless all
+        comes to rest.
 
         All are linked anew, learn what is final, and must agree. Where there are many truths, or if two nodes part
         because one dropped what the other lacks, they need not agree; then those that part stay apart.
@@ -161,6 +170,9 @@ class Scenario:
         network = self.network
         for name, id in list(self._banned):
             self._verdict(name, id, True)
+        for name, peer in network.lines:
+            if name in network.correct:
+                self._switch(name, peer, off=False)
         parted = self._note_partings()
         driver = Simulation(network, 0.0, network.correct)
         driver.heal()

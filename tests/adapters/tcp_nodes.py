@@ -44,6 +44,7 @@ from syncfsm_adapters import asyncio as on_asyncio
 from syncfsm_adapters import tcp as on_trio
 from syncfsm_adapters.command.producer import Producer
 from syncfsm_adapters.connect import Shell
+from syncfsm_adapters.connect.off import Named
 from syncfsm_adapters.store import BlockStore, MemoryStore, load_chain
 
 CHAIN_ID = b"test"
@@ -148,6 +149,7 @@ class Running:
         store: BlockStore | None = None,
         chosen: Limits | None = None,
         handshake: float = 5.0,
+        off: Iterable[Named] = (),
     ) -> None:
         chosen = chosen or Limits()
         store = store or MemoryStore(GENESIS, CHAIN_ID)
@@ -158,9 +160,12 @@ class Running:
         self.journal: list[tuple[str, dict[str, Any]]] = []
         self.address = ""
         make = carriers.next()
-        self.tcp = make(node, store, an_id(node_id), chance=Random(1), journal=self._write, handshake=handshake)
+        self.tcp = make(
+            node, store, an_id(node_id), chance=Random(1), journal=self._write, handshake=handshake, off=off
+        )
         self.host = self.tcp.host
         self.host.watch(self._told)
+        self.host.observe(lambda before, after, now: self.changed())
         self._changed = trio.Event()
 
     async def run(
@@ -194,7 +199,7 @@ class Running:
         self._changed = trio.Event()
 
     async def until(self, condition: Callable[[], object]) -> None:
-        """Wait until ``condition`` holds; it is looked at whenever the node says something."""
+        """Wait until ``condition`` holds; it is looked at after each step, and whenever something is written."""
         with trio.fail_after(10):
             while not condition():
                 await self._changed.wait()

@@ -1,21 +1,15 @@
 """What a host counts of its traffic, and whom it says its blocks come from."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import attrs
 import trio
+from immutables import Map
 
 from syncfsm.chain import Chain
 from syncfsm.events import Connected, Produced, Received
 from syncfsm.limits import Limits
 from syncfsm.node.node import Config, Node
 from syncfsm.node.registry import STANDARD
-from syncfsm.notes.protocol import NOTES
-from syncfsm.peer.protocol import PEER
 from syncfsm.protocol import Registry
-from syncfsm.sync.leader.protocol import LEADER, TABLE
-from syncfsm.sync.leader.types import Leader
 from syncfsm.sync.messages import Blocks, Hello
 from syncfsm.sync.protocol import SYNC
 from syncfsm.wire.outbox import Outbox
@@ -44,7 +38,9 @@ def host(registry: Registry = STANDARD, *peers: str) -> Host:
     node = Node.start(Config(CHECK, registry=registry), Chain.start(GENESIS))
     made = Host(node, MemoryStore(GENESIS, CHAIN_ID), Nowhere())
     for peer in peers:
-        made.feed(Connected(peer, 0.0, peer.encode().ljust(32), False, frozenset(registry.places)))
+        made.feed(
+            Connected(peer, 0.0, peer.encode().ljust(32), False, Map({p.number: p.version for p in registry.protocols}))
+        )
     return made
 
 
@@ -81,9 +77,8 @@ async def test_bodies_and_small_messages_are_counted_apart(carriers: Carriers) -
             while bytes_of_blocks != [tally.sent_bytes - tally.sent_message_bytes for tally in tallies]:
                 await trio.sleep(0.01)
         assert bytes_of_blocks == [tally.sent_bytes - tally.sent_message_bytes for tally in tallies]
+        assert middle.host.fed_by in [made["peer"] for made in middle.wrote("connected") if made["dialled"]]
         nursery.cancel_scope.cancel()
-    assert first.host.fed_by == ""
-    assert middle.host.fed_by in [made["peer"] for made in middle.wrote("connected") if made["dialled"]]
 
 
 def test_tallies_add_up_name_by_name() -> None:
@@ -92,28 +87,12 @@ def test_tallies_add_up_name_by_name() -> None:
     assert attrs.asdict(ones + twos) == {name: 11 * place for place, name in enumerate(names)}
 
 
-def test_without_a_feed_whoever_brought_the_last_new_block_feeds() -> None:
-    one, two, *_ = grow(BODIES)
+def test_the_first_peer_feeds_whoever_else_gives() -> None:
+    one, *_ = grow(BODIES)
     fed = host(STANDARD, "p", "q")
+    assert fed.fed_by == "p"
     for peer in ("p", "q"):
         fed.feed(Received(peer, EMPTY, 0.0))
-    assert fed.fed_by == ""
-    fed.feed(brings("p", one))
     fed.feed(brings("q", one))
-    assert fed.fed_by == "p", "a second copy says nothing"
-    fed.feed(brings("q", two))
-    assert fed.fed_by == "q"
-
-
-def test_a_feed_that_the_core_decides_about_is_the_answer() -> None:
-    """As the protocol will have it; here whoever leads stands in."""
-
-    def status(leader: Leader) -> Mapping[str, Any]:
-        return {"feed": leader.peer or None}
-
-    feed = attrs.evolve(LEADER, table=attrs.evolve(TABLE, name="feed"), status=status)
-    fed = host(Registry((PEER, attrs.evolve(SYNC, across=feed), NOTES)), "p", "q")
-    assert fed.fed_by == "p"
-    (block, *_) = grow(BODIES)
-    fed.feed(brings("q", block))
+    assert fed.head == one[0].point
     assert fed.fed_by == fed.node.status().decided["feed"]["feed"] == "p"

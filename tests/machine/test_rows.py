@@ -8,11 +8,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from immutables import Map
+from msgspec.structs import replace
 
 from syncfsm.blocks import Header
 from syncfsm.chain import Chain
 from syncfsm.errors import Fault, LocalError
-from syncfsm.events import Connected, Finalised, Garbled, Leave, Lost, Produced, Tick, Verdict
+from syncfsm.events import Connected, Finalised, Garbled, Leave, Lost, Produced, Room, Tick, Verdict
 from syncfsm.limits import Limits, Strategy
 from syncfsm.machine import ALWAYS, Rule, Step, Table, twin
 from syncfsm.node.node import Node
@@ -23,14 +25,15 @@ from syncfsm.notes.types import Event as NotesEvent
 from syncfsm.notes.types import Held, Say
 from syncfsm.notes.types import State as NotesState
 from syncfsm.numbers import ProtocolNumber
+from syncfsm.outputs import Send
 from syncfsm.peer.messages import Bye, Parting, Ping, Pong
-from syncfsm.protocol import Hook, Said, View
-from syncfsm.sync.leader.protocol import LEADER
-from syncfsm.sync.leader.types import Event as LeaderEvent
-from syncfsm.sync.leader.types import Leader, Look
-from syncfsm.sync.messages import Blocks, Finality, Found, Hello
+from syncfsm.protocol import Hook, Joined, Said, View
+from syncfsm.sync.feed.protocol import FEED
+from syncfsm.sync.feed.types import FED
+from syncfsm.sync.feed.types import Event as FeedEvent
+from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Finality, Found, Give, Has, Want
 from syncfsm.sync.protocol import SYNC
-from syncfsm.sync.types import OPEN, Event, Link, State
+from syncfsm.sync.types import OPEN, Event, Link, Mode, Serve, State, Switch
 from syncfsm.testing import GENESIS, Pair, branch, child
 from tests.building import connected, hear, hello_of, joined, node
 
@@ -92,7 +95,6 @@ def test_dispatches_agree_on_links_between_real_nodes(data: st.DataObject, strat
 TRUNK = branch(GENESIS, 4, "trunk")
 LEFT, RIGHT = branch(TRUNK[1], 5, "left"), branch(TRUNK[1], 8, "right")
 FAR = branch(GENESIS, 12, "far")
-GREETED = hello_of(GENESIS)
 
 
 def searching(strategy: Strategy = Strategy.LOCATOR, limits: Limits | None = None) -> Node:
@@ -139,14 +141,6 @@ def scenario_one_name_twice() -> None:
     for made in (in_step(), searching(), better_off()):
         with pytest.raises(LocalError):
             made.step(Connected("p", 0.0))
-
-
-def scenario_waiting_to_greet() -> None:
-    fresh = connected(node(), "leader", "p")[0]
-    waiting, _ = hear(fresh, "p", hello_of(FAR[-1]))
-    hear(fresh, "p", Found(GENESIS.point))
-    hear(fresh, "p", Blocks((FAR[0],)))
-    after(waiting, Produced(tuple(TRUNK), 0.0), Finalised(TRUNK[0].point, 0.0))
 
 
 def scenario_hellos_beyond_the_limit() -> None:
@@ -223,6 +217,7 @@ def scenario_blocks_of_every_kind() -> None:
     hear(made, "p", Blocks((Header(9, b"bad", TRUNK[-1].id, b"\xff", 0, b""),)))
     hear(made, "p", Blocks((FAR[-1],)))
     hear(in_step(Limits(unfinal=4)), "p", Blocks((child(TRUNK[-1]),)))
+    hear(in_step(Limits(aside=1)), "p", Blocks((child(TRUNK[0]),)))
 
 
 def scenario_the_head_moves() -> None:
@@ -257,41 +252,143 @@ def scenario_time_and_partings() -> None:
                 alive = after(alive, Tick(float(second)))
 
 
-def scenario_whom_to_greet() -> None:
-    patience = Limits().patience
-    for made in (connected(node(TRUNK), "p", "q", "r")[0], connected(node(TRUNK), "p")[0]):
-        hear(made, "p", hello_of(TRUNK[-1]))
-        hear(made, "q", hello_of(TRUNK[-1]))
-        hear(made, "q", hello_of(TRUNK[-1]), now=patience)
-        after(made, Tick(patience), Lost("p", patience))
-    ahead = branch(TRUNK[-1], 3)
-    behind = connected(node(TRUNK), "p", "q")[0]
-    for peer in "pq":
-        behind, _ = hear(behind, peer, hello_of(ahead[-1]))
-    hear(behind, "p", Blocks(tuple(ahead)))
-    after(behind, Lost("p", 0.0))
-    astray = connected(node(TRUNK[:2], LEFT), "p", "q")[0]
-    astray, _ = hear(astray, "q", hello_of(RIGHT[-1], final=RIGHT[1]))
-    after(astray, Finalised(LEFT[2].point, 0.0), Tick(patience))
+def has(block: Header) -> Has:
+    return Has(block.point, block.score)
+
+
+def fed(*more: str, limits: Limits | None = None) -> Node:
+    """A node on ``TRUNK`` whose feed "p" has brought a block; the others have said that they want none."""
+    made, _ = connected(node(TRUNK[:-1], limits=limits), "p", "q", *more)
+    for peer in ("p", "q", *more):
+        made, _ = hear(made, peer, DoNotWant(), hello_of(TRUNK[-2]))
+    made, _ = hear(made, "p", Blocks((TRUNK[-1],)))
+    return made
+
+
+NEXT = branch(TRUNK[-1], 9, "next")
+PATIENT = Limits(silence=100.0, keepalive=50.0)
+
+
+def scenario_modes() -> None:
+    made = fed("r", limits=Limits(join=2))
+    hear(searching(), "p", has(RIGHT[-1]))
+    for block in NEXT[:4]:
+        made, _ = hear(made, "q", has(block))
+        made, _ = hear(made, "p", Blocks((block,)))
+    served, _ = hear(made, "r", has(TRUNK[1]), Want(), DoNotWant(), DoNotWant(), Want(), Want())
+    hear(served, "r", Give())
+    hear(after(made, Switch(True, 0.0)), "r", Want(), DoNotWant(), has(NEXT[3]))
+    after(made, Switch(True, 0.0, ("r",)), Switch(True, 0.0), Produced((NEXT[4],), 0.0), Switch(False, 0.0))
+    after(made, Produced((NEXT[4],), 0.0), Switch(False, 0.0, ("p",)))
+    slow = in_step(Limits(room=1))
+    slow = after(slow, Produced(tuple(NEXT[:2]), 0.0), Produced(tuple(NEXT[2:4]), 0.0))
+    after(slow, Switch(True, 0.0), Room("p", 10**6, 0.0))
+    hear(slow, "p", DoNotWant(), Want())
+    after(hear(slow, "p", DoNotWant())[0], Room("p", 10**6, 0.0))
+
+
+def scenario_gates() -> None:
+    for version in (1, 2):
+        made, _ = connected(node(TRUNK, limits=Limits(gates=1)), "p", "q")
+        made, _ = hear(made, "q", hello_of(TRUNK[-1]))
+        made = after(
+            made, Connected("r", 0.0, protocols=Map[int, int](dict.fromkeys(map(int, ProtocolNumber), version)))
+        )
+        made, _ = hear(made, "r", hello_of(TRUNK[-1]), Want())
+        hear(made, "r", *[Want()] * 100)
+        hear(after(made, Switch(True, 0.0, ("r",))), "r", Want())
+
+
+def scenario_an_older_peer() -> None:
+    old = Map[int, int](dict.fromkeys(map(int, ProtocolNumber), 1))
+    made = after(node(TRUNK), Connected("p", 0.0), Connected("q", 0.0, protocols=old), Connected("r", 0.0))
+    after(made, Lost("p", 0.0))
+    made, _ = hear(after(node(TRUNK), Connected("q", 0.0, protocols=old), Connected("p", 0.0)), "p", hello_of(NEXT[-1]))
+    made = after(made, Tick(Limits().graft_most))
+    hear(made, "p", Blocks(tuple(NEXT)), now=made.now)
+    hear(made, "q", Want(), now=made.now)
+
+
+def scenario_the_feed() -> None:
+    made = fed("r", limits=PATIENT)
+    after(made, Lost("q", 0.0), Lost("p", 0.0), Lost("r", 0.0))
+    hear(made, "q", Blocks((NEXT[0],)))
+    behind, _ = hear(made, "q", has(NEXT[2]), has(NEXT[3]))
+    behind, _ = hear(behind, "p", has(NEXT[3]))
+    hear(behind, "q", Busy())
+    after(hear(behind, "p", Blocks(tuple(NEXT)))[0], Tick(0.04))
+    asked = after(behind, Tick(PATIENT.graft))
+    hear(asked, "p", Blocks(tuple(NEXT[:4])), now=0.1)
+    hear(asked, "q", has(NEXT[4]), Give(), Blocks((NEXT[0],)), Blocks(tuple(NEXT[1:5])), now=0.1)
+    after(asked, Tick(PATIENT.graft + PATIENT.patience))
+    worn = after(asked, Tick(PATIENT.graft + PATIENT.patience))
+    worn, _ = hear(worn, "p", Blocks(tuple(NEXT[:4])), now=2.0)
+    hear(worn, "q", *[Give()] * 100, now=2.0)
+    hear(worn, "q", Blocks((NEXT[4],)), now=2.0)
+    late, _ = hear(behind, "r", has(NEXT[3]))
+    after(late, Tick(PATIENT.patience))
+    after(connected(node(TRUNK), "p", "q")[0], Produced((NEXT[0],), 0.0))
+    after(hear(made, "q", Want())[0], Produced((NEXT[0],), 0.0), Produced((NEXT[1],), 0.0))
+    fresh, _ = hear(connected(node(TRUNK), "p", "q")[0], "p", hello_of(TRUNK[-1]))
+    hear(fresh, "q", hello_of(NEXT[-1]))
+
+
+def scenario_a_feed_is_overtaken() -> None:
+    made = fed(limits=PATIENT)
+    for now, block in enumerate(NEXT[:3]):
+        made, _ = hear(made, "q", has(block), now=float(now))
+        made, _ = hear(made, "p", Blocks((block,)), now=now + 0.03)
+    for block in NEXT[3:6]:
+        made, _ = hear(made, "p", Blocks((block,)), now=4.0)
+
+
+def scenario_blocks_come_from_another_side() -> None:
+    made, _ = hear(fed(), "q", Give(), Give())
+    hear(made, "p", Give())
+    hear(made, "q", Blocks((NEXT[0],)))
+
+
+def scenario_the_feed_refuses() -> None:
+    hear(fed(), "p", Busy())
+    alone = in_step()
+    hear(alone, "p", Busy())
+    off, _ = hear(alone, "p", Busy(off=True))
+    after(off, Connected("q", 0.0))
+    hear(off, "p", has(NEXT[0]))
+
+
+def scenario_what_was_told_came_another_way() -> None:
+    """Its own source brings what another had told of, while the clock runs."""
+    made, _ = hear(fed(), "q", has(NEXT[0]))
+    after(made, Produced((NEXT[0],), 0.0), Tick(Limits().graft))
 
 
 def scenario_rows_a_node_never_uses() -> None:
-    """A node begins a connection once, greets it once and forgets a closed one; it gives a turn, tells news and asks
-    who is to be greeted only where that can matter. So these rows guard the tables against another caller."""
+    """A node begins a connection once and forgets a closed one; it gives a turn and tells news only where that can
+    matter. So these rows guard the tables against another caller."""
     view = View(Chain.start(GENESIS), 0, 0.0, Limits(), Strategy.LOCATOR)
-    said = Hello(GENESIS.point, b"", GENESIS.point, GENESIS.point, (GENESIS.point,), 1)
     for state in OPEN:
-        for event in (Event.GREET, Event.OPENED, *((Event.TURN,) if state in (State.START, State.IDLE) else ())):
-            assert SYNC.table.step(Link("p", state, said=said), event, None, view).outputs == ()
+        for event in (Event.GREET, *((Event.TURN,) if state in (State.START, State.IDLE) else ())):
+            assert SYNC.table.step(Link("p", state), event, None, view).outputs == ()
+    active = Link("p", State.IDLE)
+    assert SYNC.table.step(active, Event.SERVE, Serve(True), view)[:2] == (active, ())
+    older = Link("p", State.IDLE, relays=False)
+    for event in (Event.ASK, Event.SHUT, Event.REFUSE):
+        assert SYNC.table.step(older, event, Want() if event is Event.ASK else None, view)[:2] == (older, ())
+    off = Link("p", State.IDLE, mode=Mode.OFF)
+    assert SYNC.table.step(off, Event.REFUSE, Busy(), view).outputs == (Send("p", Busy(off=True)),)
     held = Held("p", NotesState.OPEN)
     for event in (NotesEvent.OPENED, NotesEvent.NEWS):
         assert NOTES.table.step(held, event, None, view)[:2] == (held, ())
-    nobody = Look(False, False)
-    other = Said("p", said)
-    for event, carried in ((LeaderEvent.LOOK, nobody), (LeaderEvent.HEARD, other), (LeaderEvent.GAINED, "p")):
-        assert LEADER.table.step(Leader(), event, carried, view)[:2] == (Leader(), ())
+    fed = replace(FEED.start, state=FED, peer="p")
+    assert FEED.table.step(fed, FeedEvent.JOINED, Joined("p", 2), view)[:2] == (fed, ())
+    for event in (FeedEvent.AHEAD, FeedEvent.GIVEN):
+        for peer in ("p", "gone"):
+            assert FEED.table.step(fed, event, Said(peer), view)[:2] == (fed, ())
+    for event in set(FeedEvent) - {FeedEvent.JOINED}:
+        assert FEED.table.step(FEED.start, event, None, view)[:2] == (FEED.start, ())
     for protocol in STANDARD.protocols:
-        begins = protocol.hooks[Hook.OPENED]
+        begins = protocol.hooks.get(Hook.OPENED, Event.GREET)
         for event in set(protocol.table.events) - {begins}:
             value = protocol.begin("p")
             assert protocol.table.step(value, event, None, view)[:2] == (value, ())

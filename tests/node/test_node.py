@@ -1,4 +1,4 @@
-"""What no single link decides: whom to greet, when time is due, the caller's mistakes, and the order of outputs."""
+"""What no single link decides: when time is due, the caller's mistakes, and the order of outputs."""
 
 import random
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from syncfsm.sync.messages import Blocks, Finality, Hello
 from syncfsm.sync.protocol import SYNC
 from syncfsm.sync.types import State
 from syncfsm.testing import GENESIS, branch, child
-from tests.building import connected, hear, hello_of, leader, messages, node, partings, sent_blocks, waiting
+from tests.building import connected, feed, hear, hello_of, messages, node, partings, sent_blocks
 
 TRUNK = branch(GENESIS, 6, "trunk")
 AHEAD = branch(TRUNK[-1], 20, "ahead")
@@ -39,95 +39,6 @@ def behind(limits: Limits | None = None) -> tuple[Node, list[Output]]:
         made, more = hear(made, peer, hello_of(AHEAD[-1]))
         outputs += more
     return made, outputs
-
-
-# Whom to greet ----------------------------------------------------------------------------------------------------
-
-
-def test_a_node_that_is_behind_greets_one_peer() -> None:
-    made, outputs = behind()
-    assert set(greeted(outputs)) == {"p1"}
-    assert waiting(made) == PEERS[1:]
-    assert leader(made) == "p1"
-
-
-def test_the_others_are_greeted_once_it_has_caught_up() -> None:
-    made, _ = behind()
-    made, outputs = hear(made, "p1", Blocks(tuple(AHEAD[:-1])))
-    assert greeted(outputs) == []
-    made, outputs = hear(made, "p1", Blocks((AHEAD[-1],)))
-    assert greeted(outputs) == list(PEERS[1:])
-    assert waiting(made) == ()
-    assert {link.state for link in made.all(SYNC).values()} == {State.IDLE}
-    assert sent_blocks(outputs) == [], "they all have it"
-
-
-def test_patience_lasts_as_long_as_the_leader_helps() -> None:
-    made, _ = behind()
-    now = 0.0
-    for block in AHEAD[:3]:
-        now += 0.9
-        made, outputs = hear(made, "p1", Blocks((block,)), now=now)
-        made, more = made.step(Tick(now))
-        assert greeted([*outputs, *more]) == []
-    made, early = made.step(Tick(now + 0.99))
-    assert greeted(early) == []
-    made, due = made.step(Tick(now + 1.0))
-    assert set(greeted(due)) == set(PEERS[1:])
-    assert waiting(made) == ()
-
-
-@pytest.mark.parametrize("end", [Lost("p1", 0.0), Received("p1", Bye(Parting.FULL), 0.0)], ids=["lost", "bye"])
-def test_a_lost_leader_is_replaced_by_one_other(end: Event) -> None:
-    made, _ = behind()
-    made, outputs = made.step(end)
-    assert set(greeted(outputs)) == {"p2"}
-    assert waiting(made) == PEERS[2:]
-
-
-def test_a_peer_that_is_not_ahead_is_greeted_at_once() -> None:
-    made, _ = connected(node(TRUNK), "leader", "equal", "worse", "silent")
-    assert waiting(made) == ("equal", "worse", "silent")
-    made, outputs = hear(made, "equal", hello_of(TRUNK[-1]))
-    assert greeted(outputs) == ["equal"]
-    made, outputs = hear(made, "worse", hello_of(child(GENESIS, "other")))
-    assert "worse" in greeted(outputs)
-    assert waiting(made) == ("silent",)
-
-
-def test_a_leader_that_never_says_hello_holds_nobody_back_for_long() -> None:
-    made, _ = connected(node(TRUNK), *PEERS)
-    made, outputs = made.step(Tick(Limits().patience))
-    assert greeted(outputs) == list(PEERS[1:])
-
-
-def test_a_leader_that_turns_out_not_to_be_ahead_gives_way() -> None:
-    made, _ = connected(node(TRUNK), "p1", "p2")
-    made, outputs = hear(made, "p1", hello_of(TRUNK[-1]))
-    assert greeted(outputs) == ["p2"]
-
-
-def test_two_nodes_that_both_wait_greet_each_other_in_time() -> None:
-    """Each has another leader, which says nothing; neither may wait for the other for ever."""
-    a, _ = connected(node(TRUNK), "dumb", "b")
-    b, _ = connected(node(TRUNK), "dumb", "a")
-    assert (waiting(a), waiting(b)) == (("b",), ("a",))
-    assert a.next_deadline is not None
-    a, outputs = a.step(Tick(a.next_deadline))
-    assert "b" in greeted(outputs)
-
-
-def test_a_leader_that_repeats_what_we_have_does_not_help() -> None:
-    made, _ = connected(node(TRUNK), "liar", "honest")
-    nowhere = Header(10**6, b"nowhere", b"", b"\xff" * 8, 0, b"")
-    made, _ = hear(made, "liar", hello_of(nowhere))
-    made, _ = hear(made, "honest", hello_of(AHEAD[-1]))
-    for tenth in range(9, 100, 9):
-        now = tenth / 10
-        made, _ = hear(made, "honest", Pong(), now=now)
-        made, _ = hear(made, "liar", Blocks((TRUNK[0],)), now=now)
-        made, _ = made.step(Tick(now))
-    assert waiting(made) == ()
 
 
 # Time -------------------------------------------------------------------------------------------------------------
@@ -156,8 +67,8 @@ def test_nothing_happens_before_the_deadline_and_something_at_it() -> None:
                 )
             if luck.random() < 0.6:
                 now = max(now, due)
-                after, outputs = made.step(Tick(now))
-                assert outputs, f"seed {seed}: due at {due}, and nothing came of it"
+                after, _ = made.step(Tick(now))
+                assert after != attrs.evolve(made, now=now), f"seed {seed}: due at {due}, and nothing came of it"
                 made = after
             else:
                 now += luck.random() * max(0.0, due - now)
@@ -393,7 +304,6 @@ def test_every_link_ends_with_one_disconnect() -> None:
         made, more = made.step(Lost(peer, 1.0))
         outputs += more
     assert made.links == node().links
-    assert waiting(made) == ()
-    assert leader(made) == ""
+    assert feed(made) == feed(node())
     assert [said.peer for said in partings(outputs)] == list(PEERS)
     assert all(isinstance(said, Disconnect) and said.reason is Parting.LOST for said in partings(outputs))

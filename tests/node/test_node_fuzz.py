@@ -23,12 +23,12 @@ from syncfsm.outputs import Disconnect, Misbehaviour, Output, Send, SendBlocks
 from syncfsm.peer.messages import Bye, Parting, Ping, Pong
 from syncfsm.peer.protocol import PEER
 from syncfsm.protocol import Message as Control
-from syncfsm.sync.messages import Blocks, Finality, Found, Hello
+from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Finality, Found, Give, Has, Hello, Want
 from syncfsm.sync.protocol import SYNC
-from syncfsm.sync.types import State
+from syncfsm.sync.types import State, Switch
 from syncfsm.testing import GENESIS, branch
 from syncfsm.wire.codec import Codec
-from tests.building import leader, node, waiting
+from tests.building import asked, feed, node
 
 LEFT = branch(GENESIS, 6, "left")
 RIGHT = branch(LEFT[1], 5, "right", gain=2)
@@ -82,6 +82,8 @@ def messages(luck: random.Random) -> Iterator[Control | Blocks]:
             (
                 a_hello(luck), a_hello(luck), a_hello(luck), a_run(luck), a_run(luck), Found(a_point(luck)),
                 Finality(a_point(luck)), Note(b"x", luck.choice((None, a_point(luck)))), Ping(), Pong(),
+                Has(a_point(luck), luck.choice(SCORES)), Want(luck.random() < 0.5), DoNotWant(), Give(),
+                Busy(luck.random() < 0.3, luck.choice(((), (b"\x01" * 32,)))),
             )
         )  # fmt: skip
         if luck.random() < 0.01:
@@ -108,6 +110,7 @@ def own_events(luck: random.Random) -> Iterator[Event]:
                 Verdict(luck.choice(IDS), luck.random() < 0.5, 0.0),
                 Finalised(a_point(luck), 0.0),
                 Say(Note(b"y", a_point(luck)), 0.0),
+                Switch(luck.random() < 0.5, 0.0),
                 Room(luck.choice(PEERS), luck.choice((0, 512, 5000)), 0.0),
                 Lost(luck.choice(PEERS), 0.0),
                 Tick(0.0),
@@ -163,8 +166,9 @@ def check_bounds(made: Node, limits: Limits) -> None:
     assert len(chain.blocks) <= limits.unfinal + limits.retention + 1
     assert len(chain.tips) <= limits.tips
     assert len(made.links) <= len(PEERS)
-    assert set(waiting(made)) <= set(made.links)
-    assert leader(made) in ("", *made.links)
+    told = feed(made)
+    assert {told.peer, *told.others} - {""} == set(made.links)
+    assert {*told.ahead, *asked(made), *told.worn, *told.refused, *told.off, *told.served} <= set(made.links)
     assert chain.on_best(chain.final.point)
     for link in made.all(SYNC).values():
         if link.state in (State.SYNCING, State.IDLE):

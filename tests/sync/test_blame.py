@@ -9,11 +9,11 @@ from syncfsm.blocks import Header, Past, Point, Unchecked
 from syncfsm.errors import Fault, Penalty
 from syncfsm.events import Garbled, Produced, Tick, Verdict
 from syncfsm.limits import Limits, Strategy
-from syncfsm.outputs import Disconnect, Misbehaviour, Output, Send
+from syncfsm.outputs import Misbehaviour, Output
 from syncfsm.peer.messages import Parting
-from syncfsm.sync.messages import Blocks, Found, Hello
+from syncfsm.sync.messages import Blocks, Has, Hello
 from syncfsm.testing import GENESIS, Pair, branch, child
-from tests.building import connected, greeted, hear, hello_of, in_step, node, parted, partings, waiting
+from tests.building import greeted, hear, hello_of, in_step, node, parted, partings
 
 TRUNK = branch(GENESIS, 10, "trunk")
 
@@ -84,29 +84,11 @@ def test_hellos_that_lead_nowhere_are_a_flood(flood: str) -> None:
     pytest.fail("2000 hellos were accepted in one instant")
 
 
-def test_hellos_to_a_node_that_has_not_greeted_us_are_counted() -> None:
-    made, _ = connected(node(TRUNK), "leader", "p")
-    assert waiting(made) == ("p",)
-    for _ in range(2000):
-        made, outputs = hear(made, "p", hello_of(branch(TRUNK[-1], 3)[-1]))
-        if partings(outputs):
-            return
-    pytest.fail("2000 hellos were accepted in one instant")
-
-
-def test_blocks_and_founds_before_our_hello_are_grave_faults() -> None:
-    made, _ = connected(node(TRUNK), "leader", "p")
-    assert waiting(made) == ("p",)
-    _, outputs = hear(made, "p", Blocks((child(TRUNK[-1]),)))
-    assert parted(
-        [said for said in outputs if isinstance(said, Send | Disconnect | Misbehaviour)],
-        Parting.FAULT,
-        blame=Penalty.GRAVE,
-    )
-    assert rule_of(outputs) == "block-before-hello"
-    _, outputs = hear(made, "p", Found(GENESIS.point))
-    assert parted(outputs, Parting.FAULT, blame=Penalty.GRAVE)
-    assert rule_of(outputs) == "found-before-hello"
+def test_word_of_a_head_before_the_common_ancestor_is_known_is_a_grave_fault() -> None:
+    for made in (greeted(node(TRUNK)), hear(greeted(node(TRUNK)), "p", hello_of(child(TRUNK[-1], "unknown")))[0]):
+        _, outputs = hear(made, "p", Has(child(TRUNK[-1]).point, b"\xff"))
+        assert parted(outputs, Parting.FAULT, blame=Penalty.GRAVE)
+        assert rule_of(outputs) == "head-before-common"
 
 
 @pytest.mark.parametrize(

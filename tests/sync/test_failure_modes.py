@@ -1,19 +1,23 @@
 """Ways in which other systems went wrong, each as a scenario. ``docs/failure-modes.md`` lists them all by number."""
 
 import random
+from collections import Counter
 
 import pytest
 
-from syncfsm.events import Event, Finalised, Lost, Produced, Room, Tick, Verdict
+from syncfsm.blocks import Header
+from syncfsm.events import Event, Finalised, Produced, Received, Room, Tick, Verdict
 from syncfsm.limits import HELLO_SHARE, Limits, Strategy
-from syncfsm.outputs import Misbehaviour, Output
-from syncfsm.peer.messages import Parting, Pong
+from syncfsm.node.node import Node
+from syncfsm.outputs import HeadMoved, Misbehaviour, Output
+from syncfsm.peer.messages import Parting
 from syncfsm.peer.protocol import PEER
-from syncfsm.sync.messages import Blocks
+from syncfsm.sync.messages import Blocks, DoNotWant, Has, Want
 from syncfsm.sync.protocol import SYNC
-from syncfsm.sync.types import State
-from syncfsm.testing import GENESIS, Pair, branch, child
-from tests.building import connected, hear, hello_of, hellos, joined, link_of, node, partings, sent_blocks, waiting
+from syncfsm.sync.types import State, Switch
+from syncfsm.testing import GENESIS, Faults, Happened, Pair, SimNetwork, Simulation, branch, child
+from syncfsm.testing.network import Watcher
+from tests.building import connected, feed, hear, hello_of, hellos, joined, link_of, node, partings, sent_blocks, wanted
 
 TRUNK = branch(GENESIS, 8, "trunk")
 LEFT, RIGHT = branch(TRUNK[2], 6, "left"), branch(TRUNK[2], 9, "right")
@@ -116,60 +120,102 @@ def test_f25_a_late_hello_takes_nothing_back() -> None:
     assert made.all(SYNC)["p"].state is State.IDLE
 
 
-def test_f26_a_leader_that_dribbles_is_not_followed_for_ever() -> None:
-    """Each of its blocks is new, and each comes just before patience ends."""
-    limits = Limits()
-    made, _ = connected(node(TRUNK), "slow", "fast")
-    ahead = branch(TRUNK[-1], 99, "ahead")
-    for peer in ("slow", "fast"):
-        made, _ = hear(made, peer, hello_of(ahead[-1]))
-    greeted_at = None
-    for at, block in enumerate(ahead[:-1], 1):
-        now = at * 0.9 * limits.patience
-        made, _ = hear(made, "fast", Pong(), now=now)
-        made, _ = hear(made, "slow", Blocks((block,)), now=now)
-        made, _ = made.step(Tick(now))
-        if not waiting(made):
-            greeted_at = now
-            break
-    assert greeted_at is not None
-    assert limits.lead <= greeted_at < limits.lead + limits.patience
+def mesh(names: str, watch: Watcher) -> Simulation:
+    """Nodes that are all linked with each other, with a watcher; nobody makes blocks yet."""
+    network = SimNetwork(1, Faults(latency=0.01, jitter=0.004))
+    for name in names:
+        network.add(name, node)
+    network.join_all()
+    network.watchers.append(watch)
+    simulation = Simulation(network, rate=0.0, producers=())
+    simulation.run(2.0)
+    assert all(network.linked(*pair) for pair in network.pairs)
+    return simulation
 
 
-def test_f26_many_liars_that_take_turns_cost_one_patience() -> None:
-    """Each leads for almost as long as patience lasts, gives nothing, and leaves; or says that it has what we have."""
-    limits, liars = Limits(), [f"liar {number}" for number in range(40)]
-    made, _ = connected(node(TRUNK), *liars, "honest")
-    for number, liar in enumerate(liars):
-        if not waiting(made):
-            break
-        now = (number + 1) * 0.85 * limits.patience
-        made, _ = made.step(Tick(min(now, limits.patience)))
-        if number % 2:
-            made, _ = hear(made, liar, hello_of(TRUNK[-1]), now=now)
-        else:
-            made, _ = made.step(Lost(liar, now))
-    assert made.all(SYNC)["honest"].said is not None, "greeted, as all are"
-    assert made.now <= 2 * limits.patience
+def grow(simulation: Simulation, by: str, count: int) -> list[Header]:
+    """Blocks of this node's, one each 0.2 seconds."""
+    network, made = simulation.network, []
+    for _ in range(count):
+        made.append(child(network.head(by), f"{network.now}"))
+        network.feed(by, Produced((made[-1],), network.now))
+        simulation.run(0.2)
+    return made
 
 
-def test_f26_the_next_leader_is_one_that_has_said_that_it_has_more() -> None:
-    made, _ = connected(node(TRUNK), "first", "mute", "honest")
-    made, _ = hear(made, "honest", hello_of(child(TRUNK[-1], "ahead")))
-    made, _ = made.step(Lost("first", 0.0))
-    assert waiting(made) == ("mute",)
+def test_f17_a_live_block_comes_once_to_each_node_of_a_mesh() -> None:
+    """Once the first blocks have shown where they come from; and when another node makes them, soon again."""
+    copies = Counter[tuple[str, bytes]]()
+
+    def count(happened: Happened) -> None:
+        if isinstance(happened.event, Received) and isinstance(happened.event.message, Blocks):
+            copies.update((happened.name, header.id) for header in happened.event.message.headers)
+
+    simulation = mesh("abcdef", count)
+    for maker in "af":
+        made = grow(simulation, maker, 24)
+        assert {simulation.network.head(name) for name in "abcdef"} == {made[-1]}
+        late = {header.id for header in made[16:]}
+        assert {copies[name, id] for name in "abcdef" for id in late if name != maker} == {1}
+        assert not any(copies[maker, id] for id in late), "nobody sends it what it made"
 
 
-def test_f29_a_leader_whose_block_is_refused_is_replaced_at_once() -> None:
-    made, _ = connected(node(TRUNK), "liar", "honest")
-    ahead = branch(TRUNK[-1], 3, "ahead")
-    made, _ = hear(made, "liar", hello_of(child(TRUNK[-1], "lie", gain=99)))
-    made, _ = hear(made, "honest", hello_of(ahead[-1]))
-    assert waiting(made) == ("honest",)
-    made, _ = hear(made, "liar", Blocks((child(TRUNK[-1], "worthless", gain=0),)))
-    assert set(made.links) == {"honest"}
-    made, _ = hear(made, "honest", Blocks(tuple(ahead)))
-    assert made.chain.head == ahead[-1]
+def test_f18_when_the_feed_is_lost_the_next_block_comes_from_another_as_soon() -> None:
+    heads: list[tuple[float, str]] = []
+
+    def note(happened: Happened) -> None:
+        heads.extend(
+            (simulation.network.now, happened.name) for said in happened.outputs if isinstance(said, HeadMoved)
+        )
+
+    simulation = mesh("abcd", note)
+    network = simulation.network
+    grow(simulation, "a", 8)
+    for name in "bcd":
+        made = network.node(name)
+        assert isinstance(made, Node)
+        network.end(name, feed(made).peer)
+        heads.clear()
+        since = network.now
+        (block,) = grow(simulation, "a", 1)
+        assert {network.head(each) for each in "abcd"} == {block}
+        late = max(now - since for now, _ in heads)
+        assert late <= 4 * (network.faults.latency + network.faults.jitter), "no deadline had to come"
+
+
+def test_f19_who_switches_forks_before_it_is_asked_gives_what_it_has_then() -> None:
+    made, _ = connected(node(TRUNK[:3], LEFT[:2]), "feed", "p")
+    made, _ = hear(made, "p", DoNotWant(), hello_of(LEFT[1]))
+    made, _ = made.step(Produced(tuple(LEFT[2:4]), 0.0))
+    made, _ = made.step(Produced(tuple(RIGHT), 0.0))
+    made, outputs = hear(made, "p", Want())
+    assert sent_blocks(outputs) == RIGHT
+    assert "p" in made.links
+
+
+@pytest.mark.parametrize("known", [0, 2, 5])
+def test_f20_what_is_asked_for_begins_at_the_first_block_that_is_lacked(known: int) -> None:
+    made, _ = connected(node(TRUNK), "p")
+    made, _ = hear(made, "p", DoNotWant(), hello_of(TRUNK[0]), Has(TRUNK[known].point, TRUNK[known].score))
+    made, outputs = hear(made, "p", Want())
+    assert sent_blocks(outputs) == TRUNK[known + 1 :]
+
+
+def test_f22_where_all_are_busy_somebody_sends_blocks_all_the_same() -> None:
+    """And whoever is off remains so."""
+    busy = Limits(gates=1)
+    names = "abcdefgh"
+    network = SimNetwork(2)
+    for name in names:
+        network.add(name, lambda: node(limits=busy))
+    for name in names[1:]:
+        network.join("a", name)  # a star: nobody else is there
+    simulation = Simulation(network, rate=0.0, producers=())
+    simulation.run(2.0)
+    network.feed("a", Switch(True, network.now, ("b",)))
+    made = grow(simulation, "a", 8)
+    assert {name for name in names if network.head(name) == made[-1]} == {*names} - {"b"}
+    assert network.head("b") == GENESIS
 
 
 def test_f30_a_node_full_of_unfinal_blocks_goes_on_once_something_is_final() -> None:
@@ -240,8 +286,8 @@ def test_f41_who_fell_out_of_step_is_back_with_the_next_connection() -> None:
 
 
 def test_f43_an_invalid_block_costs_its_sender_the_link_and_nobody_else_anything() -> None:
-    made, _ = connected(node(TRUNK), "liar", "honest")
-    for peer in ("liar", "honest"):
+    made, _ = connected(node(TRUNK), "honest", "liar")
+    for peer in ("honest", "liar"):
         made, _ = hear(made, peer, hello_of(TRUNK[-1]))
     after, outputs = hear(made, "liar", Blocks((child(TRUNK[-1], "worthless", gain=0),)))
     assert [said.peer for said in blamed(outputs) if isinstance(said, Misbehaviour)] == ["liar"]
@@ -274,6 +320,18 @@ def test_f33_a_peer_in_step_gets_live_blocks_whatever_the_others_do() -> None:
     for block in TRUNK[3:]:
         made, outputs = made.step(Produced((block,), 0.0))
         assert sent_blocks(outputs) == [block, block]
+
+
+def test_f29_a_feed_whose_block_is_refused_is_replaced_at_once() -> None:
+    made, _ = connected(node(TRUNK), "liar", "honest")
+    ahead = branch(TRUNK[-1], 3, "ahead")
+    made, _ = hear(made, "liar", hello_of(child(TRUNK[-1], "lie", gain=99)))
+    made, _ = hear(made, "honest", hello_of(ahead[-1]))
+    assert wanted(made) == ["liar"]
+    made, _ = hear(made, "liar", Blocks((child(TRUNK[-1], "worthless", gain=0),)))
+    assert wanted(made) == ["honest"]
+    made, _ = hear(made, "honest", Blocks(tuple(ahead)))
+    assert made.chain.head == ahead[-1]
 
 
 def test_f24_a_node_whose_only_source_is_gone_takes_the_next_that_comes() -> None:

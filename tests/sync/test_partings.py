@@ -227,8 +227,8 @@ def test_a_search_that_makes_no_progress_ends() -> None:
     assert parted(outputs, Parting.SEARCH_TIMEOUT)
 
 
-def test_a_peer_that_is_busy_with_its_leader_is_waited_for() -> None:
-    """A node that is behind greets us only when its leader is done, and that may take longer than a search."""
+def test_a_peer_that_has_not_said_hello_is_waited_for_as_long_as_it_lives() -> None:
+    """Its hello may be behind much else; only what is silent too has ended."""
     made = greeted(node(TRUNK))
     for second in range(1, 60):
         made, _ = hear(made, "p", Pong(), now=float(second))

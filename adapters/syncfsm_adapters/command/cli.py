@@ -82,6 +82,12 @@ def _node(node: argparse.ArgumentParser) -> None:
     node.add_argument(
         "--peer", action="append", dest="peers", metavar="HOST:PORT", help="stay linked to it; repeatable"
     )
+    node.add_argument(
+        "--off",
+        action="append",
+        metavar="PEER",
+        help="send it no blocks, nor word of new ones: a --peer's address, or a node id; repeatable",
+    )
     node.add_argument("--key", metavar="FILE", help="be the sequencer; the signing key, made if it does not exist")
     node.add_argument(
         "--guard", metavar="DIR", help="a sequencer keeps its last signed block there (default: KEY.guard)"

@@ -18,6 +18,7 @@ from syncfsm_adapters.command import keys, payloads
 from syncfsm_adapters.command.producer import Producer
 from syncfsm_adapters.command.resume import guarded, resume, sequencer_key
 from syncfsm_adapters.command.settings import Settings
+from syncfsm_adapters.connect.off import named
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Journal, follow
 from syncfsm_adapters.host.mistakes import one_mistake
@@ -57,7 +58,8 @@ async def _run(settings: Settings) -> None:
     node = Node.start(config, load_chain(store, settings.limits))
     gc.freeze()  # the chain stays: to look for garbage in it takes a second for a million headers, each time
     node_id = bytes(keys.load_or_make(Path(settings.node_key or f"{settings.store}.id")).verify_key)
-    tcp = TcpNode(node, store, node_id, chance=SystemRandom(), journal=journal)
+    off = [named(each) for each in settings.off]
+    tcp = TcpNode(node, store, node_id, chance=SystemRandom(), journal=journal, off=off)
     journal("started", head=tcp.host.head, final=node.chain.final.point, public_key=public.hex(), id=node_id)
     follow(tcp.host, journal)
     async with trio.open_nursery() as nursery:

@@ -9,6 +9,7 @@ import attrs
 from syncfsm.errors import LocalError
 from syncfsm.limits import CHAIN_ID_BYTES, Limits, Strategy
 from syncfsm_adapters.connect.backoff import parse_address
+from syncfsm_adapters.connect.off import Off, named
 
 LONGEST_NAME: Final = 64
 """Bytes of the name that a node has in its journal."""
@@ -21,7 +22,8 @@ class Settings:
     ``name`` is for its journal; peers know it by the public half of the key in the file ``node_key``, which stands
     beside the store if it is not given. ``key`` makes it a sequencer; a full node needs the sequencer's
     ``public_key`` instead. ``guard`` is the folder in which a sequencer keeps what it signed last, beside the key if it
-    is not given; ``sign_anew`` names what it is to forget."""
+    is not given; ``sign_anew`` names what it is to forget. ``off`` names peers that get no blocks from it, each by its
+    address, or by its node id in hexadecimal digits."""
 
     name: str
     chain: str = "demo"
@@ -29,6 +31,7 @@ class Settings:
     node_key: str | None = None
     listen: str | None = None
     peers: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
     key: str | None = None
     guard: str | None = None
     sign_anew: str | None = None
@@ -58,8 +61,9 @@ class Settings:
             raise LocalError(f"missing: {', '.join(missing)}; give --{missing[0]} or set it in the file of --config")
         if "peer" in given:  # the flag is --peer, once for each
             given["peers"] = given.pop("peer")
-        peers = given.get("peers", ())
-        given["peers"] = (peers,) if isinstance(peers, str) else tuple(peers)
+        for name in ("peers", "off"):
+            several = given.get(name, ())
+            given[name] = (several,) if isinstance(several, str) else tuple(several)
         settings = cls(**given)
         settings._check()
         return settings
@@ -77,6 +81,7 @@ class Settings:
             raise LocalError("give --key FILE to be the sequencer, or --public-key HEX to follow one; not both")
         for address in (*((self.listen,) if self.listen is not None else ()), *self.peers):
             parse_address(address)  # said before the store is made
+        Off(named(each) for each in self.off).check(self.peers)
         if self.strategy not in list(Strategy):
             raise LocalError(f"strategy is one of {', '.join(Strategy)}, not {self.strategy!r}")
         if self.key is None and (self.payloads is not None or self.blocks is not None):

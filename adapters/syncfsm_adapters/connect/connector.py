@@ -7,13 +7,14 @@ A shell (``syncfsm_adapters.tcp`` under trio, ``syncfsm_adapters.asyncio``) move
     connector.turn(link, now)                  bytes have arrived: one turn of what they say; again while it says so
     connector.wrote(link, data, began, now)    bytes were written
     connector.lost(link, now)                  the transport ended
+    connector.switch(peer, off, now)           an operator turns blocks to a node off, or on again
     connector.tick(now)                        time has passed
 
 Every call is made from one thread, returns at once, and leaves all in order: if the shell is cancelled at any instant,
 it calls ``lost``, and nothing of the connection remains.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -25,8 +26,10 @@ from syncfsm.node.node import Node
 from syncfsm.outputs import Disconnect, Misbehaviour, Output
 from syncfsm.peer.messages import Bye, Parting
 from syncfsm.protocol import Message
+from syncfsm.sync.types import Switch
 from syncfsm.wire.handshake import VERSION, Dial, Greeting, Refusal, RefusalReason, first_frame, survives
 from syncfsm.wire.session import Met, NoLink, Session
+from syncfsm_adapters.connect.off import Named, Off
 from syncfsm_adapters.connect.pace import Pace
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
@@ -66,6 +69,8 @@ class Link:
         self.session = session
         self.pace = Pace()
         self.over = False
+        self.off = False
+        """Does the node's operator want no blocks to go over it?"""
         self.full = False
         self.blamed = False
         """Did the peer do what no correct peer does?"""
@@ -93,11 +98,19 @@ class Connector:
     form of an Ed25519 public key that no other node has.
 
     ``stamp`` gives numbers that grow, over restarts too: when each connection began. ``journal`` is told of what the
-    core does not know: ``connected`` with the address, ``duplicate``, ``no-link`` with the reason.
+    core does not know: ``connected`` with the address, ``duplicate``, ``no-link`` with the reason, ``switched``. To
+    nodes that ``off`` names no blocks go, nor word of new ones, on whatever connection.
     """
 
     def __init__(
-        self, node: Node, store: BlockStore, node_id: bytes, *, stamp: Callable[[], int], journal: Write = silent
+        self,
+        node: Node,
+        store: BlockStore,
+        node_id: bytes,
+        *,
+        stamp: Callable[[], int],
+        journal: Write = silent,
+        off: Iterable[Named] = (),
     ) -> None:
         standing = store.standing
         self._greeting = Greeting(VERSION, standing.chain_id, node_id, standing.genesis.point)
@@ -112,6 +125,7 @@ class Connector:
         self.host.watch(self._told)
         self.strangers = 0
         """Incoming connections that have not greeted yet."""
+        self.off = Off(off)
         self._stamp, self._journal = stamp, journal
         self._named = 0
         self._slow: list[str] = []
@@ -141,18 +155,36 @@ class Connector:
         link = Link(name, node_id, dial, session, address, wake)
         connected = session.begin(name, now, proved)
         self._journal("connected", peer=name, address=address, dialled=dialled, id=node_id)
+        if dialled:
+            self.off.met(address, node_id)
         old = self.link_to(node_id)
         if old is not None and not survives(self._greeting.node_id, node_id, old.dial, dial):
             self._journal("duplicate", peer=name, stays=old.name)
             link.send(Bye(Parting.DUPLICATE))
             link.end()
+            self._switch(old, now)  # only now it may be known under which address it is off
             return link
         if old is not None:
             self._journal("duplicate", peer=old.name, stays=name)
             self.feed(Leave(old.name, Parting.DUPLICATE, now))
         self.links[name] = link
         self.feed(connected)
+        self._switch(link, now)
         return link
+
+    def switch(self, peer: Named, off: bool, now: float) -> None:
+        """An operator turns blocks to a node off or on: on the link that there is, and on those to come."""
+        self.off.turn(peer, off)
+        for link in tuple(self.links.values()):
+            self._switch(link, now)
+
+    def _switch(self, link: Link, now: float) -> None:
+        """Tell the core what the operator wants of this link, if it does not know."""
+        off = link.node_id in self.off
+        if not link.over and off is not link.off:
+            link.off = off
+            self._journal("switched", peer=link.name, off=off)
+            self.feed(Switch(off, now, (link.name,)))
 
     def link_to(self, node_id: bytes) -> Link | None:
         """The link to this node, if there is one."""

@@ -2,12 +2,13 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 
 from syncfsm.node.node import Node
 from syncfsm.wire.session import NoLink
 from syncfsm_adapters.connect.connector import HANDSHAKE, Connector, Link, silent
+from syncfsm_adapters.connect.off import Named
 from syncfsm_adapters.connect.target import Target
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
@@ -20,7 +21,7 @@ class Shell(ABC):
     ``chance`` spreads the times at which peers are dialled. ``handshake`` is how many seconds an attempt may take until
     both have greeted. ``stamp`` gives numbers that grow, over restarts too. ``journal`` is told of what the core does
     not know: ``listening``, ``connected`` with the address, ``duplicate``, ``no-link`` with the reason,
-    ``accept-failed``.
+    ``accept-failed``, ``switched``. To nodes that ``off`` names no blocks go, nor word of new ones: see ``switch``.
     """
 
     def __init__(
@@ -33,8 +34,9 @@ class Shell(ABC):
         journal: Write = silent,
         handshake: float = HANDSHAKE,
         stamp: Callable[[], int] = time.time_ns,
+        off: Iterable[Named] = (),
     ) -> None:
-        self.connector = Connector(node, store, node_id, stamp=stamp, journal=journal)
+        self.connector = Connector(node, store, node_id, stamp=stamp, journal=journal, off=off)
         self._chance, self._journal, self._handshake = chance, journal, handshake
         self._prepare()
 
@@ -45,6 +47,19 @@ class Shell(ABC):
     @abstractmethod
     def stop(self) -> None:
         """Say goodbye to all peers and have ``run`` return, after ``FAREWELL`` seconds at the latest."""
+
+    @abstractmethod
+    def _now(self) -> float:
+        """The time on the clock of the event loop."""
+
+    def switch(self, peer: Named, off: bool) -> None:
+        """Turn all blocks, and all word of new ones, to a node off or on: now, and on every connection to come. Call it
+        while the event loop runs.
+
+        ``peer`` is a node id, or the address at which this node dials it; who dials us is known by its id alone, until
+        we have reached it at that address. ``LocalError`` if it is neither.
+        """
+        self.connector.switch(peer, off, self._now())
 
     @property
     def host(self) -> Host:
@@ -62,6 +77,7 @@ class Shell(ABC):
         return self.connector.drained
 
     def _targets(self, peers: Sequence[str]) -> list[Target]:
+        self.connector.off.check(peers)
         return [Target(self.connector, peer, self._chance) for peer in peers]
 
     def _too_late(self) -> NoLink:

@@ -9,7 +9,7 @@ There is no decision here: outputs are carried out in the order in which the cor
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 import attrs
 
@@ -20,11 +20,9 @@ from syncfsm.node.node import Node
 from syncfsm.outputs import Accepted, Disconnect, Dropped, FinalMoved, HeadMoved, Output, Send, SendBlocks
 from syncfsm.peer.messages import Parting
 from syncfsm.protocol import Message
+from syncfsm.sync.feed.protocol import FEED
 from syncfsm.sync.messages import Hello
 from syncfsm_adapters.store.base import BlockStore, Change
-
-FEED: Final = "feed"
-"""What the core calls its decision from whom a node takes blocks, and the peer in it."""
 
 Watcher = Callable[[Output, float], None]
 """Told of every output, and of when; for logs, metrics, and the integrator's own execution."""
@@ -78,7 +76,6 @@ class Host:
         self.tally = Tally()
         self._registry = node.config.registry
         self._carrier = carrier
-        self._giver = ""
         self._unserved: list[str] = []
         """Peers that need a block whose body is lost."""
         self._watchers: list[Watcher] = []
@@ -98,12 +95,8 @@ class Host:
 
     @property
     def fed_by(self) -> str:
-        """The peer that this node takes blocks from: its feed, if the core decides about one, or else the peer whose
-        copy of the last block came first. Empty if there is none."""
-        for (_, across), value in zip(self._registry.across, self.node.across, strict=True):
-            if across.table.name == FEED:
-                return across.status(value)[FEED] or ""
-        return self._giver
+        """The peer that this node takes blocks from: its feed. Empty if there is none."""
+        return self.node.decided(FEED).peer
 
     def feed(self, event: Event) -> None:
         """Let the core decide about ``event``, and carry out what it says.
@@ -174,8 +167,6 @@ class Host:
             new = sum(len(output.headers) for output in outputs if isinstance(output, Accepted))
             self.tally.received += len(headers)
             self.tally.repeated += len(headers) - new
-            if new:
-                self._giver = event.peer
 
     def _bodies(self, event: Event) -> Mapping[bytes, bytes]:
         """The bodies that an event brings, by the ids of their blocks."""

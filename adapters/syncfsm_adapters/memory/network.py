@@ -26,6 +26,7 @@ from syncfsm.outputs import HeadMoved, Output
 from syncfsm.peer.messages import Parting
 from syncfsm.protocol import Message
 from syncfsm.sync.messages import Hello
+from syncfsm.sync.types import Switch
 from syncfsm.wire.codec import Bad
 from syncfsm.wire.inbox import Arrived
 from syncfsm_adapters.host.host import Host, Tally
@@ -57,6 +58,8 @@ class _Member:
     past: Tally = attrs.Factory(Tally)
     """What was counted before the last crash."""
     tick_at: float | None = None
+    off: set[str] = attrs.Factory(set)
+    """Nodes to which its operator lets no blocks go."""
 
 
 @attrs.frozen
@@ -102,11 +105,12 @@ class MemoryNetwork:
 
     # Building -----------------------------------------------------------------------------------------------------
 
-    def add(self, name: str, config: Config, store: BlockStore) -> None:
-        """Start a node from what ``store`` holds."""
+    def add(self, name: str, config: Config, store: BlockStore, off: Iterable[str] = ()) -> None:
+        """Start a node from what ``store`` holds. To nodes that ``off`` names it sends no blocks, nor word of new ones;
+        see ``switch``."""
         if name in self._members:
             raise LocalError(f"node {name!r} is in the network already; give every node a name of its own")
-        self._members[name] = _Member(config, store)
+        self._members[name] = _Member(config, store, off=set(off))
         self._start(name)
 
     def join(self, pairs: Iterable[tuple[str, str]], path: Path = Path()) -> None:  # noqa: B008  a frozen value
@@ -194,6 +198,15 @@ class MemoryNetwork:
         for probe in self._probes:
             probe(name, event)
         self.host(name).feed(event)
+
+    def switch(self, name: str, peer: str, off: bool) -> None:
+        """The operator of a node turns blocks to another, and word of new ones, off or on: now, and on every connection
+        to come, also if one of them restarts."""
+        member, _ = self._member(name), self._edge(name, peer)
+        (member.off.add if off else member.off.discard)(peer)
+        for end in tuple(member.ends.values()):
+            if end.edge.other(name) == peer:
+                self.feed_end(end, Switch(off, self.now, (end.peer,)))
 
     # Mishaps ------------------------------------------------------------------------------------------------------
 
@@ -320,6 +333,8 @@ class MemoryNetwork:
         for end in edge.ends:
             if end.open:
                 self.feed(end.owner, Connected(end.peer, self.now))
+                if edge.other(end.owner) in self._members[end.owner].off:
+                    self.feed_end(end, Switch(True, self.now, (end.peer,)))
                 self._arm(end.owner)
 
     def _pipe(self, edge: Edge, near: End, far: End) -> Pipe[Any]:

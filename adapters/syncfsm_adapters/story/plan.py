@@ -9,6 +9,7 @@ import attrs
 from attrs import validators as must
 
 from syncfsm.errors import LocalError
+from syncfsm.limits import Limits
 
 SEQUENCER: Final = "sequencer"
 LOST: Final = "A"
@@ -17,9 +18,8 @@ WARM_BLOCKS: Final = 15
 """Blocks made with all nodes connected before anything is lost."""
 PEER_DIGITS: Final = 16
 """So many digits of a node's id are in the names that its peers have for it."""
-GRAFT: Final = 0.0
-"""Seconds that a node may wait for a block of which it has heard before it asks for it elsewhere: none, as all peers
-send it all blocks."""
+GRAFT: Final = Limits().graft_most
+"""The longest for which a node waits for a block of which it has heard, before it asks for it elsewhere."""
 
 
 class Mode(StrEnum):

@@ -66,6 +66,9 @@ class TcpNode(Shell):
     def stop(self) -> None:
         self._stop.set()
 
+    def _now(self) -> float:
+        return trio.current_time()
+
     async def _keep_time(self) -> None:
         while True:
             await trio.sleep(LOOK)

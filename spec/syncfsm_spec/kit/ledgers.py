@@ -102,7 +102,7 @@ def with_ledgers(world: World, tree: Tree, promise: Promise) -> World:
     ``promise`` says."""
     nodes = [component for component in world.components if isinstance(component, NodeComponent)]
     rest = [component for component in world.components if component not in nodes]
-    watched = [WatchedNode(node.name, node.start, node.tables, node.timed) for node in nodes]
+    watched = [WatchedNode(node.name, node.start, node.tables, node.timed, node.counted) for node in nodes]
     return attrs.evolve(
         world,
         name=f"{world.name}-ledger",

@@ -10,6 +10,7 @@ from syncfsm.notes.messages import Note
 from syncfsm.notes.types import Say
 from syncfsm.outputs import Misbehaviour
 from syncfsm.protocol import Message
+from syncfsm.sync.types import Switch
 
 
 def makes(name: str, *headers: Header) -> list[Move]:
@@ -25,6 +26,11 @@ def finalises(name: str, *headers: Header) -> list[Move]:
 def bans(name: str, *headers: Header) -> list[Move]:
     """The node's operator may ban each of these blocks."""
     return [happen(name, f"bans {header.id.decode()}", Verdict(header.id, False, 0.0)) for header in headers]
+
+
+def switches(name: str, off: bool, times: int = 1) -> Move:
+    """The node's operator turns blocks to all its peers off, or on again."""
+    return happen(name, f"turns blocks {'off' if off else 'on'}", Switch(off, 0.0), times)
 
 
 def says(name: str, about: Header | None, times: int = 1) -> Move:

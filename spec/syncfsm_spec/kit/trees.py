@@ -4,6 +4,8 @@ g ── a1 ── a2 ── a3 ── a4
 │     │     └─── d3
 │     └─── c2 ── c3
 └─── b1 ── b2 ── b3
+
+Beside it, with bodies: g ── h1 ── h2, and k2 on h1.
 """
 
 from typing import Final
@@ -12,11 +14,14 @@ from syncfsm.blocks import Header
 from syncfsm.limits import BLOCK_OVERHEAD
 from syncfsm_spec.kit.moments import Tree
 
+BODY: Final = 1000
+"""Bytes of a body, where there is one."""
 
-def block(name: str, parent: Header | None, score: int) -> Header:
+
+def block(name: str, parent: Header | None, score: int, size: int = 0) -> Header:
     """A block whose id is its name."""
     height, id = (parent.height + 1, parent.id) if parent else (0, b"")
-    return Header(height, name.encode(), id, bytes([score]), 0, b"")
+    return Header(height, name.encode(), id, bytes([score]), size, b"")
 
 
 g = block("g", None, 0)
@@ -30,6 +35,9 @@ b3 = block("b3", b2, 6)
 c2 = block("c2", a1, 4)
 c3 = block("c3", c2, 6)
 d3 = block("d3", a2, 6)
-TREE: Final = Tree([g, a1, a2, a3, a4, b1, b2, b3, c2, c3, d3])
+h1 = block("h1", g, 1, BODY)
+h2 = block("h2", h1, 3, BODY)
+k2 = block("k2", h1, 4, BODY)
+TREE: Final = Tree([g, a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, h1, h2, k2])
 BLOCK: Final = BLOCK_OVERHEAD
 """What an empty block counts against the room of a link."""

@@ -11,9 +11,13 @@
 (* chain before anything is pruned, `v.c`, and the height of the oldest    *)
 (* block that will be held after, `v.floor`.                               *)
 (*                                                                         *)
+(* A step also has news for what the node decides across its peers: see    *)
+(* Feed.tla, which pokes the link in return.                               *)
+(*                                                                         *)
 (* Left out, because time stands still here and a node has one peer: the   *)
-(* limits on rates and the timers, and links that wait to be greeted. Left *)
-(* out too: payloads, pings, and what only incorrect peers send.           *)
+(* limits on rates and the timers, and that a peer is not wanted. Left out *)
+(* too: payloads, pings, older releases, and what only incorrect peers     *)
+(* send.                                                                   *)
 EXTENDS Tree
 
 CONSTANTS Streaming,  \* the strategy: TRUE for streaming, FALSE for locator
@@ -21,22 +25,30 @@ CONSTANTS Streaming,  \* the strategy: TRUE for streaming, FALSE for locator
           Gaps,       \* Gaps[n + 1]: depths offered by an opening hello if n blocks are below the head
           HelloCost,  \* bytes that a hello counts against the room
           Room,       \* bytes a link may have under way
-          Branches    \* branches we left of which a link remembers what the peer has
+          Branches,   \* branches we left of which a link remembers what the peer has
+          Join,       \* of how many new heads a peer that has them is told at once
+          Aside,      \* bytes of blocks that a peer may give beside our best chain
+          Counting    \* FALSE if all blocks together are no more than that: then none are counted
 
 NoHello == [head |-> None]
 Closed == [state |-> "closed", said |-> NoHello, heard |-> NoHello, final |-> None, cursor |-> None,
-           sent |-> None, received |-> None, left |-> <<>>, claims |-> {}, dropped |-> FALSE, room |-> 0]
+           sent |-> None, received |-> None, left |-> <<>>, claims |-> {}, dropped |-> FALSE,
+           mode |-> "active", wanted |-> TRUE, says |-> None, owes |-> 0, aside |-> 0, pending |-> 0, room |-> 0]
 
 Greeting == {"start", "init"}
 InStep == {"syncing", "idle"}
 
 Last(s) == s[Len(s)]
 
-(* What a step makes: the rows that fired, the link, and what it says.     *)
-Row(name, state, did) == [rows |-> <<name>>, link |-> [did.link EXCEPT !.state = state], says |-> did.says]
-Did(l, says) == [link |-> l, says |-> says]
-Nothing(l) == [rows |-> <<>>, link |-> l, says |-> <<>>]
-Then(r, s) == [rows |-> r.rows \o s.rows, link |-> s.link, says |-> r.says \o s.says]
+(* What a step makes: the rows that fired, the link, what it says, and the *)
+(* news for the feed.                                                      *)
+Row(name, state, did) ==
+    [rows |-> <<name>>, link |-> [did.link EXCEPT !.state = state], says |-> did.says, news |-> did.news]
+Tell(l, says, news) == [link |-> l, says |-> says, news |-> news]
+Did(l, says) == Tell(l, says, <<>>)
+Nothing(l) == [rows |-> <<>>, link |-> l, says |-> <<>>, news |-> <<>>]
+Then(r, s) ==
+    [rows |-> r.rows \o s.rows, link |-> s.link, says |-> r.says \o s.says, news |-> r.news \o s.news]
 
 -----------------------------------------------------------------------------
 (* What a hello offers, and what it tells. See syncfsm/sync/discovery.py.  *)
@@ -156,6 +168,17 @@ Leaving(l, received, sent, told, v) ==
         kept == Uncovered(old \o more, <<>>, {sent, received} \ {None}, v)
     IN  IF none /\ more = <<>> THEN <<>> ELSE SubSeq(kept, 1, Min2(Len(kept), Branches))
 
+(* What the peer gives us beside our best chain: bytes of a block that is  *)
+(* new here, `c` the chain before; and how all of them count then.         *)
+Beside(b, v, c) ==
+    IF Counting /\ b \in v.c.held /\ b \notin c.held /\ ~OnBest(v.c, b) THEN Cost[b] ELSE 0
+Counted(l, received, more, v) ==
+    LET last == l.received
+        goesOn == {last, received} \subseteq v.c.held /\ IsAncestor(last, received)
+        pending == IF goesOn THEN l.pending ELSE 0
+    IN  IF received # None /\ OnBest(v.c, received) THEN [aside |-> l.aside - pending, pending |-> 0]
+        ELSE [aside |-> l.aside + more, pending |-> pending + more]
+
 (* The next blocks for the peer: one more for as long as room is left.     *)
 RECURSIVE Batch(_, _, _)
 Batch(after, room, v) ==
@@ -164,6 +187,14 @@ Batch(after, room, v) ==
 
 RECURSIVE Total(_)
 Total(blocks) == IF blocks = <<>> THEN 0 ELSE Cost[Head(blocks)] + Total(Tail(blocks))
+
+(* The head that the peer says it has, while it is not held and may be.    *)
+Unheld(b, v) == IF b # None /\ b \notin v.c.held /\ Height[b] > Height[v.c.final] THEN b ELSE None
+
+(* The peer says that it has more: a better head, or a final block that we *)
+(* lack.                                                                   *)
+Ahead(l, v) == (l.says # None /\ l.says > v.c.head) \/ Unheld(l.final, v) # None
+IfAhead(l, v) == IF Ahead(l, v) THEN <<"ahead">> ELSE <<>>
 
 -----------------------------------------------------------------------------
 (* Guards. See syncfsm/sync/guards.py.                                     *)
@@ -181,50 +212,101 @@ Extends(l, extends, v) ==
     extends /\ v.floor <= Height[l.said.base] /\ Height[v.c.final] <= Height[l.said.head]
 WorseThanHeard(l, v) == l.heard # NoHello /\ l.heard.head > v.c.head
 
+(* See syncfsm/sync/relay.py. Quiet: what we have, no blocks may tell.     *)
+Quiet(l) == l.mode # "off" /\ ~(l.mode = "active" /\ l.wanted)
+MustTell(l, best, sent, v) ==
+    best /\ Quiet(l) /\ IF Lacking(sent, v) THEN l.mode = "backup" ELSE l.owes + 1 >= Join
+
 -----------------------------------------------------------------------------
 (* Actions. See syncfsm/sync/actions.py.                                   *)
 
 Say(l, m) == Did([l EXCEPT !.said = m, !.cursor = None, !.room = @ - HelloCost], <<m>>)
+Has(v) == [type |-> "has", head |-> v.c.head]
 Hear(l, m, a, v) ==
-    [l EXCEPT !.heard = m, !.final = m.final, !.left = Leaving(l, l.received, l.sent, a.has, v),
+    [l EXCEPT !.heard = m, !.final = m.final, !.left = Leaving(l, l.received, l.sent, a.has, v), !.says = Unheld(m.head, v),
               !.claims = Claimed(l, {m.head} \cup {m.points[i] : i \in 1..Len(m.points)}, v)]
+(* `heard` is the link after that.                                         *)
+HearNews(l, heard, v) ==
+    (IF l.mode = "active" /\ l.heard = NoHello THEN <<"wanted">> ELSE <<>>) \o IfAhead(heard, v)
 
-Track(l, sent, received, v) ==
-    [l EXCEPT !.sent = sent, !.received = received, !.left = Leaving(l, received, sent, None, v),
-              !.claims = Claimed(l, {}, v)]
-Synced(l, sent, received, v) ==
+(* What came since our hello, if no block will tell it.                    *)
+Owed(l, v) == l.said # NoHello /\ l.mode = "backup" /\ (l.said.head # v.c.head \/ l.owes > 0)
+Since(l, v) == IF Owed(l, v) THEN <<Has(v)>> ELSE <<>>
+
+Track(l, sent, received, more, v) ==
+    LET counted == Counted(l, received, more, v)
+    IN  [l EXCEPT !.sent = sent, !.received = received, !.left = Leaving(l, received, sent, None, v),
+                  !.claims = Claimed(l, {}, v), !.says = Unheld(@, v),
+                  !.aside = counted.aside, !.pending = counted.pending]
+Synced(l, sent, received, more, v) ==
     LET heard == IF l.heard = NoHello \/ l.heard.about = None THEN NoHello
                  ELSE [l.heard EXCEPT !.points = <<Last(@)>>]
-    IN  [Track(l, sent, received, v) EXCEPT !.said = NoHello, !.heard = heard, !.cursor = None]
+    IN  [Track(l, sent, received, more, v) EXCEPT !.said = NoHello, !.heard = heard, !.cursor = None,
+                                                  !.owes = IF Owed(l, v) THEN 0 ELSE @]
 ToldOf(l, sent, has, v) ==
     LET better == has # None /\ (l.received \notin v.c.held \/ Height[has] > Height[l.received])
-    IN  Synced(l, sent, IF better THEN has ELSE l.received, v)
+    IN  Synced(l, sent, IF better THEN has ELSE l.received, 0, v)
 
-Remember(l, m, a, v) == Did(Hear(l, m, a, v), <<>>)
+Remember(l, m, a, v) == LET heard == Hear(l, m, a, v) IN Tell(heard, <<>>, HearNews(l, heard, v))
 Search(l, m, a, v) ==
     LET anew == l.heard = NoHello \/ m.head # l.heard.head \/ m.points[1] = m.head
-    IN  Did([Hear(l, m, a, v) EXCEPT !.cursor = IF anew THEN None ELSE @], <<>>)
-Narrow(l, m, a, v) == Did([Hear(l, m, a, v) EXCEPT !.room = @ - HelloCost], <<Narrower(l, m, a, v)>>)
-Conclude(l, a, sent, v) ==
+        heard == Hear(l, m, a, v)
+    IN  Tell([heard EXCEPT !.cursor = IF anew THEN None ELSE @], <<>>, HearNews(l, heard, v))
+Narrow(l, m, a, v) ==
+    LET heard == Hear(l, m, a, v)
+    IN  Tell([heard EXCEPT !.room = @ - HelloCost], <<Narrower(l, m, a, v)>>, HearNews(l, heard, v))
+Conclude(l, a, sent, v, news) ==
     LET named == IF Height[a.common] < Height[l.heard.base] THEN a.has ELSE a.common
-    IN  Did(ToldOf(l, sent, a.has, v), <<[type |-> "found", common |-> named]>>)
-LearnHas(l, m, a, sent, v) == Did(ToldOf(Hear(l, m, a, v), sent, a.has, v), <<>>)
+    IN  Tell(ToldOf(l, sent, a.has, v), <<[type |-> "found", common |-> named]>> \o Since(l, v), news)
+LearnHas(l, m, a, sent, v) ==
+    LET heard == Hear(l, m, a, v) IN Tell(ToldOf(heard, sent, a.has, v), Since(l, v), HearNews(l, heard, v))
+LearnHead(l, b, sent, v) ==
+    LET held == b \in v.c.held
+        told == [l EXCEPT !.says = Unheld(b, v), !.claims = IF held THEN @ ELSE Claimed(l, {b}, v)]
+        new == ToldOf(told, sent, IF held THEN b ELSE None, v)
+        owed == Lacking(l.sent, v) /\ ~Lacking(sent, v) /\ l.mode = "active" /\ Quiet(l)
+    IN  IF owed /\ l.owes + 1 >= Join THEN Tell([new EXCEPT !.owes = 0], <<Has(v)>>, IfAhead(told, v))
+        ELSE Tell([new EXCEPT !.owes = IF owed THEN @ + 1 ELSE @], Since(l, v), IfAhead(told, v))
 HelloAgain(l, v) ==
     Say(l, Opening(v, IF l.heard # NoHello /\ ~WorseThanHeard(l, v) THEN l.heard.head ELSE None))
-TakeFound(l, found, sent, v) == Did(ToldOf(l, sent, found, v), <<>>)
-TakeBlock(l, b, sent, v) == Did([Synced(l, sent, b, v) EXCEPT !.dropped = @ \/ b \notin v.c.held], <<>>)
+TakeFound(l, found, sent, v) == Did(ToldOf(l, sent, found, v), Since(l, v))
+TakeBlock(l, b, sent, more, v) ==
+    Did([Synced(l, sent, b, more, v) EXCEPT !.dropped = @ \/ b \notin v.c.held], Since(l, v))
 TellFinal(l, v) ==
     LET drops == \E b \in v.c.held : ~IsAncestor(b, v.c.final) /\ ~IsAncestor(v.c.final, b)
-    IN  Did([l EXCEPT !.dropped = @ \/ drops], <<[type |-> "final", point |-> v.c.final]>>)
-Rebase(l, sent, v) == Did(Track(l, sent, l.received, v), <<>>)
+    IN  Did([l EXCEPT !.dropped = @ \/ drops, !.aside = 0, !.pending = 0],
+            <<[type |-> "final", point |-> v.c.final]>>)
+LearnFinal(l, point, v) ==
+    LET learnt == [l EXCEPT !.final = point] IN Tell(learnt, <<>>, IfAhead(learnt, v))
+(* If our head is worse now, what the peer said of its own may be better.  *)
+Overtaken(l, extends, v) == IF extends THEN <<>> ELSE IfAhead(l, v)
+Rebase(l, extends, best, sent, v) ==
+    LET new == Track(l, sent, l.received, 0, v)
+        owed == best /\ Quiet(new) /\ ~Lacking(sent, v)
+    IN  Tell([new EXCEPT !.owes = IF owed THEN @ + 1 ELSE @], <<>>, Overtaken(new, extends, v))
+RebaseAndTell(l, extends, sent, v) ==
+    LET new == Track(l, sent, l.received, 0, v)
+    IN  Tell([new EXCEPT !.owes = 0], <<Has(v)>>, Overtaken(new, extends, v))
 
 StepBack(l, v) ==
     LET point == NextPoint(l, v)
     IN  Did([l EXCEPT !.cursor = point, !.room = @ - HelloCost], <<Offer(l, v, point, l.heard.head)>>)
 Stream(l, blocks) ==
     IF blocks = <<>> THEN Did(l, <<>>)
-    ELSE Did([l EXCEPT !.sent = Last(blocks), !.room = @ - Total(blocks)],
+    ELSE Did([l EXCEPT !.sent = Last(blocks), !.owes = 0, !.room = @ - Total(blocks)],
              [i \in 1..Len(blocks) |-> [type |-> "block", block |-> blocks[i]]])
+
+(* Modes. See syncfsm/sync/relay.py.                                       *)
+Off == [type |-> "busy"]
+SwitchOff(l) == Tell([l EXCEPT !.mode = "off", !.owes = 0], <<Off>>, <<"unwanted">>)
+SwitchOn(l, v) ==
+    IF l.state \in InStep THEN Did([l EXCEPT !.mode = "backup"], <<Has(v)>>)
+    ELSE Did([l EXCEPT !.mode = "backup", !.owes = 1], <<>>)
+Ask(l, v) ==
+    IF l.owes > 0 /\ l.state \in InStep
+    THEN Did([l EXCEPT !.wanted = TRUE, !.owes = 0], <<Has(v), [type |-> "want"]>>)
+    ELSE Did([l EXCEPT !.wanted = TRUE], <<[type |-> "want"]>>)
+Serve(l, asked) == Did([l EXCEPT !.mode = "active"], IF asked THEN <<>> ELSE <<[type |-> "give"]>>)
 
 (* The connection's. See syncfsm/peer/actions.py.                          *)
 Gain(l, freed) == Did([l EXCEPT !.room = Min2(@ + freed, Room)], <<>>)
@@ -233,6 +315,7 @@ Part(l, reason, point) == Did(Closed, <<[type |-> "bye", reason |-> reason, poin
 PartContradicting(l, v) == Part(l, "contradicting-final", v.c.final)
 PartPruned(l, v) == Part(l, "pruned", OldestHeld(v))
 PartOutOfStep(l) == Part(l, "out-of-step", None)
+PartFull(l) == Part(l, "full", None)
 
 -----------------------------------------------------------------------------
 (* The table of sync, and what begins and ends a connection.               *)
@@ -240,19 +323,19 @@ PartOutOfStep(l) == Part(l, "out-of-step", None)
 \* A link begins: we greet.
 OnConnect(v) ==
     LET connected == Row("ConnectOpen", "closed", Did([Closed EXCEPT !.room = Room], <<>>))
-        opened == Then(connected, Row("OpenedOpen", "start", Did(connected.link, <<>>)))
-    IN  Then(opened, Row("GreetUngreeted", "start", Say(opened.link, Opening(v, None))))
+    IN  Then(connected, Row("GreetGreet", "start", Say(connected.link, Opening(v, None))))
 
 \* Hello: who knows whose head, who is worse.
 OnHello(l, m, v) ==
     LET a == Assess(m, l.said, v.c)
         greeting == l.state \in Greeting
         heard == Hear(l, m, a, v)
+        news == HearNews(l, heard, v)
         sent == Rebased(l, a.has, v)
     IN  IF a.relation = "contradiction"                                   THEN Row("HelloFinalsContradict", "closed", PartContradicting(l, v))
         ELSE IF greeting /\ a.relation = "nothing"                        THEN Row("HelloNothingShared", "closed", PartPruned(l, v))
-        ELSE IF greeting /\ CommonKnown(l, m, a) /\ Lacking(sent, v)      THEN Row("HelloCommonAndLacking", "syncing", Conclude(heard, a, sent, v))
-        ELSE IF greeting /\ CommonKnown(l, m, a)                          THEN Row("HelloCommon", "idle", Conclude(heard, a, sent, v))
+        ELSE IF greeting /\ CommonKnown(l, m, a) /\ Lacking(sent, v)      THEN Row("HelloCommonAndLacking", "syncing", Conclude(heard, a, sent, v, news))
+        ELSE IF greeting /\ CommonKnown(l, m, a)                          THEN Row("HelloCommon", "idle", Conclude(heard, a, sent, v, news))
         ELSE IF l.state = "start" /\ a.better /\ Asked(l, m)              THEN Row("HelloWorseAndAsked", "init", Narrow(l, m, a, v))
         ELSE IF l.state = "start" /\ a.better                             THEN Row("HelloWorse", "init", Search(l, m, a, v))
         ELSE IF l.state = "start" /\ CanNarrow(l, m, a, v)                THEN Row("HelloCanNarrow", "start", Narrow(l, m, a, v))
@@ -280,13 +363,15 @@ RuledOut(b, c) == b \notin c.held /\ Height[b] > Height[c.final]
 OnBlock(l, b, v, c) ==
     LET sent == After(l, b, v)
         refused == b \notin c.held /\ ~Fits(c, b)
+        more == Beside(b, v, c)
     IN  IF l.final = b /\ RuledOut(b, v.c)                                THEN Row("BlocksRefusedIsFinal", "closed", PartContradicting(l, v))
         ELSE IF refused /\ OutOfStep(l, b, v.c)                           THEN Row("BlocksOutOfStep", "closed", PartOutOfStep(l))
-        ELSE IF Lacking(sent, v)                                          THEN Row("BlocksTakenAndLacking", "syncing", TakeBlock(l, b, sent, v))
-        ELSE                                                                   Row("BlocksTakeBlocks", "idle", TakeBlock(l, b, sent, v))
+        ELSE IF more > 0 /\ Counted(l, b, more, v).aside > Aside          THEN Row("BlocksTooMuchAside", "closed", PartFull(l))
+        ELSE IF Lacking(sent, v)                                          THEN Row("BlocksTakenAndLacking", "syncing", TakeBlock(l, b, sent, more, v))
+        ELSE                                                                   Row("BlocksTakeBlocks", "idle", TakeBlock(l, b, sent, more, v))
 
-\* Our chain moved; `extends`: the new head descends from the old one.
-OnMoved(l, extends, v) ==
+\* Our chain moved; `extends`: the new head descends from the old one; `best`: it is another, or our final point is.
+OnMoved(l, extends, best, v) ==
     LET greeting == l.state \in Greeting
         a == Assess(l.heard, l.said, v.c)
         relation == IF l.heard = NoHello THEN "unheard" ELSE a.relation
@@ -294,14 +379,16 @@ OnMoved(l, extends, v) ==
         begun == Rebased(l, a.has, v)
         sent == Rebased(l, None, v)
     IN  IF greeting /\ relation = "nothing"                               THEN Row("MovedNothingShared", "closed", PartPruned(l, v))
-        ELSE IF greeting /\ learnt /\ Lacking(begun, v)                   THEN Row("MovedHeadLearntAndLacking", "syncing", Conclude(l, a, begun, v))
-        ELSE IF greeting /\ learnt                                        THEN Row("MovedHeadLearnt", "idle", Conclude(l, a, begun, v))
+        ELSE IF greeting /\ learnt /\ Lacking(begun, v)                   THEN Row("MovedHeadLearntAndLacking", "syncing", Conclude(l, a, begun, v, <<>>))
+        ELSE IF greeting /\ learnt                                        THEN Row("MovedHeadLearnt", "idle", Conclude(l, a, begun, v, <<>>))
         ELSE IF greeting /\ Extends(l, extends, v)                        THEN Row("MovedExtends", l.state, Did(l, <<>>))
         ELSE IF greeting /\ WorseThanHeard(l, v)                          THEN Row("MovedWorseThanHeard", "init", HelloAgain(l, v))
         ELSE IF greeting                                                  THEN Row("MovedHelloAgain", "start", HelloAgain(l, v))
         ELSE IF sent = None \/ Height[sent] < v.floor                     THEN Row("MovedPrunedPastPeer", "closed", PartPruned(l, v))
-        ELSE IF Lacking(sent, v)                                          THEN Row("MovedLacksHead", "syncing", Rebase(l, sent, v))
-        ELSE                                                                   Row("MovedRebase", "idle", Rebase(l, sent, v))
+        ELSE IF MustTell(l, best, sent, v) /\ Lacking(sent, v)            THEN Row("MovedMustTellLacking", "syncing", RebaseAndTell(l, extends, sent, v))
+        ELSE IF MustTell(l, best, sent, v)                                THEN Row("MovedMustTell", "idle", RebaseAndTell(l, extends, sent, v))
+        ELSE IF Lacking(sent, v)                                          THEN Row("MovedLacksHead", "syncing", Rebase(l, extends, best, sent, v))
+        ELSE                                                                   Row("MovedRebase", "idle", Rebase(l, extends, best, sent, v))
 
 \* Final points.
 OnFinalised(l, v) ==
@@ -311,17 +398,43 @@ OnFinalised(l, v) ==
 OnFinal(l, point, v) ==
     IF Contradicts(point, v.c)                                            THEN Row("FinalClaimContradicts", "closed", PartContradicting(l, v))
     ELSE IF l.received = point /\ RuledOut(point, v.c)                    THEN Row("FinalClaimNamesRefused", "closed", PartContradicting(l, v))
-    ELSE                                                                       Row("FinalLearnFinal", l.state, Did([l EXCEPT !.final = point], <<>>))
+    ELSE                                                                       Row("FinalLearnFinal", l.state, LearnFinal(l, point, v))
 
 \* There is room: our turn to send.
 OnTurn(l, v) ==
-    LET blocks == Batch(l.sent, l.room, v)
+    LET blocks == IF l.mode = "active" THEN Batch(l.sent, l.room, v) ELSE <<>>
         canStepBack == Streaming /\ NextPoint(l, v) # None
         restFits == blocks # <<>> /\ Last(blocks) = v.c.head
     IN  IF l.state = "init" /\ canStepBack                                THEN Row("TurnCanStepBack", "init", StepBack(l, v))
         ELSE IF l.state = "init"                                          THEN Row("TurnIgnore", "init", Did(l, <<>>))
         ELSE IF restFits                                                  THEN Row("TurnRestFits", "idle", Stream(l, blocks))
+        ELSE IF l.mode = "backup"                                         THEN Row("TurnBackup", "syncing", Did(l, <<>>))
+        ELSE IF l.mode = "off"                                            THEN Row("TurnOff", "syncing", Did(l, <<>>))
         ELSE                                                                   Row("TurnStream", "syncing", Stream(l, blocks))
+
+\* Off, backup, active: how new blocks travel. Messages, then what the feed has decided.
+OnHas(l, b, v) ==
+    LET sent == Rebased(l, IF b \in v.c.held THEN b ELSE None, v)
+    IN  IF ~Lacking(sent, v)                                              THEN Row("HasHasOurHead", "idle", LearnHead(l, b, sent, v))
+        ELSE                                                                   Row("HasLearnHead", l.state, LearnHead(l, b, sent, v))
+
+OnWant(l) ==
+    IF l.mode = "off"                                                     THEN Row("WantOff", l.state, Did(l, <<Off>>))
+    ELSE                                                                       Row("WantBeAsked", l.state, Tell(l, <<>>, <<"wanted">>))
+
+OnGive(l) == Row("GiveBeGiven", l.state, Tell([l EXCEPT !.wanted = TRUE], <<>>, <<"given">>))
+OnBusy(l) == Row("BusyBeRefused", l.state, Tell([l EXCEPT !.wanted = FALSE], <<>>, <<"refused">>))
+
+OnAsk(l, v) == Row("AskAsk", l.state, Ask(l, v))
+
+OnServe(l, asked) ==
+    IF l.mode = "backup"                                                  THEN Row("ServeBackup", l.state, Serve(l, asked))
+    ELSE                                                                       Row("ServeIgnore", l.state, Did(l, <<>>))
+
+OnSwitch(l, off, v) ==
+    IF off /\ l.mode # "off"                                              THEN Row("SwitchTurnsOff", l.state, SwitchOff(l))
+    ELSE IF ~off /\ l.mode = "off"                                        THEN Row("SwitchTurnsOn", l.state, SwitchOn(l, v))
+    ELSE                                                                       Row("SwitchIgnore", l.state, Did(l, <<>>))
 
 \* The connection: the transport takes more.
 OnRoom(l, freed) == Row("RoomGain", l.state, Gain(l, freed))

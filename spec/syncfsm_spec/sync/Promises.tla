@@ -2,7 +2,7 @@
 (* What must hold in every world, by the names of promises.py.             *)
 (* `NoPunishHonest` has no formula here: the rows that blame a peer are    *)
 (* left out, and that the code has the same edges shows that none fires.   *)
-(* Nor has `OneLeader`: with one peer there is nobody who waits.           *)
+(* Nor have those of relay that need three nodes.                          *)
 EXTENDS World
 
 CONSTANT Partings  \* the reasons for which links may end in this world
@@ -28,6 +28,7 @@ Got(n) ==
 (* The blocks that the peer is known to have when n takes a step.          *)
 Told(m) == CASE m.type = "block" -> {m.block, Parent[m.block]}
              [] m.type = "found" -> {m.common}
+             [] m.type = "has"   -> {m.head}
              [] m.type = "hello" -> {m.head} \cup {m.points[i] : i \in 1..Len(m.points)}
              [] OTHER -> {}
 KnownTo(n) ==
@@ -80,6 +81,20 @@ NeverBelowFinalStep(n) ==
     /\ IsAncestor(chain'[n].final, chain'[n].head)
     /\ Height[Common[chain[n].head][chain'[n].head]] >= Height[chain[n].final]
 
+(* What a peer gives beside our best chain counts until our final point    *)
+(* moves; unless it is on the way to a block that the peer has, and that   *)
+(* is on our best chain now.                                               *)
+CountsAside(n) ==
+    LET c == chain'[n]
+        got == Got(n)
+        last == link[n].received
+        b == IF got # <<>> /\ IsBlock(Head(got)) THEN Head(got).block ELSE None
+        more == IF b \in c.held \ chain[n].held /\ ~OnBest(c, b) THEN Cost[b] ELSE 0
+        onTheWay == {x \in c.held : last # None /\ OnBest(c, last) /\ IsAncestor(x, last) /\ Height[x] > Height[c.final]}
+        has == link'[n].received
+    IN  IF has # None /\ OnBest(c, has) THEN link'[n].aside >= link[n].aside - Total(HighestFirst(onTheWay))
+        ELSE link'[n].aside >= link[n].aside + more
+
 BoundedStep(n) ==
     LET run == SentBlocks(n)
         old == link[n]
@@ -87,7 +102,30 @@ BoundedStep(n) ==
         goesOn == old.said = new.said /\ old.heard = new.heard /\ old.cursor # None /\ new.cursor # None
     IN  /\ run # <<>> /\ new # Closed => new.room + Cost[Last(run)] > 0
         /\ goesOn => Height[new.cursor] <= Height[old.cursor]
+        /\ Counting /\ new # Closed /\ chain'[n].final = chain[n].final => CountsAside(n)
 
+(* Off is left and entered by an operator; over it goes no block, and no   *)
+(* word of one.                                                            *)
+SaysA(type, n) == LET sent == Sent(n) IN \E i \in 1..Len(sent) : sent[i].type = type
+OffIsManualStep(n) ==
+    LET was == link[n].mode = "off"
+        is == link'[n].mode = "off"
+        switched == \E i \in 1..Len(Moves) : left'[i] # left[i] /\ Moves[i].kind = "switch"
+    IN  link[n] # Closed /\ link'[n] # Closed =>
+            /\ was # is => switched
+            /\ was /\ is => ~SaysA("block", n) /\ ~SaysA("has", n)
+
+(* Over a backup connection no block is sent, until the peer asks, or is   *)
+(* given some.                                                             *)
+BackupSendsIdsStep(n) ==
+    LET got == Got(n)
+        asks == got # <<>> /\ Head(got).type = "want"
+    IN  link[n] # Closed /\ link'[n] # Closed =>
+            /\ link[n].mode = "backup" /\ link'[n].mode = "active" => asks \/ SaysA("give", n)
+            /\ link[n].mode # "active" /\ link'[n].mode # "active" => ~SaysA("block", n)
+
+OffIsManual     == [][\A n \in Node : OffIsManualStep(n)]_vars
+BackupSendsIds  == [][\A n \in Node : BackupSendsIdsStep(n)]_vars
 OnlyBestChain   == [][\A n \in Node : OnlyBestChainStep(n)]_vars
 OnlyChild       == [][\A n \in Node : OnlyChildStep(n)]_vars
 NoEcho          == [][\A n \in Node : NoEchoStep(n)]_vars
@@ -109,6 +147,13 @@ Tracked ==
         LET l == link[n]
         IN  l.state \in InStep => OnBest(chain[n], l.sent) /\ (l.state = "idle" <=> l.sent = chain[n].head)
 
+(* Who is linked wants blocks, unless the other's operator has refused     *)
+(* them; and who is served is active.                                      *)
+OneFeed ==
+    \A n \in Node :
+        IF link[n] = Closed THEN feed[n] = NoFeed
+        ELSE (link[n].wanted \/ feed[n].off) /\ (feed[n].served => link[n].mode = "active")
+
 HeadsMayWorsen == \E i \in 1..Len(Moves) : Moves[i].kind \in {"finalise", "ban"}
 CompoundStates == link[1].state = "init" /\ link[2].state = "init" => HeadsMayWorsen
 
@@ -119,6 +164,7 @@ Bounded ==
     \A n \in Node :
         LET queue == line[n].queue
         IN  /\ link[n].room <= Room
+            /\ link[n].pending \in 0..link[n].aside /\ link[n].aside <= Aside
             /\ link[n] # Closed /\ line[n].open => link[n].room + CostOfAll(queue) + line[n].owed = Room
             /\ \A i \in 1..Len(queue) : queue[i].type = "hello" => Len(queue[i].points) <= Points
 
@@ -162,16 +208,28 @@ PartsOnlyFor ==
 -----------------------------------------------------------------------------
 (* The end of every run.                                                   *)
 
-(* Node n holds block b, and has no worse head; unless it may not have it. *)
-Agrees(n, b) ==
+(* Node n holds its peer's head, and has no worse one; unless it may not   *)
+(* have it, or gets no blocks. Over a connection that is off it gets none  *)
+(* whatever they are; over one that is not active it has no worse head.    *)
+Agrees(n) ==
     LET c == chain[n]
+        b == chain[Peer(n)].head
+        gets == link[Peer(n)].mode
         banned == \E x \in c.banned : IsAncestor(x, b)
-    IN  ~IsAncestor(c.final, b) \/ (b \in c.held /\ (banned \/ c.head >= b))
+    IN  \/ gets = "off"
+        \/ ~IsAncestor(c.final, b)
+        \/ (b \in c.held \/ gets = "backup") /\ (banned \/ c.head >= b)
+Rests(n) ==
+    \/ link[n].state = "idle"
+    \/ link[n].state = "syncing" /\ (\/ link[n].mode = "off"
+                                     \/ link[n].mode = "backup" /\ chain[Peer(n)].head > chain[n].head)
 Settled ==
     \/ \A n \in Node : link[n] = Closed
-    \/ \A n \in Node : link[n].state = "idle" /\ Agrees(n, chain[Peer(n)].head)
+    \/ \A n \in Node : Rests(n) /\ Agrees(n)
 
-HasFinal(n) == LET b == chain[Peer(n)].final IN b \in chain[n].held \/ IsAncestor(b, chain[n].base)
+HasFinal(n) ==
+    LET b == chain[Peer(n)].final
+    IN  link[Peer(n)].mode = "off" \/ b \in chain[n].held \/ IsAncestor(b, chain[n].base)
 FinalAdvances == AtRest /\ link[1] # Closed /\ ~Contradict => \A n \in Node : HasFinal(n)
 (* What nobody can know is left out: the higher one has dropped all at the *)
 (* height of the lower one's final point, and its own final block is not   *)

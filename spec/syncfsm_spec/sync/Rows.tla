@@ -44,6 +44,7 @@ FoundTakeFound       == /\ Gets("found", Open, "FoundTakeFound")
 
 BlocksRefusedIsFinal  == /\ Gets("block", Open, "BlocksRefusedIsFinal")
 BlocksOutOfStep       == /\ Gets("block", Open, "BlocksOutOfStep")
+BlocksTooMuchAside    == /\ Gets("block", Open, "BlocksTooMuchAside")
 BlocksTakenAndLacking == /\ Gets("block", Open, "BlocksTakenAndLacking")
 BlocksTakeBlocks      == /\ Gets("block", Open, "BlocksTakeBlocks")
 
@@ -54,6 +55,8 @@ MovedExtends              == /\ Learns({"make", "ban", "unban"}, Greeting, "Move
 MovedWorseThanHeard       == /\ Learns({"make", "ban", "unban"}, Greeting, "MovedWorseThanHeard")
 MovedHelloAgain           == /\ Learns({"make", "ban", "unban"}, Greeting, "MovedHelloAgain")
 MovedPrunedPastPeer       == /\ Learns({"make", "ban", "unban"}, InStep, "MovedPrunedPastPeer")
+MovedMustTellLacking      == /\ Learns({"make", "ban", "unban"}, InStep, "MovedMustTellLacking")
+MovedMustTell             == /\ Learns({"make", "ban", "unban"}, InStep, "MovedMustTell")
 MovedLacksHead            == /\ Learns({"make", "ban", "unban"}, InStep, "MovedLacksHead")
 MovedRebase               == /\ Learns({"make", "ban", "unban"}, InStep, "MovedRebase")
 
@@ -67,8 +70,25 @@ FinalLearnFinal        == /\ Gets("final", Open, "FinalLearnFinal")
 TurnCanStepBack == /\ Writes({"init"}, "TurnCanStepBack")
 TurnIgnore      == /\ Writes({"init"}, "TurnIgnore")
 TurnRestFits    == /\ Writes({"syncing"}, "TurnRestFits")
+TurnBackup      == /\ Writes({"syncing"}, "TurnBackup")
+TurnOff         == /\ Writes({"syncing"}, "TurnOff")
 TurnStream      == /\ Writes({"syncing"}, "TurnStream")
 RoomGain        == /\ Writes(Open, "RoomGain")
+
+HasHasOurHead == /\ Gets("has", InStep, "HasHasOurHead")
+HasLearnHead  == /\ Gets("has", InStep, "HasLearnHead")
+WantOff       == /\ Gets("want", Open, "WantOff")
+WantBeAsked   == /\ Gets("want", Open, "WantBeAsked")
+GiveBeGiven   == /\ Gets("give", Open, "GiveBeGiven")
+BusyBeRefused == /\ Gets("busy", Open, "BusyBeRefused")
+
+(* A block that is not our head is made, and the first to be given.        *)
+ServeBackup == /\ Learns({"make"}, InStep, "ServeBackup")
+ServeIgnore == /\ Learns({"make"}, InStep, "ServeIgnore")
+
+SwitchTurnsOff == /\ Does({"switch"}, "SwitchTurnsOff")
+SwitchTurnsOn  == /\ Does({"switch"}, "SwitchTurnsOn")
+SwitchIgnore   == /\ Does({"switch"}, "SwitchIgnore")
 
 ByeTakeLeave == /\ Gets("bye", Open, "ByeTakeLeave")
 LeaveLeave   == /\ Does({"leave"}, "LeaveLeave")
@@ -83,12 +103,15 @@ NextByRow ==
     \/ HelloWorse \/ HelloCanNarrow \/ HelloRemember \/ HelloBetterAndCanNarrow \/ HelloBetter \/ HelloAsked
     \/ HelloSearch \/ HelloHasAll \/ HelloLearnHas
     \/ FoundNotHeld \/ FoundFoundAndLacking \/ FoundTakeFound
-    \/ BlocksRefusedIsFinal \/ BlocksOutOfStep \/ BlocksTakenAndLacking \/ BlocksTakeBlocks
+    \/ BlocksRefusedIsFinal \/ BlocksOutOfStep \/ BlocksTooMuchAside \/ BlocksTakenAndLacking
+    \/ BlocksTakeBlocks
     \/ MovedNothingShared \/ MovedHeadLearntAndLacking \/ MovedHeadLearnt \/ MovedExtends \/ MovedWorseThanHeard
-    \/ MovedHelloAgain \/ MovedPrunedPastPeer \/ MovedLacksHead \/ MovedRebase
+    \/ MovedHelloAgain \/ MovedPrunedPastPeer \/ MovedMustTellLacking \/ MovedMustTell \/ MovedLacksHead \/ MovedRebase
     \/ FinalisedTheirFinalContradicts \/ FinalisedTellFinal \/ FinalClaimContradicts
     \/ FinalClaimNamesRefused \/ FinalLearnFinal
-    \/ TurnCanStepBack \/ TurnIgnore \/ TurnRestFits \/ TurnStream \/ RoomGain
+    \/ TurnCanStepBack \/ TurnIgnore \/ TurnRestFits \/ TurnBackup \/ TurnOff \/ TurnStream \/ RoomGain
+    \/ HasHasOurHead \/ HasLearnHead \/ WantOff \/ WantBeAsked \/ GiveBeGiven \/ BusyBeRefused
+    \/ ServeBackup \/ ServeIgnore \/ SwitchTurnsOff \/ SwitchTurnsOn \/ SwitchIgnore
     \/ ByeTakeLeave \/ LeaveLeave \/ LostLose
     \/ NoRow
 

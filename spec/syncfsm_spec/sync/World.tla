@@ -6,7 +6,7 @@
 (*                                                                         *)
 (* Actions take the row that fires first as an argument, so that Rows.tla  *)
 (* can tell them apart by it; here any will do.                            *)
-EXTENDS Link
+EXTENDS Feed
 
 CONSTANTS Start,      \* Start[n]: the chain of a node at the beginning; nothing of it is left to prune
           Bound,      \* nothing new happens at a node while this many messages are on its line
@@ -16,11 +16,11 @@ CONSTANTS Start,      \* Start[n]: the chain of a node at the beginning; nothing
 
 VARIABLES chain,  \* chain[n]: what the node holds
           link,   \* link[n]: its end of the connection, or Closed
-          goal,   \* goal[n]: the last hello of the peer whom the node follows
+          feed,   \* feed[n]: what it decides across its peers
           line,   \* line[n]: what is under way from n to its peer, and the room that n is owed for what arrived
           left    \* left[i]: how often move i may still happen
 
-vars == <<chain, link, goal, line, left>>
+vars == <<chain, link, feed, line, left>>
 
 Node == {1, 2}
 Peer(n) == 3 - n
@@ -33,7 +33,7 @@ End == [type |-> "end"]
 Init ==
     /\ chain = [n \in Node |-> Chain(Start[n].final, Start[n].base, Start[n].held, Start[n].banned)]
     /\ link = [n \in Node |-> Closed]
-    /\ goal = [n \in Node |-> NoHello]
+    /\ feed = [n \in Node |-> NoFeed]
     /\ line = [n \in Node |-> Shut]
     /\ left = Times
 
@@ -41,6 +41,7 @@ Init ==
 (* A node's step: its new chain, and what its link did.                    *)
 
 View(c) == [c |-> c, floor |-> Height[c.base]]
+Before(news, r) == [r EXCEPT !.news = <<news>> \o @]
 
 (* The chain changes: every link looks at it, and only then is it pruned.  *)
 Adopted(c, d, l) ==
@@ -48,21 +49,26 @@ Adopted(c, d, l) ==
         after == IF final THEN Pruned(d) ELSE d
         v == [c |-> d, floor |-> Height[after.base]]
         told == IF final /\ l # Closed THEN Pumped(OnFinalised(l, v), v) ELSE Nothing(l)
-        looks == told.link # Closed /\ (final \/ c.head # d.head \/ told.link.state \in Greeting
-                                          \/ told.link.claims # {})
-        moved == Then(told, OnMoved(told.link, IsAncestor(c.head, d.head), v))
+        best == final \/ c.head # d.head
+        looks == told.link # Closed /\ (best \/ told.link.state \in Greeting \/ told.link.claims # {})
+        moved == Then(told, OnMoved(told.link, IsAncestor(c.head, d.head), best, v))
     IN  [c |-> after, r |-> IF looks THEN Pumped(moved, v) ELSE told]
 
 Received(c, l, m) ==
     LET v == View(c)
-        d == IF m.type = "block" /\ m.block \notin c.held /\ Fits(c, m.block) THEN Insert(c, m.block) ELSE c
+        fresh == m.type = "block" /\ m.block \notin c.held /\ Fits(c, m.block)
+        d == IF fresh THEN Insert(c, m.block) ELSE c
         r == CASE m.type = "hello" -> OnHello(l, m, v)
                [] m.type = "found" -> OnFound(l, m.common, v)
                [] m.type = "block" -> OnBlock(l, m.block, View(d), c)
                [] m.type = "final" -> OnFinal(l, m.point, v)
+               [] m.type = "has"   -> OnHas(l, m.head, v)
+               [] m.type = "want"  -> OnWant(l)
+               [] m.type = "give"  -> OnGive(l)
+               [] m.type = "busy"  -> OnBusy(l)
                [] m.type = "bye"   -> OnBye(l)
                [] m.type = "end"   -> OnLost(l)
-    IN  [c |-> d, r |-> Pumped(r, View(d))]
+    IN  [c |-> d, r |-> Pumped(IF fresh THEN Before("gained", r) ELSE r, View(d))]
 
 -----------------------------------------------------------------------------
 (* Lines. A closed one swallows what is put on it.                         *)
@@ -79,16 +85,17 @@ First(rows) ==
 
 (* Node n takes a step, with these lines in and out. (TLC works out a      *)
 (* definition once, but an argument of an action whenever it is used.)     *)
-Steps(n, does, hears, in, out, row) ==
+Steps(n, does, in, out, row) ==
     LET did == does
-        l == did.r.link
+        decided == Decided(did.r, feed[n], View(did.c))
+        l == decided.r.link
         ended == link[n] # Closed /\ l = Closed
-        put == Put(out, did.r.says)
-        first == First(did.r.rows)
+        put == Put(out, decided.r.says)
+        first == First(decided.r.rows)
     IN  /\ row \in {AnyRow, first}
         /\ chain' = [chain EXCEPT ![n] = did.c]
         /\ link' = [link EXCEPT ![n] = l]
-        /\ goal' = [goal EXCEPT ![n] = IF ended THEN NoHello ELSE hears]
+        /\ feed' = [feed EXCEPT ![n] = decided.feed]
         /\ line' = [line EXCEPT ![n] = IF ended THEN Ended(put) ELSE put, ![Peer(n)] = IF ended THEN Shut ELSE in]
 
 CostOf(m) == CASE m.type = "block" -> Cost[m.block] [] m.type = "hello" -> HelloCost [] OTHER -> 0
@@ -100,7 +107,7 @@ DeliverAt(n, at, row) ==
         ending == rest # <<>> /\ Last(rest) = End
         in == IF m = End THEN Shut
               ELSE [open |-> TRUE, queue |-> rest, owed |-> IF ending THEN 0 ELSE ln.owed + CostOf(m)]
-    IN  /\ Steps(n, Received(chain[n], link[n], m), IF m.type = "hello" THEN m ELSE goal[n], in, line[n], row)
+    IN  /\ Steps(n, Received(chain[n], link[n], m), in, line[n], row)
         /\ left' = left
 
 -----------------------------------------------------------------------------
@@ -118,7 +125,7 @@ GiveBack(n, row) ==
     LET v == View(chain[n])
         did == [c |-> chain[n], r |-> Pumped(OnRoom(link[n], line[n].owed), v)]
     IN  /\ line[n].owed > 0
-        /\ Steps(n, did, goal[n], line[Peer(n)], [line[n] EXCEPT !.owed = 0], row)
+        /\ Steps(n, did, line[Peer(n)], [line[n] EXCEPT !.owed = 0], row)
         /\ left' = left
 
 Protocol(row) == \E n \in Node : Deliver(n, row) \/ Overtake(n, row) \/ GiveBack(n, row)
@@ -126,7 +133,7 @@ Protocol(row) == \E n \in Node : Deliver(n, row) \/ Overtake(n, row) \/ GiveBack
 -----------------------------------------------------------------------------
 (* What the environment does.                                              *)
 
-Adopts(n, d, row) == Steps(n, Adopted(chain[n], d, link[n]), goal[n], line[Peer(n)], line[n], row)
+Adopts(n, d, row) == Steps(n, Adopted(chain[n], d, link[n]), line[Peer(n)], line[n], row)
 
 (* Can all of a run be held?                                               *)
 RECURSIVE CanMake(_, _)
@@ -143,24 +150,31 @@ Connect(row) ==
         /\ \A n \in Node : line[n] = Shut
         /\ link' = [n \in Node |-> r(n).link]
         /\ line' = [n \in Node |-> Put(Fresh, r(n).says)]
-        /\ UNCHANGED <<chain, goal>>
+        /\ UNCHANGED <<chain, feed>>
 
 Cut(row) ==
     /\ row \in {AnyRow, "LostLose"}
     /\ \A n \in Node : line[n].open
     /\ link' = [n \in Node |-> Closed]
-    /\ goal' = [n \in Node |-> NoHello]
+    /\ feed' = [n \in Node |-> NoFeed]
     /\ line' = [n \in Node |-> Shut]
     /\ UNCHANGED chain
 
 Make(n, run, row) ==
-    LET d == Made(chain[n], run) IN CanMake(chain[n], run) /\ d # chain[n] /\ Adopts(n, d, row)
+    LET d == Made(chain[n], run)
+        did == Adopted(chain[n], d, link[n])
+    IN  /\ CanMake(chain[n], run) /\ d # chain[n]
+        /\ Steps(n, [did EXCEPT !.r = Before("made", @)], line[Peer(n)], line[n], row)
 Confirm(n, b, row) == CanFinalise(chain[n], b) /\ Adopts(n, Finalise(chain[n], b), row)
 Forbid(n, b, row) == CanBan(chain[n], b) /\ Adopts(n, Ban(chain[n], b), row)
 Allow(n, b, row) == b \in chain[n].banned /\ Adopts(n, Unban(chain[n], b), row)
 Leave(n, reason, row) ==
     /\ link[n] # Closed
-    /\ Steps(n, [c |-> chain[n], r |-> OnLeave(link[n], reason)], goal[n], line[Peer(n)], line[n], row)
+    /\ Steps(n, [c |-> chain[n], r |-> OnLeave(link[n], reason)], line[Peer(n)], line[n], row)
+Turn(n, off, row) ==
+    LET v == View(chain[n])
+    IN  /\ link[n] # Closed
+        /\ Steps(n, [c |-> chain[n], r |-> Pumped(OnSwitch(link[n], off, v), v)], line[Peer(n)], line[n], row)
 
 Calm(n) == Len(line[n].queue) < Bound
 
@@ -172,6 +186,7 @@ Happens(move, row) ==
       [] move.kind = "ban"      -> Calm(move.node) /\ Forbid(move.node, move.block, row)
       [] move.kind = "unban"    -> Calm(move.node) /\ Allow(move.node, move.block, row)
       [] move.kind = "leave"    -> Calm(move.node) /\ Leave(move.node, move.reason, row)
+      [] move.kind = "switch"   -> Calm(move.node) /\ Turn(move.node, move.off, row)
 
 Move(i, row) ==
     /\ left[i] > 0

@@ -16,12 +16,13 @@ from syncfsm.limits import Limits, Strategy
 from syncfsm.node.node import Node
 from syncfsm.outputs import Send
 from syncfsm.protocol import Joined, Said, View
+from syncfsm.sync.feed.guards import ROUNDING, patient_until
 from syncfsm.sync.feed.protocol import FEED, TABLE
 from syncfsm.sync.feed.types import Event, Feed, State, Waits, Why
-from syncfsm.sync.messages import Blocks, Busy, Give, Has, Want
+from syncfsm.sync.messages import Busy, DoNotWant, Give, Has, Want
 from syncfsm.sync.types import Mode, Switch
 from syncfsm_spec.kit.alone import Comes, alone
-from syncfsm_spec.kit.moments import blocks_arrive, link_to, links, peers_of
+from syncfsm_spec.kit.moments import link_to, links, peers_of
 from syncfsm_spec.kit.promise import Promise
 from syncfsm_spec.kit.trees import g
 
@@ -46,8 +47,7 @@ TREE_SPANS: Final = Promise(
 )
 ONCE_PER_NODE: Final = Promise(
     "OncePerNode",
-    "On such a tree a new block comes to each node once: a block that is held comes again only to one that has asked "
-    "more than its feed.",
+    "On such a tree, as long as no feed is late, a new block comes to each node once.",
 )
 NEVER_DARK: Final = Promise(
     "NeverDark",
@@ -57,6 +57,11 @@ NOT_STARVED: Final = Promise(
     "NotStarved",
     "However many liars take turns, a node that is behind and linked to one correct peer is fed by it within the time "
     "for which the node is patient.",
+)
+
+UNDERSTOOD: Final = Promise(
+    "Understood",
+    "To a peer of an older release nothing is said that it has no word for, and it gets every block.",
 )
 
 # One step of a node ---------------------------------------------------------------------------------------------
@@ -75,6 +80,7 @@ def off_is_manual(moment: Moment) -> bool:
 
 
 def backup_sends_ids(moment: Moment) -> bool:
+    """The step that makes it a backup may have sent blocks before: who is refused in answer to its hello gets a batch."""
     event = moment.stimulus
     for peer, link in links(moment.after).items():
         before = link_to(moment.before, peer)
@@ -84,19 +90,20 @@ def backup_sends_ids(moment: Moment) -> bool:
         opens = before.mode is Mode.BACKUP and link.mode is Mode.ACTIVE
         if opens and not asks and not _said(moment, peer, Give):
             return False
-        if peer in peers_of(moment) and link.mode is not Mode.ACTIVE:
-            return False
+        if peer in peers_of(moment) and Mode.ACTIVE not in (before.mode, link.mode):
+            return False  # in the step in which it is refused, some may be on their way already
     return True
 
 
 def once_per_node(moment: Moment) -> bool:
-    event = moment.stimulus
-    if not isinstance(event, Received) or not isinstance(event.message, Blocks):
-        return True
-    link = link_to(moment.before, event.peer)
-    if link is None or not link.wanted or event.message.headers[-1].id not in moment.before.chain:
-        return True
-    return bool(moment.before.decided(FEED).asked)
+    """No block comes that is held."""
+    return moment.stimulus.message.headers[-1].id not in moment.before.chain
+
+
+def understood(moment: Moment) -> bool:
+    old = {peer for peer, link in (links(moment.before) | links(moment.after)).items() if not link.relays}
+    sent = [output for output in moment.outputs if isinstance(output, Send) and output.peer in old]
+    return not any(isinstance(output.message, Has | Want | DoNotWant | Give | Busy) for output in sent)
 
 
 def _said(moment: Moment, peer: str, kind: type[Any]) -> bool:
@@ -104,6 +111,11 @@ def _said(moment: Moment, peer: str, kind: type[Any]) -> bool:
 
 
 # A node between its steps ---------------------------------------------------------------------------------------
+
+
+def racing(feed: Feed) -> list[str]:
+    """Who sends blocks beside the feed until it is known who is faster."""
+    return [asked.peer for asked in feed.asked if asked.why is Why.RACE]
 
 
 def one_feed(node: Node) -> bool:
@@ -115,7 +127,7 @@ def one_feed(node: Node) -> bool:
     wanted = {peer for peer, link in here.items() if link.wanted and link.relays}
     refuse = {peer for peer in (feed.peer, *asked) if peer in feed.off}
     mine = {feed.peer, *asked}
-    active = {peer for peer, link in here.items() if link.mode is Mode.ACTIVE and link.relays}
+    active = {peer for peer, link in here.items() if link.mode is Mode.ACTIVE}
     return (
         feed.state is State.FED
         and {feed.peer, *feed.others} == set(here)
@@ -126,40 +138,52 @@ def one_feed(node: Node) -> bool:
         and wanted <= mine
         and set(feed.served) <= active
         and not set(feed.ahead) & mine
-        and (feed.waits is not None) == bool(feed.ahead or any(each.why is not Why.RACE for each in feed.asked))
+        and (feed.waits is not None) == bool(feed.ahead or set(asked) - set(racing(feed)))
     )
 
 
 # All nodes, at rest ---------------------------------------------------------------------------------------------
 
 
+ENOUGH: Final = 2
+"""Blocks, each made when nothing was under way, after which feeds are a tree whatever was before. The first may be
+declined by one that took its giver for a liar; it pardons it then."""
+
+
 @attrs.frozen
 class Fed:
-    """At rest: each of these nodes has one feed and wants no other; once ``source`` has made ``height`` blocks, the
-    feeds lead to it; and each has the best head that one of those it is linked to has."""
+    """At rest: each of these nodes has one feed and wants no other; each has the best head that one of those it is
+    linked to has; and if ``source`` has made ``ENOUGH`` blocks in peace, and nothing else since, the feeds lead to it.
+    """
 
     names: tuple[str, ...]
     source: str
-    height: int
 
     def one_feed(self, *nodes: Node) -> bool:
-        return all(
-            sum(link.wanted for link in links(node).values()) == 1 for node in nodes if node.links
-        )  # fmt: skip
+        """An older feed need not be asked, and one that is off gives nothing: then nobody is wanted. A race may go on."""
+        for node in nodes:
+            feed, here = node.decided(FEED), links(node)
+            asked = [feed.peer] if here and here[feed.peer].relays and feed.peer not in feed.off else []
+            if {peer for peer, link in here.items() if link.wanted and link.relays} != {*asked, *racing(feed)}:
+                return False
+        return True
 
-    def tree_spans(self, *nodes: Node) -> bool:
+    def tree_spans(self, *given: Any) -> bool:
+        *nodes, since = given
         by = dict(zip(self.names, nodes, strict=True))
-        if by[self.source].chain.head.height < self.height:
-            return True
-        return all(self._leads(by, name) for name in self.names if name in self._reached(by))
+        return since < ENOUGH or all(self._leads(by, name) for name in self._reached(by))
 
     def _reached(self, by: Mapping[str, Node]) -> set[str]:
-        """All that are connected with the source."""
+        """All that blocks can come to from the source."""
         found, new = set[str](), {self.source}
         while new:
             found |= new
-            new = {peer for name in new for peer in by[name].links if peer in by and name in by[peer].links} - found
+            new = {peer for name in new for peer in by if self._gives(by, name, peer)} - found
         return found
+
+    def _gives(self, by: Mapping[str, Node], name: str, peer: str) -> bool:
+        link = link_to(by[name], peer)
+        return link is not None and link.mode is not Mode.OFF and name in by[peer].links
 
     def _leads(self, by: Mapping[str, Node], name: str) -> bool:
         for _ in self.names:
@@ -178,14 +202,21 @@ class Fed:
         return all(by[name].chain.head.rank == best for name in self._reached(by))
 
 
-def fed(names: Sequence[str], source: str, height: int) -> list[Any]:
-    """The promises of relay about all nodes of a world, at rest."""
-    all_ = Fed(tuple(names), source, height)
+def not_starved(node: Node) -> bool:
+    """Whoever says that it has more has been asked, by the time to which the node is patient."""
+    until = patient_until(node.decided(FEED), node.config.limits)
+    return until is None or until > node.now - ROUNDING
+
+
+def fed(names: Sequence[str], source: str, since: bool, honest: bool = True) -> list[Any]:
+    """The promises of relay about all nodes of a world, at rest. ``since``: the world has a component of this name, that
+    counts the blocks that the source has made in peace since anything else happened. ``honest``: nobody lies."""
+    all_ = Fed(tuple(names), source)
     return [
-        *(ONCE_PER_NODE.steps((name,), once_per_node, blocks_arrive) for name in names),
-        ONE_FEED.ends(names, all_.one_feed),
-        TREE_SPANS.ends(names, all_.tree_spans),
+        *([ONE_FEED.ends(names, all_.one_feed)] if honest else []),
+        *([TREE_SPANS.ends((*names, "since"), all_.tree_spans)] if since else []),
         NEVER_DARK.ends(names, all_.never_dark),
+        *(NOT_STARVED.always((name,), not_starved) for name in names),
     ]
 
 
@@ -198,7 +229,7 @@ def coherent(feed: Feed) -> bool:
     return (
         (feed.state is State.FED) == bool(feed.peer)
         and feed.peer not in (*feed.others, *feed.ahead, *asked)
-        and (feed.waits is not None or not (feed.ahead or any(each.why is not Why.RACE for each in feed.asked)))
+        and (feed.waits is not None or not (feed.ahead or asked))
     )
 
 

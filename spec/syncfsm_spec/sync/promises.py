@@ -19,7 +19,7 @@ from syncfsm.outputs import Disconnect, FinalMoved, HeadMoved, Misbehaviour, Sen
 from syncfsm.peer.messages import Bye, Parting
 from syncfsm.sync.messages import Blocks, Found, Hello, hello_flaw
 from syncfsm.sync.types import GREETING, IN_STEP, Link, Mode, State
-from syncfsm_spec.kit.moments import Tree, known_to, link_to, links, passed, peers_of, room_of, sent_to
+from syncfsm_spec.kit.moments import Tree, known_to, link_to, links, passed, peers_of, room_of, sent_to, told_by
 from syncfsm_spec.kit.promise import Promise
 
 ONLY_BEST_CHAIN: Final = Promise(
@@ -101,7 +101,7 @@ def only_best_chain(moment: Moment) -> bool:
 def bounded(moment: Moment) -> bool:
     """What a node holds and hands out is within its limits: blocks only while room is left, hellos of at most
     ``Limits.points`` points and 1.5 KiB and no more than their rate, a streaming search that only ever goes down; what
-    each link remembers; blocks that are not final, and branches."""
+    each link remembers; blocks that are not final, and branches; what one peer gave beside our best chain."""
     node: Node = moment.after
     limits, chain = node.config.limits, node.chain
     hellos = [o.message for o in moment.outputs if isinstance(o, Send) and isinstance(o.message, Hello)]
@@ -123,6 +123,7 @@ def _bounded(moment: Moment, link: Link, limits: Limits) -> bool:
         and room_of(moment.after, link.peer) <= limits.room
         and len(link.left) <= limits.branches
         and len(link.claims) <= limits.claims
+        and 0 <= link.pending <= link.aside <= limits.aside
         and within_rate(link, limits)
         and not rises
     )
@@ -163,6 +164,35 @@ def _paid(moment: Moment, peer: str, link: Link) -> bool:
         seconds = link.metered_at - was.metered_at + passed(moment, peer)
         credit = min(credit, was.may_say + seconds * limits.hello_rate / HELLO_SHARE)
     return bool(link.may_say <= credit - 1 + ROUNDING)
+
+
+# What a peer gives beside our best chain ------------------------------------------------------------------------
+
+
+def counts_aside(moment: Moment) -> bool:
+    """``Bounded``, where blocks are counted: what a peer gives beside our best chain counts until our final point
+    moves; unless it is on the way to a block that the peer has, and that is on our best chain now."""
+    if moment.before.chain.final != moment.after.chain.final:
+        return True
+    return all(_counts(moment, peer, link) for peer, link in links(moment.after).items())
+
+
+def _counts(moment: Moment, peer: str, link: Link) -> bool:
+    before, after, was = moment.before.chain, moment.after.chain, link_to(moment.before, peer)
+    came = (after.get(id) for id in set(told_by(moment, peer)) if id not in before)
+    gave = sum(block.cost for block in came if block is not None and not after.on_best(block.point))
+    counted, received = was.aside if was else 0, link.received
+    if was is None or received is None or not after.on_best(received.point):
+        return bool(link.aside >= counted + gave)
+    return bool(link.aside >= counted - _on_the_way(was, after))
+
+
+def _on_the_way(link: Link, chain: Chain) -> int:
+    """Bytes of the blocks above the final one that lead to the newest that the peer gave, and are now our best."""
+    last = link.received
+    if last is None or not chain.on_best(last.point):
+        return 0
+    return sum(block.cost for block in chain.path(chain.final, max(0, last.height - chain.final.height)))
 
 
 # One node -------------------------------------------------------------------------------------------------------
@@ -228,37 +258,44 @@ class Between:
 
     def settled(self, a: Node, b: Node) -> bool:
         """Both are linked or neither; if they are, both links are idle and both have the same head, unless a final
-        point or a ban rules the better one out for the other. A link is not idle if the peer wants no blocks over it
-        and has a better head than ours, which we may not have."""
+        point or a ban rules the better one out for the other. A link is not idle if it is off and the peer lacks our
+        head, nor if the peer wants no blocks over it and has a better head than ours, which we may not have."""
         if not self.linked(a, b):
             return self.b not in a.links and self.a not in b.links
         rest = self._rests(a, links(a)[self.b], b) and self._rests(b, links(b)[self.a], a)
         return rest and self._agrees(a, b, links(b)[self.a]) and self._agrees(b, a, links(a)[self.b])
 
     def _rests(self, node: Node, link: Link, other: Node) -> bool:
-        unwanted = link.state is State.SYNCING and link.mode is not Mode.ACTIVE
-        return link.state is State.IDLE or (unwanted and other.chain.head.rank > node.chain.head.rank)
+        """The other is not sent our head: it has a better one, or may not have ours."""
+        if link.state is State.SYNCING and link.mode is not Mode.ACTIVE:
+            head, theirs = node.chain.head, other.chain
+            refused = not self.tree.descends(head.id, theirs.final.id)
+            refused = refused or any(id in theirs.banned for id in self.tree.line(head.id))
+            return link.mode is Mode.OFF or theirs.head.rank > head.rank or refused
+        return link.state is State.IDLE
 
     def _agrees(self, node: Node, other: Node, link: Link) -> bool:
         """It holds the head of the other, or wants no blocks over that one's ``link``; and has none worse, unless it
-        may not have it."""
+        may not have it, or the other's operator gives it none."""
         chain, head = node.chain, other.chain.head
-        if not self.tree.descends(head.id, chain.final.id):
+        if link.mode is Mode.OFF or not self.tree.descends(head.id, chain.final.id):
             return True
         banned = any(id in chain.banned for id in self.tree.line(head.id))
         held = head.id in chain or link.mode is not Mode.ACTIVE
         return held and (banned or chain.head.rank >= head.rank)
 
     def final_advances(self, a: Node, b: Node) -> bool:
-        """Linked and at rest, each has the other's final block, or has dropped it because it lies below its base. (If
+        """Linked and at rest, each has the other's final block, or has dropped it because it lies below its base; unless
+        the other's operator gives it none. (If
         the two contradict, there is nothing to advance to: that is for ``no_contradiction``.)"""
         if not self.linked(a, b) or self._contradict(a, b):
             return True
-        return self._has_final(a, b) and self._has_final(b, a)
+        return self._has_final(a, b, links(b)[self.a]) and self._has_final(b, a, links(a)[self.b])
 
-    def _has_final(self, node: Node, other: Node) -> bool:
+    def _has_final(self, node: Node, other: Node, link: Link) -> bool:
         final = other.chain.final
-        return final.id in node.chain or self.tree.descends(node.chain.base.id, final.id)
+        dropped = self.tree.descends(node.chain.base.id, final.id)
+        return final.id in node.chain or dropped or link.mode is Mode.OFF
 
     def no_contradiction(self, a: Node, b: Node) -> bool:
         """Linked and at rest, the final points of two peers do not contradict each other: else they have parted. What

@@ -16,18 +16,19 @@ from syncfsm.limits import Limits, Strategy
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.peer.messages import Parting
 from syncfsm.protocol import View
-from syncfsm.sync.messages import Blocks, Found, Hello
+from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Found, Give, Has, Hello, Want
 from syncfsm.sync.protocol import TABLE
-from syncfsm.sync.types import Event, Greet, Link, Turn
+from syncfsm.sync.types import Event, Greet, Link, Serve, Switch, Turn
 from syncfsm_spec.kit.alone import Comes, alone, over_is_over
 from syncfsm_spec.kit.moves import bans, blames, finalises, lies, makes
-from syncfsm_spec.kit.trees import BLOCK, a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g
+from syncfsm_spec.kit.trees import BLOCK, BODY, a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g, h1, h2, k2
 from syncfsm_spec.peer.promises import ONE_DISCONNECT, Parts
 from syncfsm_spec.settings import LOCATOR, Setting, reaches_compound_states
 
 A_B, B_C, A_C = ("A", "B"), ("B", "C"), ("A", "C")
 WRONG: Final = Blocks((Header(3, b"x3", a1.id, a1.score, 0, b""),))
 """A block that does not follow from its parent."""
+FULL: Final = "A peer that gives more than fits is told so."
 CONTRADICTION, PRUNED, OUT_OF_STEP = Parting.CONTRADICTION, Parting.PRUNED, Parting.OUT_OF_STEP
 
 # Two nodes ------------------------------------------------------------------------------------------------------
@@ -204,6 +205,37 @@ def full(strategy: Strategy) -> World:
     )  # fmt: skip
 
 
+def heavy(strategy: Strategy) -> World:
+    """The blocks have bodies: the one of ``h1`` and one beside it, or above it, fit."""
+    setting = Setting(strategy=strategy, partings=(Parting.FULL,), limits={"unfinal_bytes": 2 * BODY})
+    return setting.two(
+        "heavy", [g, h1, h2], [g, h1, k2], [*finalises("A", h1), *finalises("B", h1)], connects=2, cuts=0,
+        extra=[SometimesStep("PartsFull", FULL, A_B, Parts(Parting.FULL))],
+        doc="No more than two bodies of blocks that are not final are held; then one is final, and there is room.",
+    )  # fmt: skip
+
+
+def aside(strategy: Strategy) -> World:
+    setting = Setting(strategy=strategy, partings=(Parting.FULL,), limits={"aside": BLOCK})
+    return setting.two(
+        "aside", [g, a1, a2, a3], [g, a1, c2], [*makes("A", a4), *finalises("A", a1), *makes("B", c3)], cuts=0,
+        extra=[SometimesStep("PartsFull", FULL, A_B, Parts(Parting.FULL))],
+        doc="Of what a peer gives beside the best chain one block is taken; two, if the second makes them the best or "
+        "finality comes between.",
+    )  # fmt: skip
+
+
+def spoil(strategy: Strategy) -> World:
+    """B is none of ours: it says a block of A's own between two that are good for nothing."""
+    given = [lies("B", "A", f"sends {block.id.decode()}", Blocks((block,))) for block in (b1, a3, c2)]
+    setting = Setting(strategy=strategy, liars=("B",), bound=2, partings=(Parting.FULL,), limits={"aside": BLOCK})
+    return setting.two(
+        "spoil", [g, a1, a2, a3], [g, a1, a2, a3], given, connects=1, cuts=0,
+        extra=[SometimesStep("PartsFull", FULL, ("A",), Parts(Parting.FULL))],
+        doc="B gives blocks of two branches beside the best chain, and what makes up for none of them.",
+    )  # fmt: skip
+
+
 def liar(strategy: Strategy) -> World:
     """B is none of ours: what it says is put on its line by the environment."""
     one = Hello(b3.point, b3.score, g.point, g.point, (b3.point,), 4)
@@ -234,12 +266,13 @@ def noise(strategy: Strategy) -> World:
 
 
 def early_liar(strategy: Strategy) -> World:
-    """C answers a hello that A, busy with B, has not sent."""
-    moves = [lies("C", "A", "finds", Found(g.point)), lies("C", "A", "sends a wrong block", WRONG)]
+    """C says what nobody says before the common ancestor is known."""
+    has = Has(b1.point, b1.score)
+    moves = [lies("C", "A", "finds", Found(g.point)), lies("C", "A", "has b1", has)]
     setting = Setting(strategy=strategy, liars=("C",), bound=2)
     return setting.three(
         "early-liar", ([g], [g, a1], [g, b1]), [A_B, A_C], moves,
-        extra=blames("A", "found-before-hello", "block-before-hello"), doc="C answers a hello that was not sent.",
+        extra=blames("A", "head-before-common"), doc="C ends a search that A has not begun, and tells its head in it.",
     )  # fmt: skip
 
 
@@ -247,6 +280,10 @@ def by_itself() -> World:
     """A link to which anything happens at any time."""
     view = View(Chain.start(g).extend([a1])[0], 0, 0.0, Limits(), LOCATOR)
     given = [
-        Comes(Event.GREET, Greet(True, True)), Comes(Event.TURN, Turn()), Comes(Event.TICK), Comes(Event.ENDED)
+        *(Comes(Event.GREET, Greet(relays, True), str(relays)) for relays in (True, False)),
+        Comes(Event.WANT, Want()), Comes(Event.DO_NOT_WANT, DoNotWant()), Comes(Event.GIVE, Give()),
+        Comes(Event.BUSY, Busy()), Comes(Event.ASK, Want()), Comes(Event.SHUT), Comes(Event.SERVE, Serve(True)),
+        Comes(Event.REFUSE, Busy()), *(Comes(Event.SWITCH, Switch(off, 0.0), str(off)) for off in (True, False)),
+        Comes(Event.TURN, Turn()), Comes(Event.TICK), Comes(Event.ENDED),
     ]  # fmt: skip
     return alone(TABLE, Link("peer"), given, view, over_is_over(TABLE, ONE_DISCONNECT, Event.GREET, Event.ENDED))

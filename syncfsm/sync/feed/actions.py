@@ -9,11 +9,11 @@ from syncfsm.limits import NAMED
 from syncfsm.machine import Action
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.protocol import Joined, Poke, Said, View
-from syncfsm.sync.feed.guards import MOST_LOST, asked_of, in_vain, left_to_ask, more, overtaken
+from syncfsm.sync.feed.guards import MOST_LOST, asked_of, givable, in_vain, left_to_ask, more, overtaken, tried
 from syncfsm.sync.feed.types import Asked, Feed, Rival, Waits, Why
 from syncfsm.sync.messages import Busy, Want
 from syncfsm.sync.types import Event as LinkEvent
-from syncfsm.sync.types import Greet, Link, Serve
+from syncfsm.sync.types import Greet, Link, Mode, Serve
 
 Result = tuple[Feed, tuple[Any, ...]]
 FADES: Final = 7 / 8
@@ -28,6 +28,11 @@ def adopt(feed: Feed, joined: Joined, view: View) -> Result:
 
 def greet_beside(feed: Feed, joined: Joined, view: View) -> Result:
     return replace(feed, others=(*feed.others, joined.peer)), (_greet(joined, False),)
+
+
+def turn_to_new(feed: Feed, joined: Joined, view: View) -> Result:
+    others = (*feed.others, feed.peer)
+    return replace(feed, peer=joined.peer, proven=False, others=others, rival=None), (_greet(joined, True),)
 
 
 def _greet(joined: Joined, wanted: bool) -> Poke:
@@ -46,8 +51,9 @@ def forget(feed: Feed, peer: str, view: View) -> Result:
 def turn(feed: Feed, peer: str, view: View) -> Result:
     """To one that was asked already, or one that has said that it has more, or the first that is not worn."""
     feed = _without(feed, peer)
-    chosen = feed.asked[0].peer if feed.asked else _best(feed, left_to_ask(feed) or feed.others, view)
-    pokes = () if feed.asked else (_ask(feed, chosen),)
+    asked = [each.peer for each in feed.asked if each.peer not in feed.worn]
+    chosen = asked[0] if asked else _best(feed, left_to_ask(feed) or feed.others, view)
+    pokes = () if asked_of(feed, chosen) is not None else (_ask(feed, chosen),)
     waits = feed.waits and Waits(feed.waits.began, view.now)
     return _settled(
         replace(_without(feed, chosen), peer=chosen, proven=False, rival=None, lost=0, beaten=(), waits=waits)
@@ -101,20 +107,20 @@ def _settled(feed: Feed) -> Feed:
 
 
 def be_helped(feed: Feed, peer: str, view: View) -> Result:
-    """Whoever else was asked and has no more than we is shut."""
-    rival, waits = overtaken(feed, view), feed.waits
+    """Whoever else was asked and has no more than we is shut. How long this took is what the next may take: since there
+    was word of more, or since the block before."""
+    rival, waits = overtaken(feed, view), _waits(feed)
+    took = view.now - max(waits.began, waits.helped) if waits is not None else 0.0
+    lag = max(min(took, view.limits.graft_most), round(feed.lag * FADES, 3))
     feed, pokes = _caught_up(feed, view)
-    if not feed.ahead:
-        lag = min(view.now - waits.began, view.limits.graft_most) if waits is not None else 0.0
-        feed = replace(feed, lag=max(lag, round(feed.lag * FADES, 3)))
-    return _settled(replace(feed, proven=True, rival=rival, refused=())), pokes
+    return _settled(replace(feed, proven=True, lag=lag, rival=rival, refused=())), pokes
 
 
 def race(feed: Feed, peer: str, view: View) -> Result:
     feed, pokes = be_helped(feed, peer, view)
     rival = feed.rival
     assert rival is not None  # the guard says so
-    races = Asked(rival.peer, Why.RACE, view.now)
+    races = Asked(rival.peer, Why.RACE, 0.0)
     feed = replace(feed, rival=Rival(rival.peer, 0), asked=(*feed.asked, races), ahead=_but(feed.ahead, rival.peer))
     return _settled(feed), (*pokes, _ask(feed, rival.peer))
 
@@ -134,7 +140,7 @@ def _lost(feed: Feed, peer: str) -> Feed:
 
 def renew(feed: Feed, peer: str, view: View) -> Result:
     asked = tuple(replace(each, since=view.now) if each.peer == peer else each for each in feed.asked)
-    return replace(feed, asked=asked, waits=_helped(feed, view)), ()
+    return replace(feed, asked=asked, waits=_helped(feed, view), makes=False), ()
 
 
 def graft(feed: Feed, peer: str, view: View) -> Result:
@@ -150,12 +156,17 @@ def graft(feed: Feed, peer: str, view: View) -> Result:
     return _settled(feed), (Poke(old, LinkEvent.SHUT), *pokes)
 
 
+def pardon(feed: Feed, peer: str, view: View) -> Result:
+    """It was shut, but what it gave is new: if all others have it from us, only this one can bring more."""
+    return replace(feed, worn=_but(feed.worn, peer)), ()
+
+
 def turn_round(feed: Feed, peer: str, view: View) -> Result:
     """The old feed has its blocks from us now, if it lacks any: it is on the far side."""
     old = feed.peer
     feed, pokes = graft(feed, peer, view)
     link: Link | None = view.at(old, ProtocolNumber.SYNC)
-    if link is None or link.sent is None or link.sent.id == view.chain.head.id:
+    if link is None or link.sent is None or link.sent.id == view.chain.head.id or link.mode is Mode.OFF:
         return feed, pokes
     return replace(feed, served=_plus(feed.served, old)), (Poke(old, LinkEvent.SERVE, Serve(False)), *pokes)
 
@@ -163,14 +174,16 @@ def turn_round(feed: Feed, peer: str, view: View) -> Result:
 def _caught_up(feed: Feed, view: View) -> tuple[Feed, tuple[Poke, ...]]:
     """Blocks have come: who is still ahead, and who need not go on."""
     ahead = tuple([peer for peer in feed.ahead if more(peer, view)]) if feed.ahead else ()
-    done = [each.peer for each in feed.asked if not (_races(feed, each) or more(each.peer, view))]
+    done = [asked.peer for asked in feed.asked if asked.why is not Why.RACE and not more(asked.peer, view)]
     asked = tuple(asked for asked in feed.asked if asked.peer not in done) if done else feed.asked
-    feed = replace(feed, ahead=ahead, asked=asked, waits=_helped(feed, view))
+    feed = replace(feed, ahead=ahead, asked=asked, waits=_helped(feed, view), makes=False)
     return feed, tuple(Poke(peer, LinkEvent.SHUT) for peer in done)
 
 
-def _races(feed: Feed, asked: Asked) -> bool:
-    return asked.why is Why.RACE and feed.rival is not None and feed.rival.peer == asked.peer
+def _waits(feed: Feed) -> Waits | None:
+    """Since when there is more, as told by others than those that lie: what these say is never brought, and would make
+    the feed late for ever."""
+    return feed.waits if feed.ahead or tried(feed) else None
 
 
 def _helped(feed: Feed, view: View) -> Waits | None:
@@ -178,14 +191,27 @@ def _helped(feed: Feed, view: View) -> Waits | None:
 
 
 def give(feed: Feed, message: None, view: View) -> Result:
-    return replace(feed, served=(*feed.served, feed.peer)), (Poke(feed.peer, LinkEvent.SERVE, Serve(False)),)
+    chosen = givable(feed, view)
+    assert chosen is not None  # the guard says so
+    served = (*feed.served, chosen)
+    return replace(feed, served=served, makes=True), (Poke(chosen, LinkEvent.SERVE, Serve(False)),)
+
+
+def turn_to_child(feed: Feed, said: Said, view: View) -> Result:
+    """It costs the child nothing, as we have what it has: so we insist."""
+    feed, old = replace(feed, served=_but(feed.served, said.peer)), feed.peer
+    chosen = feed.served[0]
+    pokes = (Poke(old, LinkEvent.SHUT), _ask(feed, chosen, insist=True))
+    others, asked = (*_but(feed.others, chosen), old), tuple(each for each in feed.asked if each.peer != chosen)
+    feed = replace(feed, peer=chosen, others=others, asked=asked, ahead=_but(feed.ahead, chosen), rival=None, beaten=())
+    return _settled(feed), pokes
 
 
 # A peer says that it has more -----------------------------------------------------------------------------------
 
 
 def note_ahead(feed: Feed, said: Said, view: View) -> Result:
-    waits = feed.waits or Waits(view.now, view.now)
+    waits = _waits(feed) or Waits(view.now, view.now)
     if said.peer in feed.off:
         feed = replace(feed, off=_but(feed.off, said.peer))
     return replace(feed, ahead=_plus(feed.ahead, said.peer), waits=waits), ()
@@ -234,7 +260,7 @@ def ask_all(feed: Feed, message: None, view: View) -> Result:
         if more(peer, view):
             pokes.append(_ask(feed, peer))
             feed = _asked(feed, peer, Why.LATE, view)
-    return replace(feed, ahead=()), tuple(pokes)
+    return replace(feed, ahead=(), waits=Waits(view.now, view.now)), tuple(pokes)
 
 
 def calm(feed: Feed, message: None, view: View) -> Result:
@@ -245,8 +271,12 @@ def calm(feed: Feed, message: None, view: View) -> Result:
 
 
 def take_offer(feed: Feed, said: Said, view: View) -> Result:
-    feed = replace(feed, asked=tuple(asked for asked in feed.asked if asked.peer != said.peer))
-    return _asked(feed, said.peer, Why.GIVEN, view), ()
+    """That it gives again and again buys it no more time."""
+    was = asked_of(feed, said.peer)
+    if was is None:
+        return _asked(feed, said.peer, Why.GIVEN, view), ()
+    given = Asked(said.peer, Why.GIVEN, was.since)
+    return replace(feed, asked=tuple(given if asked is was else asked for asked in feed.asked)), ()
 
 
 def decline(feed: Feed, said: Said, view: View) -> Result:
@@ -299,7 +329,9 @@ def _id(peer: str, view: View) -> bytes:
 
 
 def serve(feed: Feed, said: Said, view: View) -> Result:
-    return replace(feed, served=(*feed.served, said.peer)), (Poke(said.peer, LinkEvent.SERVE, Serve(True)),)
+    """As it has its blocks from us now, it would not refuse us any more."""
+    served, refused = (*feed.served, said.peer), _but(feed.refused, said.peer)
+    return replace(feed, served=served, refused=refused), (Poke(said.peer, LinkEvent.SERVE, Serve(True)),)
 
 
 def refuse(feed: Feed, said: Said, view: View) -> Result:
@@ -314,8 +346,8 @@ def unserve(feed: Feed, said: Said, view: View) -> Result:
 ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action
     for action in (
-        adopt, greet_beside, lose, turn, forget, be_helped, race, end_race, renew, graft, turn_round, give,
-        note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm, take_offer, decline,
-        turn_to_another, insist, stand_still, be_refused, serve, refuse, unserve,
+        adopt, greet_beside, turn_to_new, lose, turn, forget, be_helped, race, end_race, renew, graft, pardon,
+        turn_round, give, turn_to_child, note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm,
+        take_offer, decline, turn_to_another, insist, stand_still, be_refused, serve, refuse, unserve,
     )
 }  # fmt: skip

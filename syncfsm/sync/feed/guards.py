@@ -9,14 +9,14 @@ from syncfsm.machine import Guard
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.protocol import Joined, Said, View
 from syncfsm.sync.feed.types import Asked, Feed, Rival, Why
-from syncfsm.sync.tracking import lacks_final
-from syncfsm.sync.types import Link
+from syncfsm.sync.tracking import ahead
+from syncfsm.sync.types import Link, Mode
 
 MOST_LOST: Final = 6
 """As many races are counted: each doubles how often a rival must be ahead before the next."""
 PRESSED: Final = 8
-"""So many times as long as for another does a node wait before it asks one again that was busy, and insists; unless
-there are no others that it could ask."""
+"""So many times as long as for another does a node wait before it asks one again that was busy, and insists, while
+there are others that it could ask."""
 ROUNDING: Final = 1e-9
 """A deadline is reached when it comes, whatever floating point makes of it."""
 
@@ -24,11 +24,17 @@ ROUNDING: Final = 1e-9
 def more(peer: str, view: View) -> bool:
     """Does this peer say that it has more than we: a better head, or a final block that we lack?"""
     link: Link | None = view.at(peer, ProtocolNumber.SYNC)
-    return link is not None and (link.says is not None or lacks_final(link, view))
+    return link is not None and ahead(link, view)
 
 
 def asked_of(feed: Feed, peer: str) -> Asked | None:
     return next((asked for asked in feed.asked if asked.peer == peer), None)
+
+
+def tried(feed: Feed) -> list[str]:
+    """Who was asked and may still bring what it told of: not one that is worn, as it may have told of what there is
+    not."""
+    return [asked.peer for asked in feed.asked if asked.peer not in feed.worn and asked.why is not Why.GIVEN]
 
 
 def left_to_ask(feed: Feed, but: str = "") -> list[str]:
@@ -39,8 +45,9 @@ def left_to_ask(feed: Feed, but: str = "") -> list[str]:
 
 
 def wait(feed: Feed, limits: Limits) -> float:
-    """How long the feed may take for what another has told of."""
-    return min(max(2 * feed.lag, limits.graft), limits.graft_most)
+    """How long the feed may take for what another has told of. Of a new one nobody knows: the first block of it may be
+    a long way off, and who was asked meanwhile would send all that is lacked once more."""
+    return min(max(2 * feed.lag, limits.graft), limits.graft_most) if feed.proven else limits.graft_most
 
 
 def late_at(feed: Feed, limits: Limits) -> float | None:
@@ -61,8 +68,8 @@ def patient_until(feed: Feed, limits: Limits) -> float | None:
 
 
 def vain_at(asked: Asked, limits: Limits) -> float:
-    """When who was asked has been asked in vain. A race is decided by blocks, however seldom these come."""
-    return asked.since + (limits.lead if asked.why is Why.RACE else limits.patience)
+    """When who was asked has been asked in vain."""
+    return asked.since + limits.patience
 
 
 # Who ------------------------------------------------------------------------------------------------------------
@@ -70,6 +77,14 @@ def vain_at(asked: Asked, limits: Limits) -> float:
 
 def is_there(feed: Feed, joined: Joined, view: View) -> bool:
     return joined.peer in (feed.peer, *feed.others)
+
+
+def has_left(feed: Feed, said: Said, view: View) -> bool:
+    return said.peer != feed.peer and said.peer not in feed.others
+
+
+def feed_gives_none(feed: Feed, joined: Joined, view: View) -> bool:
+    return feed.peer in feed.off
 
 
 def feeds(feed: Feed, peer: str, view: View) -> bool:
@@ -101,6 +116,10 @@ def gives(feed: Feed, peer: str, view: View) -> bool:
     return found is not None and found.why is Why.GIVEN
 
 
+def is_worn(feed: Feed, peer: str, view: View) -> bool:
+    return peer in feed.worn
+
+
 def worn_out(feed: Feed, said: Said, view: View) -> bool:
     return said.peer in feed.worn
 
@@ -122,15 +141,18 @@ def feed_has_no_more(feed: Feed, said: Said, view: View) -> bool:
 
 
 def overtaken(feed: Feed, view: View) -> Rival | None:
-    """Who has told of the block that the feed brings now so long before that it would have been faster."""
+    """Who has told of the block that the feed brings now so long before that it would have been faster. Who has told of
+    one that is still to come says nothing of this one: a node that is far behind gets much from its feed before that.
+    """
     waits, rival = feed.waits, feed.rival
     if races(feed) and rival is not None:
         return Rival(rival.peer, rival.times + 1)
-    if waits is None or not feed.ahead or feed.asked or view.now - waits.began <= view.limits.early:
+    if waits is None or tried(feed) or view.now - waits.began <= view.limits.early:
         return None
-    if rival is not None and rival.peer in feed.ahead:
+    told = [peer for peer in feed.ahead if not more(peer, view)]
+    if rival is not None and rival.peer in told:
         return Rival(rival.peer, rival.times + 1)
-    return Rival(next((peer for peer in feed.ahead if peer not in feed.beaten), feed.ahead[0]), 1)
+    return Rival(next((peer for peer in told if peer not in feed.beaten), told[0]), 1) if told else None
 
 
 def rival_is_due(feed: Feed, peer: str, view: View) -> bool:
@@ -158,7 +180,7 @@ def in_vain(feed: Feed, view: View) -> list[Asked]:
     """Who was asked and has brought nothing; of those that are worn, who has nothing that we lack. One that is worn and
     says that it has more is left alone: it costs nothing, and may be the only one."""
     due = [asked for asked in feed.asked if view.now >= vain_at(asked, view.limits) - ROUNDING]
-    return [asked for asked in due if asked.peer not in feed.worn]
+    return [asked for asked in due if asked.peer not in feed.worn and asked.why is not Why.RACE]
 
 
 def patience_ends(feed: Feed, message: None, view: View) -> bool:
@@ -185,8 +207,24 @@ def feed_is_on_again(feed: Feed, said: Said, view: View) -> bool:
     return feed.peer == said.peer and feed.peer in feed.off
 
 
-def feed_is_served(feed: Feed, message: None, view: View) -> bool:
-    return feed.peer in feed.served
+def givable(feed: Feed, view: View) -> str | None:
+    """Who is given blocks unasked: the feed, or the oldest peer to whom they are not turned off."""
+    return next((peer for peer in (feed.peer, *feed.others) if not off_to(peer, view)), None)
+
+
+def off_to(peer: str, view: View) -> bool:
+    """Has our operator turned blocks to this peer off?"""
+    link: Link | None = view.at(peer, ProtocolNumber.SYNC)
+    return link is not None and link.mode is Mode.OFF
+
+
+def is_given(feed: Feed, message: None, view: View) -> bool:
+    chosen = givable(feed, view)
+    return chosen is None or chosen in feed.served
+
+
+def feed_declines(feed: Feed, said: Said, view: View) -> bool:
+    return feed.makes and feed.peer == said.peer and any(peer != said.peer for peer in feed.served)
 
 
 def serves(feed: Feed, said: Said, view: View) -> bool:
@@ -201,9 +239,10 @@ def has_gate(feed: Feed, said: Said, view: View) -> bool:
 GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
-        is_there, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead, gives, worn_out,
-        feed_has_no_more, rival_is_due, race_is_lost, asked_in_vain, patience_ends, one_is_ahead,
-        feed_refuses_others_left, feed_is_off, feed_is_on_again, feed_is_served, serves, has_gate,
+        is_there, has_left, feed_gives_none, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead,
+        is_worn, gives, worn_out, feed_has_no_more, rival_is_due, race_is_lost, asked_in_vain, patience_ends,
+        one_is_ahead, feed_refuses_others_left, feed_is_off, feed_is_on_again, is_given, feed_declines, serves,
+        has_gate,
     )
 }  # fmt: skip
 

@@ -28,10 +28,14 @@ RULES: Final = (
     # ---- Who is there ----
     Rule(ALONE, E.JOINED,   ALWAYS,                FED,   "adopt",           "The first that comes is the feed.", "decisions/0023"),
     Rule(FED,   E.JOINED,   "is_there",            STAY,  IGNORE,            "It is greeted already.", "decisions/0023"),
+    Rule(FED,   E.JOINED,   "feed_gives_none",     STAY,  "turn_to_new",     "The feed is off, and nobody else was left.", "founding/link-notes#off"),
     Rule(FED,   E.JOINED,   ALWAYS,                STAY,  "greet_beside",    "It is greeted, and tells its head; blocks come from the feed.", "founding/link-notes#prune-incoming"),
     Rule(FED,   E.LEFT,     "feeds_alone",         ALONE, "lose",            "The feed is gone, and nobody else is there.", "decisions/0023"),
     Rule(FED,   E.LEFT,     "feeds",               STAY,  "turn",            "The feed is gone: at once to another.", "failure-modes#F18"),
     Rule(FED,   E.LEFT,     ALWAYS,                STAY,  "forget",          "Blocks come from the feed as before.", "decisions/0023"),
+
+    Rule(FED,   (E.AHEAD, E.WANTED, E.UNWANTED, E.GIVEN, E.REFUSED),
+                            "has_left",            STAY,  IGNORE,            "It is gone.", "failure-modes#F11"),
 
     # ---- Blocks come ----
     Rule(FED,   E.GAINED,   "rival_is_due",        STAY,  "race",            "Another has told of it well before, several times in a row: let the two race.", "failure-modes#F21"),
@@ -40,8 +44,9 @@ RULES: Final = (
     Rule(FED,   E.GAINED,   "asked_and_ahead",     STAY,  "renew",           "It brings what it told of, and is not done.", "decisions/0023"),
     Rule(FED,   E.GAINED,   "gives",               STAY,  "turn_round",      "Blocks come from its side now: it is the feed, and the old one gets them from us.", "founding/link-notes#spanning-tree"),
     Rule(FED,   E.GAINED,   "asked",               STAY,  "graft",           "The first to deliver is the feed: the old one is shut.", "founding/link-notes#backup-receives"),
+    Rule(FED,   E.GAINED,   "is_worn",             STAY,  "pardon",          "It was late or lied, and now is the first: it may give again.", "failure-modes#F20"),
     Rule(FED,   E.GAINED,   ALWAYS,                STAY,  IGNORE,            "It was under way when it was shut.", "founding/link-notes#backup-receives"),
-    Rule(FED,   E.MADE,     "feed_is_served",      STAY,  IGNORE,            "They go to those that are served.", "decisions/0023"),
+    Rule(FED,   E.MADE,     "is_given",            STAY,  IGNORE,            "They go to those that are served.", "decisions/0023"),
     Rule(FED,   E.MADE,     ALWAYS,                STAY,  "give",            "A producer's own blocks always go out in full to its feed: the network beyond has them from there.", "founding/link-notes#spanning-tree"),
 
     # ---- A peer says that it has more ----
@@ -71,6 +76,7 @@ RULES: Final = (
     Rule(FED,   E.WANTED,   "serves",              STAY,  IGNORE,            "It gets them.", "decisions/0023"),
     Rule(FED,   E.WANTED,   "has_gate",            STAY,  "serve",           "It gets what it lacks, and what comes.", "founding/link-notes#active"),
     Rule(FED,   E.WANTED,   ALWAYS,                STAY,  "refuse",          "As many are served as may be: it is told of others.", "decisions/0023"),
+    Rule(FED,   E.UNWANTED, "feed_declines",       STAY,  "turn_to_child",   "What we make it has from another: a child is our feed, as it brings nothing twice.", "decisions/0023"),
     Rule(FED,   E.UNWANTED, ALWAYS,                STAY,  "unserve",         "It has its blocks from another.", "founding/link-notes#prune-incoming"),
 
     # ---- Nobody is there ----

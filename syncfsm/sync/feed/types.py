@@ -91,8 +91,7 @@ class Waits(msgspec.Struct, frozen=True):
 
 
 class Rival(msgspec.Struct, frozen=True):
-    """Who has told of blocks before the feed brought them, and how many times in a row; while it races, how many blocks
-    the feed has brought first."""
+    """Who has told of blocks before the feed brought them, and how many times in a row."""
 
     peer: str
     times: int
@@ -119,7 +118,7 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     off: tuple[str, ...] = ()
     """Who never sends blocks to us, by its operator's will."""
     waits: Waits | None = None
-    """``None`` while nobody says that there is more, and nobody is asked but for a race."""
+    """``None`` while nobody says that there is more, and nobody is asked."""
     lag: float = 0.0
     """How long the feed has taken lately to bring what another had told of: its longest, slowly forgotten."""
     rival: Rival | None = None
@@ -127,5 +126,7 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many races the feed has won in a row."""
     beaten: tuple[str, ...] = ()
     """Who lost a race to this feed, or was too busy for one: the others race first."""
+    makes: bool = False
+    """Do the newest blocks come from a source of its own?"""
     served: tuple[str, ...] = ()
     """Who wants blocks from us, and gets them."""

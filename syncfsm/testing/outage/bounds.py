@@ -31,10 +31,11 @@ class Allowed:
     """The story's own: the longest pause before a link is dialled."""
     patience: float
     """``Limits.patience``, if the node may turn first to peers that have nothing to give: liars, or others that are
-    behind themselves. It waits so long without progress, for however many, then it greets all (decision 0004)."""
+    behind themselves. It waits so long without progress, for however many, then it asks all who told that they have
+    more (decision 0023)."""
     greet: float
-    """Two round trips: the hello and the first block of the peer that is greeted first; then, as that peer may be
-    farther from the sequencer than another, the hello to the others and what they add. One more for each branch switch
+    """Two round trips: the hello and the first block of the feed; then, as that peer may be farther from the sequencer
+    than another, what another is asked for and adds. One more for each branch switch
     (a hello is corrected, and what was under way is to no purpose), and one for each time that a bracket must be
     divided, if the fork is deeper than the points of a hello near the head show."""
     fetch: float
@@ -117,12 +118,12 @@ def links_of(outage: Outage, names: Collection[str], away: Collection[str] = ())
     return {pair: way for pair, way in outage.ways() if {*pair} & {*names} and not {*pair} & {*away}}
 
 
-def one_leader(outage: Outage, due: Allowed) -> bool:
-    """Does a node that comes back alone get all it missed from one peer? Yes, unless it loses patience with it: the
-    first block, and then each, must come within ``patience``, and all of them within ``lead``."""
+def one_feed(outage: Outage, due: Allowed) -> bool:
+    """Does a node that comes back alone get all it missed from one peer? Yes, unless that is late, and another is asked
+    too: the first block must come within ``graft_most``, each further one as soon, and all of them within ``lead``."""
     hop = max(_hop(outage, way, HELLO) for _, way in outage.ways())
     first = 2 * hop + outage.weight / min(way.rate for _, way in outage.ways())
-    return not outage.liar and first < 0.9 * outage.limits.patience and due.seconds < outage.limits.lead
+    return not outage.liar and first < 0.9 * outage.limits.graft_most and due.seconds < outage.limits.lead
 
 
 def _hop(outage: Outage, way: Way, size: int) -> float:

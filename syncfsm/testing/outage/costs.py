@@ -55,7 +55,7 @@ class Costs:
 
         On each link, what the neighbour lacked and what the sequencer got since, once; and again what the neighbour
         left for another branch, if a way leads back: a hello names the blocks of the best chain alone. On each
-        connection, also one that was not greeted yet, a hello and the answer that ends the search, and one more
+        connection, whatever its mode, a hello and the answer that ends the search, and one more
         for each branch switch and each division of a bracket. Where blocks are dropped while the other end waits, a
         hello that named one is said anew, as often as the rate of hellos allows.
         """

@@ -11,7 +11,7 @@ from syncfsm.blocks import Header
 from syncfsm.outputs import HeadMoved
 from syncfsm.sync.messages import Blocks
 from syncfsm.testing.network import Happened, SimNetwork
-from syncfsm.testing.outage.bounds import Allowed, allowed, flight, one_leader, reach
+from syncfsm.testing.outage.bounds import Allowed, allowed, flight, one_feed, reach
 from syncfsm.testing.outage.costs import Costs
 from syncfsm.testing.outage.ledger import Ledger
 from syncfsm.testing.outage.story import Outage
@@ -143,7 +143,7 @@ class Judge:
 
     def _expect_once(self, back: str, lacking: dict[str, int], away: Collection[str]) -> None:
         """What a node missed comes once, if it comes back alone, on new connections, to peers that are honest and have
-        it all. Who comes back with a better branch of its own greets all, and missed nothing. Two that are behind may
+        it all. Who comes back with a better branch of its own missed nothing. Two that are behind may
         each wait for the other, lose patience and greet all; and what was said before a silence on connections that
         outlive it was said by every peer."""
         links = [pair for pair in self.outage.pairs if back in pair and not {*pair} & {*away}]
@@ -152,6 +152,6 @@ class Judge:
         alone = all(lacking[name] == 0 for name in ahead) and (len(peers) == len(links) or self._still(ahead))
         due = next(watch.allowed for watch in self.watches if watch.name == back)
         alone = alone and self.network.head(back).rank < self.network.head(self.sequencer).rank
-        if peers and alone and all(self.network.over(*pair) for pair in links) and one_leader(self.outage, due):
+        if peers and alone and all(self.network.over(*pair) for pair in links) and one_feed(self.outage, due):
             have = set[bytes].intersection(*map(self.ledger.chain, peers))
             self.ledger.comes_back(back, have - self.network.members[back].held)

@@ -1,0 +1,375 @@
+"""The worlds that show what relay promises: three nodes in a line and in a triangle, four in a ring, one that dies or
+lies, limits, older releases and operators. A makes the blocks.
+
+Most begin in step, by real steps of the nodes (``begun``). What they leave out is what ``worlds.py`` has: how a common
+ancestor is found while all else happens.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import attrs
+from immutables import Map
+
+from syncfsm.blocks import Header, Point
+from syncfsm.check import (
+    Channel,
+    Choice,
+    Environment,
+    Move,
+    NodeComponent,
+    Step,
+    Wait,
+    World,
+    connect,
+    cut,
+    happen,
+)  # fmt: skip
+from syncfsm.check.nodes import STILL
+from syncfsm.events import Connected
+from syncfsm.limits import Strategy
+from syncfsm.node.node import Node
+from syncfsm.numbers import ProtocolNumber
+from syncfsm.sync.messages import Blocks, Busy, Give, Has, Hello
+from syncfsm_spec.kit.moments import blocks_arrive
+from syncfsm_spec.kit.moves import lies, makes, switches
+from syncfsm_spec.kit.trees import a1, a2, a3, a4, g
+from syncfsm_spec.settings import LOCATOR, STREAMING, Setting
+from syncfsm_spec.sync.feed import ONCE_PER_NODE, fed, once_per_node
+
+A_B, B_C, A_C = ("A", "B"), ("B", "C"), ("A", "C")
+A_D, B_D, C_D = ("A", "D"), ("B", "D"), ("C", "D")
+LINE: Final = (A_B, B_C)
+TRIANGLE: Final = (A_B, A_C, B_C)
+RING: Final = (A_B, A_C, B_D, C_D)
+"""A square; the diamond has B-C too."""
+DIAMOND: Final = (A_B, A_C, B_C, B_D, C_D)
+Pairs = Sequence[tuple[str, str]]
+
+# Worlds that begin in step --------------------------------------------------------------------------------------
+
+
+def begun(world: World, first: Sequence[str]) -> World:
+    """The same world after these moves of its environment, each followed by all that the lines do by themselves. What
+    is left of the moves is as it was."""
+    state = world.start
+    for label in first:
+        environment = next(part for part in world.components if isinstance(part, Environment))
+        at = next(at for at, move in enumerate(environment.moves) if move.label == label)
+        state = _acted(world, state, environment.name, at)
+        while (choice := _next(world, state)) is not None:
+            state = _acted(world, state, choice[0], choice[1].stimulus)
+    return attrs.evolve(world, components=tuple(map(_starting, world.components, state)))
+
+
+def _acted(world: World, state: tuple[Any, ...], name: str, stimulus: Any) -> tuple[Any, ...]:
+    done = world.act(state, name, stimulus)
+    assert done is not None, f"{stimulus} can not happen at {name}"
+    return done[0]
+
+
+def _next(world: World, state: tuple[Any, ...]) -> tuple[str, Choice] | None:
+    """The first thing that a line can do."""
+    lines = {part.name for part in world.components if isinstance(part, Channel)}
+    return next((each for each in world.choices(state) if each[0] in lines), None)
+
+
+def _starting(component: Any, local: Any) -> Any:
+    if isinstance(component, Environment):
+        moves = (attrs.evolve(move, times=left) for move, left in zip(component.moves, local, strict=True))
+        return attrs.evolve(component, moves=tuple(move for move in moves if move.times))
+    return attrs.evolve(component, start=local)
+
+
+# When a tree spans ----------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Since:
+    """How many blocks have been made since anything else happened, each when nothing was under way."""
+
+    name: str = "since"
+    start: int = 0
+
+    def step(self, local: int, in_peace: bool) -> Step:
+        return Step(local + 1 if in_peace else 0)
+
+    def choices(self, local: int) -> Sequence[Choice]:
+        return ()
+
+    def show(self, local: int) -> str:
+        return ""
+
+
+def with_since(world: World, last: Sequence[str]) -> World:
+    """The same world, where the moves with these labels wait until nothing is under way, and are counted as long as
+    nothing else happens."""
+    lines = [part.name for part in world.components if isinstance(part, Channel)]
+    since = Since()
+
+    def noted(move: Move) -> Move:
+        if move.label not in last:
+            return attrs.evolve(move, emissions=(*move.emissions, (since.name, False)))
+        return attrs.evolve(move, emissions=(*((line, STILL) for line in lines), *move.emissions, (since.name, True)))
+
+    parts = tuple(
+        attrs.evolve(part, moves=tuple(map(noted, part.moves))) if isinstance(part, Environment) else part
+        for part in world.components
+    )
+    return attrs.evolve(world, components=(*parts, since))
+
+
+# When each block comes once -------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Punctual(NodeComponent):
+    """A node for which no feed is ever late."""
+
+    def choices(self, node: Node) -> Sequence[Choice]:
+        return ()
+
+
+def punctual(world: World) -> World:
+    """The same world, where all that is under way arrives before anybody loses patience: each block comes once."""
+    parts = tuple(
+        Punctual(part.name, part.start, part.tables, part.timed, part.counted)
+        if isinstance(part, NodeComponent)
+        else part
+        for part in world.components
+    )
+    names = [part.name for part in parts if isinstance(part, Punctual)]
+    once = ONCE_PER_NODE.steps(names, once_per_node, blocks_arrive)
+    return attrs.evolve(world, components=parts, properties=(*world.properties, once))
+
+
+# Nodes of another kind -------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Mute:
+    """A node of none of ours, that hears everything and does nothing: what it says is put on its lines."""
+
+    name: str
+    start: tuple[()] = ()
+
+    def step(self, local: tuple[()], stimulus: Any) -> Step:
+        return Step(local)
+
+    def choices(self, local: tuple[()]) -> Sequence[Choice]:
+        return ()
+
+    def show(self, local: tuple[()]) -> str:
+        return ""
+
+
+def muted(world: World, names: Sequence[str]) -> World:
+    """The same world, where these nodes say nothing by themselves."""
+    parts = (Mute(part.name) if part.name in names else part for part in world.components)
+    return attrs.evolve(world, components=tuple(parts))
+
+
+FIRST_VERSION: Final = Map({ProtocolNumber.PEER: 1, ProtocolNumber.SYNC: 1, ProtocolNumber.NOTES: 1})
+
+
+def outdated(world: World, names: Sequence[str]) -> World:
+    """The same world, where these nodes are of a release that knows the first version of sync: with them all speak that
+    one. What they do is what we do with a peer that knows no more; and that is what their release does."""
+
+    def changed(component: Any) -> Any:
+        if not isinstance(component, Environment):
+            return component
+        return attrs.evolve(component, moves=tuple(map(moved, component.moves)))
+
+    def moved(move: Move) -> Move:
+        return attrs.evolve(move, emissions=tuple(told(*each) for each in move.emissions))
+
+    def told(target: str, event: Any) -> tuple[str, Any]:
+        if isinstance(event, Connected) and {target, event.peer} & {*names}:
+            event = attrs.evolve(event, protocols=FIRST_VERSION)
+        return target, event
+
+    return attrs.evolve(world, components=tuple(map(changed, world.components)))
+
+
+# The worlds -----------------------------------------------------------------------------------------------------
+
+
+def relayed(
+    name: str, pairs: Pairs, moves: Iterable[Move] = (), *, before: Sequence[Header] = (a1,), made: Sequence[Header] = (a2,),
+    last: Sequence[Header] = (a3, a4), again: Pairs = (), broken: Pairs = (), setting: Setting = Setting(), anew: bool = False,
+    liars: Sequence[str] = (), old: Sequence[str] = (), first: Sequence[str] = (), doc: str = "",
+) -> World:  # fmt: skip
+    """A makes these blocks, the ``last`` ones when nothing is under way. The nodes are linked in these pairs, in this order,
+    and ``before`` is made, before the world begins (unless ``anew``); links ``again`` may break, and come back; those ``broken``
+    for good. ``liars`` are none of ours, and
+    ``old`` of an older release. ``first`` is what happens before it begins, if that is something else."""
+    names = sorted({each for pair in pairs for each in pair})
+    ours, setting = [each for each in names if each not in liars], attrs.evolve(setting, liars=tuple(liars))
+    links = [connect(a, b, 1 + again.count((a, b))) for a, b in pairs]
+    cuts = [cut(a, b, again.count((a, b))) for a, b in dict.fromkeys(again)] + [cut(a, b) for a, b in broken]
+    blocks = makes("A", *before, *made, *last)
+    given = (*links, *cuts, *blocks, *moves)
+    world = setting.world(name, dict.fromkeys(names, (g,)), pairs, given, fed(ours, "A", bool(last), not liars), doc)
+    world = outdated(muted(world, liars), old)
+    if last:
+        world = with_since(world, [f"A makes {each.id.decode()}" for each in last])
+    usual = [f"connect {a}-{b}" for a, b in pairs] + [f"A makes {each.id.decode()}" for each in before]
+    return world if anew else begun(world, first or usual)
+
+
+def closing(strategy: Strategy) -> World:
+    return relayed(
+        "closing", TRIANGLE, before=(), made=(a1, a2), last=(), first=("connect A-B", "connect A-C"),
+        setting=Setting(strategy=strategy), doc="B and C, both in step with A, meet while it makes blocks.",
+    )  # fmt: skip
+
+
+def races() -> World:
+    """It takes time for B to see that C is faster."""
+    waits = happen("B", "waits for 20 ms", Wait(0.02), 2)
+    return relayed(
+        "races", TRIANGLE, [waits], made=(a2, a3), last=(), setting=Setting(bound=1, limits={"rival": 1}),
+        doc="C tells of blocks before B's feed brings them, and is asked to race it.",
+    )  # fmt: skip
+
+
+def late_comer() -> World:
+    off = [switches("A", True), switches("A", False)]
+    return relayed(
+        "late-comer", TRIANGLE, off, made=(a2,), last=(), first=("connect A-B", "connect A-C", "A makes a1"),
+        doc="B's only peer gives none; then another comes.",
+    )  # fmt: skip
+
+
+def busy_and_off() -> World:
+    off = [switches("A", True), switches("A", False)]
+    return relayed(
+        "busy-and-off", (A_B, A_C), off, made=(a2,), last=(), old=("B",), setting=Setting(limits={"gates": 1}),
+        doc="A has one gate, a peer of an older release, and an operator.",
+    )  # fmt: skip
+
+
+def steady() -> World:
+    return relayed(
+        "steady", TRIANGLE, doc="In step: blocks follow each other, and a feed may be late at any time; then two in peace.",
+    )  # fmt: skip
+
+
+def outage() -> World:
+    return relayed(
+        "outage", LINE, made=(a2,), last=(a3, a4), again=(A_B,), doc="B is cut off, and C behind it; and back."
+    )
+
+
+def torn() -> World:
+    return relayed(
+        "torn", TRIANGLE, made=(), last=(a2, a3), again=(A_B,), doc="B loses its feed, has another, and its first is back.",
+    )  # fmt: skip
+
+
+def dies() -> World:
+    return relayed(
+        "dies", TRIANGLE, made=(a2,), last=(a3,), broken=(A_B,), doc="A node loses its feed for good.",
+    )  # fmt: skip
+
+
+def crowded() -> World:
+    return relayed(
+        "crowded", TRIANGLE, made=(a2,), last=(), setting=Setting(limits={"gates": 1}),
+        doc="Each node sends blocks to one other, and names it to the rest.",
+    )  # fmt: skip
+
+
+def star() -> World:
+    return relayed(
+        "star", (A_B, A_C), made=(a2,), last=(a3,), setting=Setting(limits={"gates": 1}), anew=True, before=(a1,),
+        doc="A sends blocks to one other, and both have nobody else: it yields.",
+    )  # fmt: skip
+
+
+# Operators, and older releases ----------------------------------------------------------------------------------
+
+
+def switched() -> World:
+    off = switches("A", True, 2), switches("A", False)
+    return relayed(
+        "switched", TRIANGLE, off, made=(a2,), last=(), doc="A's operator turns blocks to all off, and on again."
+    )
+
+
+def switched_beside() -> World:
+    off = switches("B", True), switches("B", False)
+    return relayed(
+        "switched-beside", LINE, off, made=(a2,), last=(a3, a4), doc="The node between two gives none for a while.",
+    )  # fmt: skip
+
+
+def older() -> World:
+    return relayed(
+        "older", TRIANGLE, [switches("A", True), switches("A", False)], made=(a2,), last=(), old=("B",),
+        doc="B is of a release that knows no modes: it gets every block, from everybody, and nothing it has no word for.",
+    )  # fmt: skip
+
+
+# Liars ----------------------------------------------------------------------------------------------------------
+
+SAME: Final = Hello(g.point, g.score, g.point, g.point, (g.point,), 1)
+MORE: Final = Has(Point(5, b"x5"), b"\xff")
+"""There is no such block."""
+GIVES_A1: Final = Blocks((a1,))
+
+
+def false_feed() -> World:
+    """B's feed is L, none of ours. What it says first: hello, and a block; so it is trusted."""
+    moves = [
+        lies("L", "B", "says hello", SAME), lies("L", "B", "gives a1", GIVES_A1), lies("L", "B", "has more", MORE),
+        lies("L", "B", "gives a2", Blocks((a2,))), lies("L", "B", "is busy", Busy()), lies("L", "B", "is off", Busy(True)),
+        lies("L", "B", "begins to give", Give()),
+    ]  # fmt: skip
+    return relayed(
+        "false-feed", (("B", "L"), A_B), moves, before=(), made=(a2,), last=(), liars=("L",),
+        first=("connect B-L", "L says hello", "L gives a1", "connect A-B"),
+        doc="The feed lies: it tells of what it does not give, gives late, is busy or off, and begins again.",
+    )  # fmt: skip
+
+
+def false_feeds() -> World:
+    """L is B's feed and M, none of ours either, is asked before A."""
+    moves = [
+        *(lies(each, "B", "says hello", SAME) for each in "LM"), lies("L", "B", "gives a1", GIVES_A1),
+        *(lies(each, "B", "has more", MORE) for each in "LM"), lies("M", "B", "begins to give", Give(), 2),
+    ]  # fmt: skip
+    return relayed(
+        "false-feeds", (("B", "L"), ("B", "M"), A_B), moves, before=(), made=(a2,), last=(), liars=("L", "M"),
+        setting=Setting(limits={"graft": 0.05, "graft_most": 0.05, "patience": 0.1}),
+        first=("connect B-L", "L says hello", "L gives a1", "connect B-M", "M says hello", "connect A-B"),
+        doc="Liars take turns, and one correct peer has what B lacks.",
+    )  # fmt: skip
+
+
+# Of four nodes, and more ------------------------------------------------------------------------------------------
+
+
+def once(name: str, pairs: Pairs) -> World:
+    return punctual(relayed(name, pairs, made=(a2, a3), last=(), doc="Each block comes to each node once."))
+
+
+def four(name: str, pairs: Pairs, again: Pairs = (), made: Sequence[Header] = ()) -> World:
+    after = (a2, a3, a4)[len(made) :][:2]
+    return relayed(
+        name, pairs, made=made, last=after, again=again, doc="Four nodes: feeds are late, and a connection may break.",
+    )  # fmt: skip
+
+
+SMALL: Final = (
+    *(once(name, pairs) for name, pairs in (("once-line", LINE), ("once-triangle", TRIANGLE), ("once-ring", RING))),
+    once("once-diamond", DIAMOND), *(closing(strategy) for strategy in (LOCATOR, STREAMING)),
+    outage(), dies(), crowded(), star(), switched(), switched_beside(), late_comer(), older(), busy_and_off(), races(),
+    false_feed(), false_feeds(), steady(), torn(), four("ring", RING),
+)  # fmt: skip
+"""All that is promised of relay, in worlds that take seconds. What relay does depends on no strategy of the search, so
+but for the one where nodes meet there is one of each."""
+LARGE: Final = (
+    four("ring-behind", RING, made=(a2,)), four("ring-torn", RING, again=(A_B,)), four("diamond", DIAMOND),
+)  # fmt: skip
