@@ -174,10 +174,15 @@ def turn_round(feed: Feed, peer: str, view: View) -> Result:
 def _caught_up(feed: Feed, view: View) -> tuple[Feed, tuple[Poke, ...]]:
     """Blocks have come: who is still ahead, and who need not go on."""
     ahead = tuple([peer for peer in feed.ahead if more(peer, view)]) if feed.ahead else ()
-    done = [asked.peer for asked in feed.asked if asked.why is not Why.RACE and not more(asked.peer, view)]
+    done = [each.peer for each in feed.asked if not (_races(feed, each) or more(each.peer, view))]
     asked = tuple(asked for asked in feed.asked if asked.peer not in done) if done else feed.asked
     feed = replace(feed, ahead=ahead, asked=asked, waits=_helped(feed, view), makes=False)
     return feed, tuple(Poke(peer, LinkEvent.SHUT) for peer in done)
+
+
+def _races(feed: Feed, asked: Asked) -> bool:
+    """A race that began against another feed is over."""
+    return asked.why is Why.RACE and feed.rival is not None and feed.rival.peer == asked.peer
 
 
 def _waits(feed: Feed) -> Waits | None:
