@@ -13,7 +13,7 @@ import attrs
 
 from model_tests.exhaustive import TABLE_OF, explored
 from model_tests.exhaustive import row as row_of
-from syncfsm.check import World, with_rules
+from syncfsm.check import NodeComponent, World, with_rules
 from syncfsm.check.found import NEVER_RAISES
 from syncfsm.machine import ALWAYS, IGNORE, STAY, Rule, Table
 from syncfsm.node.registry import STANDARD as REGISTRY
@@ -25,16 +25,27 @@ ROWS: Final = {row_of(rule): rule for rule in TABLE_OF if (rule.target, rule.act
 """The rows that do something, of every table."""
 
 
-def without(rule: Rule) -> Table[Any]:
-    """The table without this row: its events go to the next that applies; instead of the last, nothing happens."""
-    table, nothing = REGISTRY.tables[TABLE_OF[rule]], attrs.evolve(rule, target=STAY, action=IGNORE)
+def table_of(world: World, name: str) -> Table[Any]:
+    """The table of this name that moves the world."""
+    for component in world.components:
+        registry = getattr(component, "registry", REGISTRY)
+        found: dict[str, Table[Any]] = {**registry.tables, **getattr(component, "tables", {})}
+        if isinstance(component, NodeComponent) or getattr(component, "name", "") == name:
+            return found[name]
+    raise LookupError(f"no component of world {world.name} has a table {name}")
+
+
+def without(rule: Rule, world: World) -> Table[Any]:
+    """The world's table without this row: its events go to the next that applies; instead of the last, nothing
+    happens."""
+    table, nothing = table_of(world, TABLE_OF[rule]), attrs.evolve(rule, target=STAY, action=IGNORE)
     left = tuple(nothing if row == rule else row for row in table.rules if row != rule or rule.guard == ALWAYS)
     return attrs.evolve(table, rules=left)
 
 
 def broken(world: World, rule: Rule) -> str | None:
     """The promise that breaks first in this world without this row."""
-    violation = explored(with_rules(world, without(rule))).violation
+    violation = explored(with_rules(world, without(rule, world))).violation
     return violation.name if violation else None
 
 

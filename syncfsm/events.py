@@ -13,6 +13,7 @@ from syncfsm.notes.types import Say
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.peer.messages import Parting
 from syncfsm.protocol import Message
+from syncfsm.routing.types import Judged, Publish
 from syncfsm.sync.types import Switch
 
 
@@ -143,6 +144,8 @@ Event = (
     | Verdict
     | Say
     | Switch
+    | Publish
+    | Judged
     | Tick
     | Request
 )

@@ -40,6 +40,14 @@ NAMED: Final = 8
 """Other nodes that a busy one may name."""
 NOTE_BYTES: Final = 15 * 1024
 """Longest consensus or routing payload; it must fit one frame."""
+SIGNATURE_BYTES: Final = 128
+"""Longest signature of a packet; Ed25519 has 64."""
+PACKET_IDS: Final = 64
+"""Packets that are told of at once."""
+FETCHED: Final = 8
+"""Packets that are asked for at once: what comes then stays below ``Limits.control``."""
+HOPS: Final = 32
+"""Over how many connections a packet may go."""
 REASON_WORD_BYTES: Final = 32
 """Longest word that names the reason of a bye or a refusal."""
 REASON_BYTES: Final = 256
@@ -143,3 +151,23 @@ class Limits:
     ask: float = attrs.field(default=3.0, validator=must.gt(0))
     """How long a node that makes blocks waits before its first one for peers, or for new blocks from them: longer than
     the longest pause between two attempts to reach a node."""
+    origins: int = attrs.field(default=1024, validator=must.ge(1))
+    """Nodes whose packets were found valid, of which it is remembered what came; packets of a further one are not
+    taken."""
+    window: int = attrs.field(default=1024, validator=must.ge(1))
+    """By how much a packet's number may be below the newest of its origin; what is older counts as delivered."""
+    judging: int = attrs.field(default=256, validator=must.ge(1))
+    """Packets that wait for the integrator's verdict; what comes beyond is dropped."""
+    judging_one: int = attrs.field(default=64, validator=must.ge(1))
+    """Of these, how many one peer may have brought."""
+    judge: float = attrs.field(default=1.0, validator=must.gt(0))
+    """How long a packet waits for its verdict; then it is dropped."""
+    refused: int = attrs.field(default=256, validator=must.ge(0))
+    """Packets that were found not valid, or were not judged in time, that are remembered, not to be judged again."""
+    kept: int = attrs.field(default=128, validator=must.ge(1))
+    """Valid packets that are kept for peers that lack them, and what is remembered of a peer that has them: the
+    newest."""
+    missing: int = attrs.field(default=64, validator=must.ge(1))
+    """Packets of which one peer has told, and that are not here."""
+    roads: int = attrs.field(default=256, validator=must.ge(1))
+    """Producers to whom the way is remembered."""

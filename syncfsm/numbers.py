@@ -14,7 +14,6 @@ class ProtocolNumber(IntEnum):
     SYNC = 2
     NOTES = 3
     ROUTING = 4
-    """Kept for messages over many hops."""
     TRUTH = 5
     """Kept for what the data-availability layer says."""
     POOL = 6
@@ -54,3 +53,6 @@ class MessageNumber(IntEnum):
     BUSY = 0x0208
     GIVE = 0x0209
     NOTE = 0x0301
+    PASS = 0x0401
+    HAVE = 0x0402
+    FETCH = 0x0403

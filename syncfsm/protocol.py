@@ -252,13 +252,15 @@ Due = tuple[str, float, bool]
 class Across(Generic[W]):
     """What a protocol decides across the peers of a node: a table that moves one value of the node.
 
-    It is told at the end of a step, in the order in which things happened; its outputs are ``Poke``. Each event named
-    here may be ``None``, if it does not matter.
+    It is told at the end of a step, in the order in which things happened; it says ``Poke``, or outputs of its own.
+    Each event named here may be ``None``, if it does not matter.
 
     * ``joined``: a connection began (``Joined``). ``left``: it is over.
-    * ``gained``: a peer brought blocks that are new. ``made``: blocks came from a source of this node's own.
+    * ``gained``: a peer brought blocks that are new, in this protocol. ``made``: blocks came from a source of this
+      node's own. ``taken``: new blocks, in whatever protocol, or from such a source (``Taken``).
     * ``late``: the ``deadline`` has come; asked for again and again, until it lies ahead.
     * What the protocol's values report (``Report``) comes as the event that they name, with a ``Said``.
+    * ``requests``: what the integrator may ask of the node, by type; no connection is named.
 
     ``left`` and ``gained`` carry the connection's name, ``made`` and ``late`` nothing. ``view.at`` reads the values of
     any connection.
@@ -270,7 +272,9 @@ class Across(Generic[W]):
     left: StrEnum | None = None
     gained: StrEnum | None = None
     made: StrEnum | None = None
+    taken: StrEnum | None = None
     late: StrEnum | None = None
+    requests: Mapping[type[Any], StrEnum] = attrs.field(factory=dict)
     deadline: Callable[[W, Limits], float | None] = _never_due
     aged: Callable[[W, float], W] = _as_it_is
     due: Callable[[W, Limits], Sequence[Due]] = _nothing
@@ -282,6 +286,13 @@ class Joined(msgspec.Struct, frozen=True):
 
     peer: str
     version: int
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """With ``Across.taken``: the connection that brought blocks, ``None`` if it was none; and those that are new."""
+
+    peer: str | None
+    headers: tuple[Header, ...]
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -363,7 +374,7 @@ class Registry:
             ("the name", [p.name for p in protocols]),
             ("the table", [p.table.name for p in protocols]),
             ("a type of message", [kind.type for p in protocols for kind in p.kinds]),
-            ("a type of request", [request for p in protocols for request in p.requests]),
+            ("a type of request", [*(each for p in protocols for each in p.requests), *self.asked]),
         )
         for what, found in unique:
             twice = next((each for each in found if found.count(each) > 1), None)
@@ -396,6 +407,11 @@ class Registry:
     def requests(self) -> dict[type[Any], tuple[int, StrEnum]]:
         """The place of the protocol of each type of request, and the event that it is."""
         return {type_: (place, event) for place, p in enumerate(self.protocols) for type_, event in p.requests.items()}
+
+    @cached_property
+    def asked(self) -> dict[type[Any], tuple[int, StrEnum]]:
+        """The same, for each type of request to what is decided across peers."""
+        return {type_: (of, event) for of, across in self.across for type_, event in across.requests.items()}
 
     @cached_property
     def costs(self) -> dict[type[Any], int]:

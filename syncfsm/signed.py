@@ -24,10 +24,12 @@ from hashlib import blake2b
 from typing import Final
 
 import attrs
+import msgspec
 
 from syncfsm import limits
 from syncfsm.blocks import Header, Past
 from syncfsm.errors import Fault, LocalError
+from syncfsm.routing.messages import Packet
 
 try:
     from nacl.bindings import crypto_sign_BYTES, crypto_sign_open, crypto_sign_PUBLICKEYBYTES
@@ -44,6 +46,7 @@ PROOF_BYTES: Final = HASH_BYTES + SIGNATURE_BYTES
 
 _BLOCK_TAG: Final = b"syncfsm block 1"
 _GENESIS_TAG: Final = b"syncfsm genesis 1"
+_PACKET_TAG: Final = b"syncfsm packet 1"
 
 
 def payload_hash(body: bytes) -> bytes:
@@ -140,3 +143,25 @@ class SignedChain:
         if payload_hash(body) != header.proof[:HASH_BYTES]:
             return Fault("wrong-body", f"{header.point}: the body is not the one that the header promises", header.id)
         return None
+
+
+def packet_to_sign(chain_id: bytes, packet: Packet) -> bytes:
+    """What the origin of a packet signs, whatever signature it has now. ``LocalError`` if the chain id is too long."""
+    return _prefix(_PACKET_TAG, chain_id) + msgspec.msgpack.encode(msgspec.structs.replace(packet, signature=b""))
+
+
+@attrs.frozen
+class SignedPackets:
+    """For ``routing``: whether a packet is signed by its origin, whose id is its Ed25519 public key, for this chain."""
+
+    chain_id: bytes = b""
+
+    def __call__(self, packet: Packet) -> bool:
+        key, signature = packet.id.origin, packet.signature
+        if len(key) != crypto_sign_PUBLICKEYBYTES or len(signature) != SIGNATURE_BYTES:
+            return False
+        try:
+            crypto_sign_open(signature + packet_to_sign(self.chain_id, packet), key)
+        except BadSignatureError:
+            return False
+        return True

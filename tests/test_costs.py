@@ -16,14 +16,14 @@ import pytest
 from msgspec.msgpack import encode
 
 from docs.generate import ROOT, costs
-from syncfsm.blocks import Point, Unchecked
+from syncfsm.blocks import Header, Point, Unchecked
 from syncfsm.chain import Chain
 from syncfsm.events import Connected, Event, Produced, Received, Room, Tick
 from syncfsm.limits import HELLO_POINTS, ID_BYTES, MAX_HEIGHT, SCORE_BYTES, Limits, Strategy
 from syncfsm.node.node import Config, Node
 from syncfsm.node.registry import STANDARD
 from syncfsm.outputs import Output, Send, SendBlocks
-from syncfsm.peer.messages import Bye, Ping
+from syncfsm.peer.messages import Bye, Parting, Ping
 from syncfsm.sync.feed.protocol import FEED
 from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Finality, Found, Give, Has, Hello, Want
 from syncfsm.sync.protocol import SYNC
@@ -135,7 +135,8 @@ class Watched:
     @property
     def kept(self) -> int:
         """Bytes of all that is remembered of the liar, and of what is decided across peers."""
-        return sum(len(encode(value)) for value in (*self.node.links.get(LIAR, ()), self.node.decided(FEED)))
+        values = (*self.node.links.get(LIAR, ()), *self.node.across)
+        return sum(len(encode(value, enc_hook=dict)) for value in values)
 
     def forget(self) -> None:
         """What was said and done so far does not count."""
@@ -154,24 +155,24 @@ class Counting:
         return self.table.step(value, event, message, view)
 
 
-def watched(role: str, state: State, strategy: Strategy = Strategy.LOCATOR, limits: Limits = CHOSEN) -> Watched:
-    """A node whose link to the liar is in this state."""
-    node = Node.start(Config(Unchecked(), strategy, limits), Chain.start(GENESIS, limits))
-    node, _ = node.step(Produced(tuple(TRUNK), 0.0))
+def watched(role: str, state: State, strategy: Strategy = Strategy.LOCATOR, chain: Sequence[Header] = TRUNK) -> Watched:
+    """A node that holds this chain, and whose link to the liar is in this state."""
+    node = Node.start(Config(Unchecked(), strategy, CHOSEN), Chain.start(GENESIS, CHOSEN))
+    node, _ = node.step(Produced(tuple(chain), 0.0))
     made = Watched(node, {peer: [] for peer in (LIAR, HONEST, OTHER)})
     order = (LIAR, HONEST, OTHER) if role == "feed" else (HONEST, LIAR, OTHER)
-    head = TRUNK[-1]
+    head = chain[-1]
     for peer in order:
         made.feed(Connected(peer, 0.0, id=peer.encode().ljust(32)))
         if peer != LIAR:
-            made.feed(Received(peer, hello_of(head.point, head.score, (head.point,), 9), 0.0))
+            made.feed(Received(peer, hello_of(head.point, head.score, (head.point,), head.height + 1), 0.0))
     if state is State.INIT:
         better = BETTER[-1]
         made.hear(hello_of(better.point, better.score, (better.point,), better.height + 1))
     elif state is State.SYNCING:
         made.hear(DoNotWant(), hello_of(TRUNK[2].point, TRUNK[2].score, (TRUNK[2].point,), 4))
     elif state is State.IDLE:
-        made.hear(hello_of(head.point, head.score, (head.point,), 9))
+        made.hear(hello_of(head.point, head.score, (head.point,), head.height + 1))
     link = made.node.at(SYNC, LIAR)
     assert link is not None
     assert link.state is state
@@ -384,19 +385,22 @@ def test_whatever_is_said_in_whatever_order_earns_no_more_than_its_rows_say(seed
         fair(made)
 
 
-def test_the_free_steps_of_a_search_are_bounded_by_the_height_of_our_head() -> None:
-    """Each has less left than the one before, and that is all that is right about it."""
-    made = watched("beside", State.START)
-    head, top = Point(5, b"none"), TRUNK[-1]
-    lowest = [(ceiling, low) for ceiling in range(top.height + 1, 1, -1) for low in range(ceiling - 1)]
-    answered = 0
-    for ceiling, low in sorted(lowest, key=lambda step: 2 * step[0] - step[1], reverse=True):
+@pytest.mark.parametrize("role", ROLES)
+def test_steps_of_a_search_that_leads_nowhere_are_no_longer_free(role: str) -> None:
+    """Each has a little less left than the one before, which is all that is right about it: there could be as many as
+    our head is high, each worth a hello of ours."""
+    tall = [*TRUNK, *LIVE]
+    made = watched(role, State.START, chain=tall)
+    top, head = tall[-1], Point(5, b"none")
+    heard = 0
+    for ceiling in range(top.height + 1, 1, -1):
         if made.there:
-            points = (Point(ceiling - 1, b"x"), Point(low, b"y"))
+            points = (Point(ceiling - 1, b"x"), Point(ceiling - 2, b"y"))
             made.hear(hello_of(head, b"", points, ceiling, top.point))
-            answered = sum(isinstance(message, Hello) for message in made.said[LIAR])
-    free = 2 * (top.height + 2)
-    assert free // 2 < answered <= CHOSEN.hello_burst + free
+            heard += 1
+    assert not made.there
+    assert made.said[LIAR][-1] == Bye(Parting.FAULT)
+    assert heard <= CHOSEN.hello_burst + top.height.bit_length() < top.height / 4
 
 
 def fair(made: Watched) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from model_tests.exhaustive import recorded
 from model_tests.needed import ROWS, needed
+from syncfsm.limits import Limits
 from syncfsm_adapters.command.cli import main
 from syncfsm_spec.worlds import LARGE, STANDARD
 from tests.pages import FENCE, PAGES, ROOT, shown, text_of
@@ -63,6 +64,17 @@ def test_readme_shows_the_commands_and_make_has_them() -> None:
     targets = set(re.findall(r"^([\w-]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
     assert {"demo", "test", "bench", "docs", "nightly"} <= shown_targets <= targets
     assert {"node", "outage"} <= {command for command, _ in commands()}
+
+
+def test_the_operators_page_has_the_limits_as_they_are() -> None:
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \| (\d[\d., a-z]*) \|", text_of(ROOT / "docs/operating.md"), re.MULTILINE)
+    shown_limits = {
+        name: float(number)
+        for names, numbers in rows
+        for name, number in zip(re.findall(r"\w+", names), re.findall(r"[\d.]+", numbers), strict=True)
+    }
+    assert {"gates", "graft", "patience"} <= set(shown_limits)
+    assert shown_limits == {name: getattr(Limits(), name) for name in shown_limits}
 
 
 def test_the_figures_of_the_exploration_are_those_on_record() -> None:

@@ -19,6 +19,11 @@ PROGRAMS = {
         "follower: in step at height 120, 120 blocks came from peers",
     ],
     "own_news.py": ["OwnNews holds in all ", "OwnNews does not hold in world own-news-locator, 7 actions", "  7  * "],
+    "own_votes.py": [
+        "four take turns: head 8, final: anna 8 ben 8 cleo 8 dora 8",
+        "cleo is stopped: head 14, final: anna 14 ben 14 dora 14",
+        "cleo is back: head 22, final: anna 22 ben 22 cleo 22 dora 22",
+    ],
     "-m addresses": ["the second node is asked", "the first node learns 10.0.0.7:7000"],
 }
 """How each is called, and how lines of what it prints begin, in order."""

@@ -30,8 +30,9 @@ PAGES = (
     "docs/designing.md",
     f"{ROOMS}/peer/PROTOCOL.md",
     f"{ROOMS}/notes/PROTOCOL.md",
+    f"{ROOMS}/routing/PROTOCOL.md",
 )
-PROTOCOL, FAILURES, TOUR, *_ = PAGES
+PROTOCOL, FAILURES, TOUR, *_, PACKETS = PAGES
 KINDS = {re.sub("-(locator|streaming)$", "", world.name) for world in worlds.STANDARD}
 CLAIMS = {claim.name.split("(")[0] for world in worlds.STANDARD for claim in world.properties} | {"NeverRaises"}
 Pair = tuple[str, ...]
@@ -64,7 +65,7 @@ def test_the_promises_that_a_page_names_are_checked(page: str) -> None:
 
 
 def test_every_promise_of_the_worlds_is_in_the_protocol() -> None:
-    assert {promise.name for promise in ALL} <= quoted(PROTOCOL)
+    assert {promise.name for promise in ALL} <= quoted(PROTOCOL) | quoted(PACKETS)
 
 
 @pytest.mark.parametrize("page", [PROTOCOL, FAILURES])

@@ -8,6 +8,7 @@ protocol of your own adds its rows beside its promises.
 ``docs.generate`` makes ``COSTS.md`` of it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -15,11 +16,12 @@ import attrs
 from msgspec.msgpack import encode
 
 from syncfsm.blocks import Header, Point
-from syncfsm.limits import BLOCK_OVERHEAD, Limits
+from syncfsm.limits import BLOCK_OVERHEAD, FETCHED, Limits
 from syncfsm.node.registry import STANDARD
 from syncfsm.notes.messages import Note
 from syncfsm.peer.messages import Bye, Ping, Pong
 from syncfsm.protocol import Registry
+from syncfsm.routing.messages import Fetch, Have, PacketId, Pass
 from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Finality, Found, Give, Has, Hello, Want
 from syncfsm_spec.kit.bounds import at_bounds, largest
 
@@ -73,11 +75,12 @@ def one_for_one(flood: Flood) -> float:
 
 
 def hellos(flood: Flood) -> float:
-    """The burst, what refills it, the steps of an orderly search, and the one that is too many."""
+    """The burst and what refills it, and the one that is too many; after each, the steps of a search that are free and
+    answered, each of which leaves half."""
     limits = flood.limits
-    heard = limits.hello_burst + limits.hello_rate * flood.seconds + 2 * (flood.top + 2) + 1
+    counted = limits.hello_burst + limits.hello_rate * flood.seconds + 1
     each = min(flood.top + 1, limits.room // BLOCK_OVERHEAD + 1) if flood.streaming else 1
-    return min(flood.count, heard) * each + 4
+    return min(flood.count, counted * (2 + flood.top.bit_length())) * each + 4
 
 
 def claims(flood: Flood) -> float:
@@ -119,9 +122,9 @@ COSTS: Final = (
         kind=Hello, earns="A search, and what we have.",
         answers=(Hello, Found, Busy, Has, Want, DoNotWant, Has, Bye), most=hellos,
         keeps=("heard", "claims", "left", "says", "final"),
-        bound="`Limits.hello_burst`, refilled by `hello_rate`; beside it the steps of an orderly search, each with "
-        "less left below the highest head that we said: twice its height. One more is a fault. A streaming search "
-        "steps back, a hello a block, within `Limits.room`",
+        bound="`Limits.hello_burst`, refilled by `hello_rate`; one more is a fault. Beside it the steps of an orderly "
+        "search are free: those of a streaming one, below the highest head that we said, which are not answered; and "
+        "such as leave no more than half. A streaming search of ours steps back, a hello a block, within `Limits.room`",
         work="its points are looked up: `HELLO_POINTS`",
     ),
     Cost(
@@ -177,6 +180,23 @@ COSTS: Final = (
         kind=Note, earns="To be heard by the integrator.", most=none,
         bound="it is not answered, nor passed on; `NOTE_BYTES`", work="the integrator's own, for each",
     ),
+
+    # ---- Routing ----
+    Cost(
+        kind=Pass, earns="If it is new, signed and found valid: to be passed on.", most=none, keeps=("brought",),
+        elsewhere=(Pass, Have), each=4,
+        bound="nothing is said before it is judged. `Limits.judging_one` wait for that; one that comes again, or is "
+        "not signed by its origin, ends the protocol",
+        work="one check of a signature; the integrator's own, for each",
+    ),
+    Cost(
+        kind=Have, earns="To be asked for what nobody else brings, once.", answers=(Fetch,), most=one_for_one,
+        keeps=("has", "missing"), bound="`Limits.missing`, and `FETCHED` at a time", work="`PACKET_IDS` are looked up",
+    ),
+    Cost(
+        kind=Fetch, earns="What it was told of, each once.", answers=(Pass,) * FETCHED, most=one_for_one,
+        bound="`Limits.kept`: all that it can be told of", work="`FETCHED` are looked up",
+    ),
 )  # fmt: skip
 """Of every kind of the standard protocols. ``moves`` are said to all whatever a peer does, so a flood may hear of them
 too."""
@@ -202,6 +222,9 @@ KEPT: Final[Mapping[str, Callable[[Limits], float]]] = {
     "served": lambda limits: NAME,
     "asked": lambda limits: NAME,
     "refused": lambda limits: NAME,
+    "brought": lambda limits: limits.kept * _size(PacketId),
+    "has": lambda limits: limits.kept * _size(PacketId),
+    "missing": lambda limits: limits.missing * (_size(PacketId) + NAME),
 }
 """Parts of what is remembered of one connection, and how many bytes each may take; packed, not as objects."""
 SLACK: Final = 64
@@ -242,4 +265,8 @@ def page(registry: Registry = STANDARD, rows: Mapping[type[Any], Cost] = ROWS) -
 
 
 def _names(kinds: Iterable[type[Any]]) -> str:
-    return ", ".join(f"`{kind.__name__}`" for kind in kinds) or "nothing"
+    kinds = tuple(kinds)
+    found = Counter(kinds)
+    few = [f"`{kind.__name__}`" for kind in kinds if found[kind] <= 2]
+    many = [f"{count} times `{kind.__name__}`" for kind, count in found.items() if count > 2]
+    return ", ".join([*few, *many]) or "nothing"

@@ -12,7 +12,7 @@ from syncfsm.errors import LocalError
 from syncfsm.events import Finalised, Verdict
 from syncfsm.limits import Limits, Strategy
 from syncfsm.node.node import Config, Node
-from syncfsm.node.registry import STANDARD
+from syncfsm.node.registry import CORE, STANDARD
 from syncfsm.peer.messages import Parting
 from syncfsm.protocol import Registry
 from syncfsm.sync.types import State
@@ -28,7 +28,7 @@ ROWS: Final = tuple(rule for table in STANDARD.tables.values() for rule in table
 
 
 def node(
-    name: str, run: Sequence[Header], strategy: Strategy, limits: Limits, timed: bool, registry: Registry = STANDARD
+    name: str, run: Sequence[Header], strategy: Strategy, limits: Limits, timed: bool, registry: Registry = CORE
 ) -> NodeComponent:
     """A node that holds this run, from its base up. ``LocalError`` if a block does not fit on those before it. What
     peers give beside its best chain is counted if all blocks together are more than one peer may give."""
@@ -51,7 +51,8 @@ class Setting:
 
     Room for one block and a byte: at most two blocks or hellos are under way. Nothing new happens at a node while
     ``bound`` messages are under way from it; what the protocol adds by itself is not held up. ``partings`` are the
-    reasons for which links may end, ``liars`` are nodes that are none of ours.
+    reasons for which links may end, ``liars`` are nodes that are none of ours. Packets have worlds of their own, so the
+    ``registry`` lacks them.
     """
 
     strategy: Strategy = LOCATOR
@@ -63,7 +64,7 @@ class Setting:
     partings: tuple[Parting, ...] = ()
     liars: tuple[str, ...] = ()
     limits: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
-    registry: Registry = attrs.field(default=STANDARD, hash=False)
+    registry: Registry = attrs.field(default=CORE, hash=False)
 
     def world(
         self, name: str, chains: Mapping[str, Sequence[Header]], pairs: Sequence[tuple[str, str]],

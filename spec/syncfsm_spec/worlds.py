@@ -6,6 +6,7 @@ from syncfsm_spec.kit.ledgers import with_ledgers
 from syncfsm_spec.kit.trees import TREE, b3
 from syncfsm_spec.notes import worlds as notes
 from syncfsm_spec.peer import worlds as peer
+from syncfsm_spec.routing import worlds as routing
 from syncfsm_spec.settings import LOCATOR, STREAMING
 from syncfsm_spec.sync import feed, relay
 from syncfsm_spec.sync import worlds as sync
@@ -47,11 +48,20 @@ KINDS_OF_TWO: Final = (
 KINDS_OF_THREE: Final = (line, line_finals, tired, impatient, next_parts)
 KINDS_OF_THEIR_OWN: Final = (peer.clock, meter, notes.talk, full, heavy, spoil, liar, noise, early_liar)
 KINDS_WITH_LEDGERS: Final = (forks, race, ahead, finals, prune, ban, line)
-ALONE: Final = tuple(world() for world in (peer.by_itself, sync.by_itself, feed.by_itself, notes.by_itself))
+KINDS_OF_PACKETS: Final = (
+    routing.broadcast, routing.mesh, routing.unicast, routing.about, routing.verdicts, routing.liar,
+)  # fmt: skip
+ALONE: Final = tuple(
+    world()
+    for world in (
+        peer.by_itself, sync.by_itself, feed.by_itself, notes.by_itself, routing.by_itself, routing.router_by_itself,
+    )
+)  # fmt: skip
 """Each table by itself."""
 STANDARD: Final = (
     *(kind(strategy) for kind in (*KINDS_OF_TWO, *KINDS_OF_THREE, *KINDS_OF_THEIR_OWN) for strategy in BOTH),
     *relay.SMALL,
+    *(kind() for kind in KINDS_OF_PACKETS),
     *ALONE,
     flood(),
     *(with_ledgers(kind(strategy), TREE, NO_ECHO) for kind in KINDS_WITH_LEDGERS for strategy in BOTH),

@@ -79,7 +79,8 @@ class Channel:
     * ``overtake`` (if ``overtaking``): the oldest small message goes ahead of the blocks that wait before it.
     * ``give back``: the source gets all the room it is owed.
 
-    For worlds in which something happens only when all else is over, ``STILL`` refuses while anything is under way.
+    For worlds in which something happens only when all else is over, ``STILL`` refuses while anything is under way; a
+    node refuses it while it waits for time to pass.
 
     When its source ends the link, an end mark follows the last message. When its target ends the link, what is under
     way is lost. It can be opened again when it is shut and empty, and broken while it is open.
@@ -201,7 +202,9 @@ class NodeComponent:
         """The protocols that it speaks."""
         return self.start.config.registry
 
-    def step(self, node: Node, stimulus: Event | Wait) -> Step | None:
+    def step(self, node: Node, stimulus: Event | Wait | Do) -> Step | None:
+        if isinstance(stimulus, Do):  # the only one for a node: is it still?
+            return None if self.choices(node) else Step(node)
         event: Event = Tick(0.0) if isinstance(stimulus, Wait) else stimulus
         before = self._earlier(node, stimulus.seconds) if isinstance(stimulus, Wait) else node
         if isinstance(stimulus, Wait) and stimulus.late:

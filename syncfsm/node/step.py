@@ -54,6 +54,7 @@ from syncfsm.protocol import (
     Poke,
     Report,
     Said,
+    Taken,
     Told,
     View,
 )
@@ -374,10 +375,16 @@ class _Step:
             self.feed(event.peer, place, told.event, event.fault)
 
     def request(self, event: Any) -> None:
-        """The integrator asks something of a protocol."""
+        """The integrator asks something of a protocol, or of what it decides across peers."""
+        asked_across = self.registry.asked.get(type(event))
+        if asked_across is not None:
+            of, means = asked_across
+            self._report(lambda across: means, event, of)
+            return
         found = self.registry.requests.get(type(event))
         if found is None:
-            known = ", ".join(sorted(type_.__name__ for type_ in (*self.HANDLERS, *self.registry.requests)))
+            takes = (*self.HANDLERS, *self.registry.requests, *self.registry.asked)
+            known = ", ".join(sorted(type_.__name__ for type_ in takes))
             raise LocalError(f"{event!r} is no event of this node; it takes {known}")
         place, asked = found
         here = self._peers()
@@ -428,6 +435,7 @@ class _Step:
         fresh = tuple([header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH])
         if fresh:
             self._report(lambda across: across.gained, peer, place)
+            self._report(lambda across: across.taken, Taken(peer, fresh))
         self._adopt(chain, fresh, (peer, place, kind.event, Brought(headers, refused or outcomes[-1], fresh)))
 
     def _fail(self, peer: str, place: int, fault: Fault) -> None:
@@ -474,6 +482,7 @@ class _Step:
         fresh = tuple([header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH])
         if fresh:
             self._report(lambda across: across.made)
+            self._report(lambda across: across.taken, Taken(None, fresh))
         self._adopt(chain, fresh)
 
     def finalised(self, event: Finalised) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from syncfsm.blocks import Point
 from syncfsm.machine import Guard
 from syncfsm.notes.messages import Note
 from syncfsm.notes.types import Held, Say
@@ -17,7 +18,12 @@ def peer_has_subject(held: Held, say: Say, view: View) -> bool:
 
 def is_known(note: Note, view: View) -> bool:
     """Does the peer have the block that the note is about, or is it on its way already?"""
-    chain, about, link = view.chain, note.about, view.beside(ProtocolNumber.SYNC)
+    return peer_has(note.about, view)
+
+
+def peer_has(about: Point | None, view: View) -> bool:
+    """Does the peer have this block, or is it on its way already? There is nothing to have if there is none."""
+    chain, link = view.chain, view.beside(ProtocolNumber.SYNC)
     if about is None:
         return True
     if not isinstance(link, Link):

@@ -38,6 +38,7 @@ def orderly(link: Link, hello: Hello) -> bool:
         and hello.head == last.head
         and hello.ceiling <= link.top + 1
         and _left(hello) < _left(last)
+        and (_steps_back(hello) or 2 * _span(hello) <= _span(last) + 1)
     )
 
 
@@ -45,6 +46,18 @@ def _left(hello: Hello) -> int:
     """How much there is left to search: where the common ancestor may be, and how far down it is offered. A locator
     raises its lowest point or lowers its ceiling with each step, a streaming search lowers both."""
     return 2 * hello.ceiling - hello.points[-1].height
+
+
+def _steps_back(hello: Hello) -> bool:
+    """One block, and no claim that anything lies above it: a step of a streaming search, which is not answered unless
+    it is the last."""
+    return hello.ceiling == hello.points[-1].height + 1
+
+
+def _span(hello: Hello) -> int:
+    """Between which heights the common ancestor lies. The two ends of a locator search divide that, so that no more
+    than half is left: what is answered at length is answered few times."""
+    return hello.ceiling - hello.points[-1].height
 
 
 def finals_contradict(link: Link, heard: Heard, view: View) -> bool:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from syncfsm.blocks import Header
 from syncfsm.chain import Chain
+from syncfsm.check import Exploration
 from syncfsm.errors import Fault, LocalError
 from syncfsm.events import Connected, Finalised, Garbled, Leave, Lost, Produced, Room, Tick, Verdict
 from syncfsm.limits import Limits, Strategy
@@ -28,6 +29,8 @@ from syncfsm.numbers import ProtocolNumber
 from syncfsm.outputs import Send
 from syncfsm.peer.messages import Bye, Parting, Ping, Pong
 from syncfsm.protocol import Hook, Joined, Said, View
+from syncfsm.routing.router.types import Event as PacketsEvent
+from syncfsm.routing.router.types import Waiting
 from syncfsm.sync.feed.protocol import FEED
 from syncfsm.sync.feed.types import FED
 from syncfsm.sync.feed.types import Event as FeedEvent
@@ -35,7 +38,11 @@ from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Finality, Found, Give
 from syncfsm.sync.protocol import SYNC
 from syncfsm.sync.types import OPEN, Event, Link, Mode, Serve, State, Switch
 from syncfsm.testing import GENESIS, Pair, branch, child
+from syncfsm_spec.routing.worlds import by_itself as packets_of_a_peer
+from syncfsm_spec.routing.worlds import router_by_itself as packets_across
 from tests.building import connected, hear, hello_of, joined, node
+from tests.routing.networks import ROUTER as PACKETS
+from tests.routing.networks import packet
 
 # The tables, watched ------------------------------------------------------------------------------------------
 
@@ -328,6 +335,8 @@ def scenario_the_feed() -> None:
     late, _ = hear(behind, "r", has(NEXT[3]))
     after(late, Tick(PATIENT.patience))
     after(connected(node(TRUNK), "p", "q")[0], Produced((NEXT[0],), 0.0))
+    makes, _ = hear(fed(), "q", Want())
+    hear(after(makes, Produced((NEXT[0],), 0.0)), "p", DoNotWant())
     after(hear(made, "q", Want())[0], Produced((NEXT[0],), 0.0), Produced((NEXT[1],), 0.0))
     fresh, _ = hear(connected(node(TRUNK), "p", "q")[0], "p", hello_of(TRUNK[-1]))
     hear(fresh, "q", hello_of(NEXT[-1]))
@@ -392,6 +401,14 @@ def scenario_rows_a_node_never_uses() -> None:
         for event in set(protocol.table.events) - {begins}:
             value = protocol.begin("p")
             assert protocol.table.step(value, event, None, view)[:2] == (value, ())
+
+
+def scenario_packets_whatever_happens() -> None:
+    for world in (packets_of_a_peer(), packets_across()):
+        Exploration(world).run()
+    waits = replace(PACKETS.start, waiting=(Waiting(packet("o", 1), 1, "p", 0.0),))
+    late = View(node(TRUNK).chain, 0, 9.0, Limits(), Strategy.LOCATOR)
+    assert not PACKETS.table.step(waits, PacketsEvent.LATE, None, late).value.waiting
 
 
 SCENARIOS = [found for name, found in sorted(globals().items()) if name.startswith("scenario_")]

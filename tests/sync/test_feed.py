@@ -341,11 +341,21 @@ def test_who_makes_a_block_gives_it_to_somebody() -> None:
     assert {"p", "q", "r"} <= set(told(list(outputs), Has))
 
 
-def test_who_makes_blocks_for_those_it_serves_has_its_feed_among_them() -> None:
+def test_who_makes_blocks_gives_them_to_its_feed_though_others_have_them_too() -> None:
     made, _ = hear(live(), "q", Want())
     made, outputs = made.step(Produced((AHEAD[0],), 0.0))
-    assert sent_blocks(outputs) == [AHEAD[0]]
-    assert (served(made), wanted(made)) == (["q"], ["q"])
+    assert told(list(outputs), Give) == ["feed"]
+    assert sent_blocks(outputs) == [AHEAD[0], AHEAD[0]]
+    assert (served(made), wanted(made)) == (["feed", "q"], ["feed"])
+
+
+def test_if_the_feed_has_what_we_make_from_another_a_child_is_the_feed() -> None:
+    made, _ = hear(live(), "q", Want())
+    made, _ = made.step(Produced((AHEAD[0],), 0.0))
+    made, outputs = hear(made, "feed", DoNotWant())
+    assert (feed(made).peer, served(made), wanted(made)) == ("q", ["q"], ["q"])
+    assert told(outputs, DoNotWant) == ["feed"]
+    assert told(outputs, Want) == ["q"]
 
 
 def test_an_edge_is_turned_round_where_blocks_come_from_the_other_side() -> None:
@@ -358,13 +368,15 @@ def test_an_edge_is_turned_round_where_blocks_come_from_the_other_side() -> None
     assert sent_blocks(outputs) == [AHEAD[0]]
 
 
-def test_one_that_is_worn_is_not_taken_at_its_word() -> None:
+def test_one_that_is_worn_may_give_again_and_is_shut_if_it_does_not() -> None:
     made = live(Limits(silence=1e6, keepalive=1e5))
     made, _ = hear(made, "q", has(AHEAD[0]))
     while not feed(made).worn:
         made, _ = tick(made, due(made))
     made, _ = hear(made, "feed", Blocks((AHEAD[0],)), now=made.now)
     made, outputs = hear(made, "q", Give(), now=made.now)
+    assert told(outputs, DoNotWant) == []
+    made, outputs = tick(made, due(made))
     assert told(outputs, DoNotWant) == ["q"]
     assert wanted(made) == ["feed"]
 

@@ -128,7 +128,7 @@ def test_what_a_peer_tells_of_a_branch_we_left_is_sent_nothing_twice_either() ->
 
 
 def test_as_many_are_served_as_there_are_gates_and_others_are_told_of_them() -> None:
-    made, _ = connected(node(TRUNK, limits=Limits(gates=2)), "feed")
+    made, _ = connected(node(TRUNK, limits=Limits(gates=3)), "feed")
     made, _ = hear(made, "feed", hello_of(TRUNK[-1]), DoNotWant())
     for number, peer in enumerate("pqr", 1):
         made, _ = made.step(Connected(peer, 0.0, bytes([number]) * 32, proved=True))
@@ -139,7 +139,7 @@ def test_as_many_are_served_as_there_are_gates_and_others_are_told_of_them() -> 
     assert {output.peer for output in outputs if isinstance(output, SendBlocks)} == {"p", "q"}
     assert messages(outputs) == [has(NEW[0])], "who was refused is told"
     made, outputs = hear(made, "r", Want(insist=True))
-    assert sent_blocks(outputs) == [NEW[0]], "a node yields to one that has nobody else"
+    assert sent_blocks(outputs) == [*TRUNK[1:], NEW[0]], "a node yields to one that has nobody else"
     assert served(made) == ["p", "q", "r"]
     made, _ = hear(made, "p", DoNotWant())
     made, _ = hear(made, "q", DoNotWant())

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from immutables import Map
 
 from syncfsm import limits
 from syncfsm.blocks import Header, Point, Unchecked
@@ -64,9 +65,9 @@ def test_two_greet_announce_and_begin() -> None:
     assert isinstance(at_b, Met)
     assert (at_a.ours, at_a.theirs) == (at_b.theirs, at_b.ours)
     assert (at_a.ours.stamp, at_a.theirs.stamp) == (5, 7)
-    assert at_a.protocols == at_b.protocols == {1: 1, 2: 1, 3: 1}
-    assert a.begin("b#1", 2.5) == Connected("b#1", 2.5, b"\x02" * 32, False, frozenset((1, 2, 3)))
-    assert b.begin("a#1", 2.5, proved=True) == Connected("a#1", 2.5, b"\x01" * 32, True, frozenset((1, 2, 3)))
+    assert at_a.protocols == at_b.protocols == {p.number: p.version for p in STANDARD.protocols}
+    assert a.begin("b#1", 2.5) == Connected("b#1", 2.5, b"\x02" * 32, False, Map(at_a.protocols))
+    assert b.begin("a#1", 2.5, proved=True) == Connected("a#1", 2.5, b"\x01" * 32, True, Map(at_a.protocols))
     assert a.name == "b#1"
     assert a.lost(9.0) == Lost("b#1", 9.0)
     assert a.meeting() is at_a

@@ -107,6 +107,7 @@ def _node(node: argparse.ArgumentParser) -> None:
     node.add_argument("--retention", type=int, metavar="N", help="headers kept below the final point")
     node.add_argument("--keepalive", type=float, metavar="S", help="silence before asking for a sign of life")
     node.add_argument("--silence", type=float, metavar="S", help="silence before a link is given up")
+    node.add_argument("--gates", type=int, metavar="N", help="how many peers get whole blocks from it (default: 4)")
     node.add_argument("--log", choices=FORMATS, help="default: text on a terminal, else json")
     node.set_defaults(run=_run_node)
 

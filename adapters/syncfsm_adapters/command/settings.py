@@ -45,6 +45,7 @@ class Settings:
     retention: int = Limits().retention
     keepalive: float = Limits().keepalive
     silence: float = Limits().silence
+    gates: int = Limits().gates
     log: str | None = None
 
     @classmethod
@@ -75,6 +76,8 @@ class Settings:
         for name in ("interval", "keepalive", "silence"):
             if not isinstance(getattr(self, name), int | float) or getattr(self, name) <= 0:
                 raise LocalError(f"{name} is a number of seconds above 0, not {getattr(self, name)!r}")
+        if not isinstance(self.gates, int) or self.gates < 1:
+            raise LocalError(f"gates is a number of peers, 1 or more, not {self.gates!r}")
         if self.silence <= self.keepalive:
             raise LocalError(f"silence ({self.silence} s) must be longer than keepalive ({self.keepalive} s)")
         if (self.key is None) == (self.public_key is None):
@@ -91,7 +94,9 @@ class Settings:
 
     @property
     def limits(self) -> Limits:
-        return Limits(retention=self.retention, keepalive=self.keepalive, silence=self.silence)
+        return Limits(
+            retention=self.retention, keepalive=self.keepalive, silence=self.silence, gates=self.gates
+        )  # fmt: skip
 
 
 def _toml(path: Path) -> dict[str, Any]:

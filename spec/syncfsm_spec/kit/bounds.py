@@ -77,6 +77,8 @@ def _values(kind: inspect.Type) -> Iterator[Any]:
             yield from (bytes(least), b"\x01" * max(1, least), b"\xff" * most)
         case inspect.StrType():
             yield from ("x", WORD.ljust(kind.max_length or len(WORD), "x"))
+        case inspect.EnumType():
+            yield from kind.cls
         case inspect.BoolType():
             yield from (False, True)
         case inspect.NoneType():

@@ -7,21 +7,21 @@
 EXTENDS Link
 
 (* proven: the peer has brought blocks; off: it sends none, by its         *)
-(* operator's will; served: it gets blocks from us. With no peer, none.    *)
-NoFeed == [proven |-> FALSE, off |-> FALSE, served |-> FALSE]
+(* operator's will; served: it gets blocks from us; makes: the newest ones *)
+(* were made here, and are given. With no peer, none of it.                *)
+NoFeed == [proven |-> FALSE, off |-> FALSE, served |-> FALSE, makes |-> FALSE]
 
 (* What becomes of the feed, and what it says to the link, if anything.    *)
 Silent == "nothing"
 Decides(f, poke) == [feed |-> f, poke |-> poke]
 
 OnNews(f, news, l) ==
-    CASE news = "gained"   -> Decides([f EXCEPT !.proven = TRUE], Silent)       \* be_helped
+    CASE news = "gained"   -> Decides([f EXCEPT !.proven = TRUE, !.makes = FALSE], Silent)       \* be_helped
       [] news = "made"     -> IF f.served \/ l.mode = "off" THEN Decides(f, Silent)
-                              ELSE Decides([f EXCEPT !.served = TRUE], "give")  \* give
+                              ELSE Decides([f EXCEPT !.served = TRUE, !.makes = TRUE], "give")  \* give
       [] news = "ahead"    -> IF f.off THEN Decides([f EXCEPT !.off = FALSE], "ask")  \* ask_feed_again
                               ELSE Decides(f, Silent)
-      [] news = "wanted"   -> IF f.served THEN Decides(f, Silent)
-                              ELSE Decides([f EXCEPT !.served = TRUE], "serve")  \* serve
+      [] news = "wanted"   -> Decides([f EXCEPT !.served = TRUE], "serve")      \* serve
       [] news = "unwanted" -> Decides([f EXCEPT !.served = FALSE], Silent)      \* unserve
       [] news = "refused"  -> Decides([f EXCEPT !.off = TRUE], Silent)          \* stand_still
       [] news = "given"    -> Decides(f, Silent)

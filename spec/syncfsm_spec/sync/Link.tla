@@ -247,19 +247,24 @@ ToldOf(l, sent, has, v) ==
     LET better == has # None /\ (l.received \notin v.c.held \/ Height[has] > Height[l.received])
     IN  Synced(l, sent, IF better THEN has ELSE l.received, 0, v)
 
-Remember(l, m, a, v) == LET heard == Hear(l, m, a, v) IN Tell(heard, <<>>, HearNews(l, heard, v))
+(* Whether a peer that wants blocks gets any is for the feed to decide, at *)
+(* the end of the step: until then it gets none.                           *)
+Heard(l, says, news) ==
+    Tell(IF news # <<>> /\ Head(news) = "wanted" THEN [l EXCEPT !.mode = "backup"] ELSE l, says, news)
+
+Remember(l, m, a, v) == LET heard == Hear(l, m, a, v) IN Heard(heard, <<>>, HearNews(l, heard, v))
 Search(l, m, a, v) ==
     LET anew == l.heard = NoHello \/ m.head # l.heard.head \/ m.points[1] = m.head
         heard == Hear(l, m, a, v)
-    IN  Tell([heard EXCEPT !.cursor = IF anew THEN None ELSE @], <<>>, HearNews(l, heard, v))
+    IN  Heard([heard EXCEPT !.cursor = IF anew THEN None ELSE @], <<>>, HearNews(l, heard, v))
 Narrow(l, m, a, v) ==
     LET heard == Hear(l, m, a, v)
-    IN  Tell([heard EXCEPT !.room = @ - HelloCost], <<Narrower(l, m, a, v)>>, HearNews(l, heard, v))
+    IN  Heard([heard EXCEPT !.room = @ - HelloCost], <<Narrower(l, m, a, v)>>, HearNews(l, heard, v))
 Conclude(l, a, sent, v, news) ==
     LET named == IF Height[a.common] < Height[l.heard.base] THEN a.has ELSE a.common
-    IN  Tell(ToldOf(l, sent, a.has, v), <<[type |-> "found", common |-> named]>> \o Since(l, v), news)
+    IN  Heard(ToldOf(l, sent, a.has, v), <<[type |-> "found", common |-> named]>> \o Since(l, v), news)
 LearnHas(l, m, a, sent, v) ==
-    LET heard == Hear(l, m, a, v) IN Tell(ToldOf(heard, sent, a.has, v), Since(l, v), HearNews(l, heard, v))
+    LET heard == Hear(l, m, a, v) IN Heard(ToldOf(heard, sent, a.has, v), Since(l, v), HearNews(l, heard, v))
 LearnHead(l, b, sent, v) ==
     LET held == b \in v.c.held
         told == [l EXCEPT !.says = Unheld(b, v), !.claims = IF held THEN @ ELSE Claimed(l, {b}, v)]

@@ -16,10 +16,11 @@ from syncfsm.limits import Limits, Strategy
 from syncfsm.node.node import Node
 from syncfsm.outputs import Send
 from syncfsm.protocol import Joined, Said, View
-from syncfsm.sync.feed.guards import ROUNDING, patient_until
+from syncfsm.sync.feed.guards import ROUNDING
 from syncfsm.sync.feed.protocol import FEED, TABLE
 from syncfsm.sync.feed.types import Event, Feed, State, Waits, Why
 from syncfsm.sync.messages import Busy, DoNotWant, Give, Has, Want
+from syncfsm.sync.tracking import ahead
 from syncfsm.sync.types import Mode, Switch
 from syncfsm_spec.kit.alone import Comes, alone
 from syncfsm_spec.kit.moments import link_to, links, peers_of
@@ -80,7 +81,6 @@ def off_is_manual(moment: Moment) -> bool:
 
 
 def backup_sends_ids(moment: Moment) -> bool:
-    """The step that makes it a backup may have sent blocks before: who is refused in answer to its hello gets a batch."""
     event = moment.stimulus
     for peer, link in links(moment.after).items():
         before = link_to(moment.before, peer)
@@ -90,8 +90,8 @@ def backup_sends_ids(moment: Moment) -> bool:
         opens = before.mode is Mode.BACKUP and link.mode is Mode.ACTIVE
         if opens and not asks and not _said(moment, peer, Give):
             return False
-        if peer in peers_of(moment) and Mode.ACTIVE not in (before.mode, link.mode):
-            return False  # in the step in which it is refused, some may be on their way already
+        if peer in peers_of(moment) and link.mode is not Mode.ACTIVE:
+            return False
     return True
 
 
@@ -145,9 +145,8 @@ def one_feed(node: Node) -> bool:
 # All nodes, at rest ---------------------------------------------------------------------------------------------
 
 
-ENOUGH: Final = 2
-"""Blocks, each made when nothing was under way, after which feeds are a tree whatever was before. The first may be
-declined by one that took its giver for a liar; it pardons it then."""
+ENOUGH: Final = 1
+"""Blocks, each made when nothing was under way and nobody waited, after which feeds are a tree whatever was before."""
 
 
 @attrs.frozen
@@ -202,10 +201,23 @@ class Fed:
         return all(by[name].chain.head.rank == best for name in self._reached(by))
 
 
-def not_starved(node: Node) -> bool:
-    """Whoever says that it has more has been asked, by the time to which the node is patient."""
-    until = patient_until(node.decided(FEED), node.config.limits)
-    return until is None or until > node.now - ROUNDING
+def unasked(node: Node, peer: str) -> bool:
+    """Does this peer say that it has more, and has it not been asked?"""
+    feed, link = node.decided(FEED), link_to(node, peer)
+    if link is None or not link.wanted:
+        view = View(node.chain, 0, node.now, node.config.limits, node.config.strategy)
+        return link is not None and feed.peer != peer and ahead(link, view)
+    return False
+
+
+@attrs.frozen
+class InTime:
+    """``NotStarved``, for a node that is watched: no correct peer waits for longer than the node is patient."""
+
+    patience: float
+
+    def __call__(self, seconds: float) -> bool:
+        return seconds < self.patience + ROUNDING
 
 
 def fed(names: Sequence[str], source: str, since: bool, honest: bool = True) -> list[Any]:
@@ -216,7 +228,6 @@ def fed(names: Sequence[str], source: str, since: bool, honest: bool = True) -> 
         *([ONE_FEED.ends(names, all_.one_feed)] if honest else []),
         *([TREE_SPANS.ends((*names, "since"), all_.tree_spans)] if since else []),
         NEVER_DARK.ends(names, all_.never_dark),
-        *(NOT_STARVED.always((name,), not_starved) for name in names),
     ]
 
 
@@ -229,7 +240,7 @@ def coherent(feed: Feed) -> bool:
     return (
         (feed.state is State.FED) == bool(feed.peer)
         and feed.peer not in (*feed.others, *feed.ahead, *asked)
-        and (feed.waits is not None or not (feed.ahead or asked))
+        and (feed.waits is not None or not (feed.ahead or any(each.why is not Why.RACE for each in feed.asked)))
     )
 
 

@@ -120,7 +120,7 @@ def race(feed: Feed, peer: str, view: View) -> Result:
     feed, pokes = be_helped(feed, peer, view)
     rival = feed.rival
     assert rival is not None  # the guard says so
-    races = Asked(rival.peer, Why.RACE, 0.0)
+    races = Asked(rival.peer, Why.RACE, view.now)
     feed = replace(feed, rival=Rival(rival.peer, 0), asked=(*feed.asked, races), ahead=_but(feed.ahead, rival.peer))
     return _settled(feed), (*pokes, _ask(feed, rival.peer))
 
@@ -156,11 +156,6 @@ def graft(feed: Feed, peer: str, view: View) -> Result:
     return _settled(feed), (Poke(old, LinkEvent.SHUT), *pokes)
 
 
-def pardon(feed: Feed, peer: str, view: View) -> Result:
-    """It was shut, but what it gave is new: if all others have it from us, only this one can bring more."""
-    return replace(feed, worn=_but(feed.worn, peer)), ()
-
-
 def turn_round(feed: Feed, peer: str, view: View) -> Result:
     """The old feed has its blocks from us now, if it lacks any: it is on the far side."""
     old = feed.peer
@@ -180,15 +175,14 @@ def _caught_up(feed: Feed, view: View) -> tuple[Feed, tuple[Poke, ...]]:
     return feed, tuple(Poke(peer, LinkEvent.SHUT) for peer in done)
 
 
-def _races(feed: Feed, asked: Asked) -> bool:
-    """A race that began against another feed is over."""
-    return asked.why is Why.RACE and feed.rival is not None and feed.rival.peer == asked.peer
-
-
 def _waits(feed: Feed) -> Waits | None:
     """Since when there is more, as told by others than those that lie: what these say is never brought, and would make
     the feed late for ever."""
     return feed.waits if feed.ahead or tried(feed) else None
+
+
+def _races(feed: Feed, asked: Asked) -> bool:
+    return asked.why is Why.RACE and feed.rival is not None and feed.rival.peer == asked.peer
 
 
 def _helped(feed: Feed, view: View) -> Waits | None:
@@ -244,14 +238,17 @@ def _asked(feed: Feed, peer: str, why: Why, view: View) -> Feed:
 def give_up(feed: Feed, message: None, view: View) -> Result:
     """Who told of more and did not bring it is worn, and left open: it may be a slow one, and the only one. Who has no
     more than we is shut."""
-    worn, pokes = feed.worn, []
-    for asked in in_vain(feed, view):
-        if more(asked.peer, view):
+    worn, pokes, left = feed.worn, [], []
+    vain = in_vain(feed, view)
+    for asked in feed.asked:
+        if asked not in vain:
+            left.append(asked)
+        elif more(asked.peer, view):
             worn = _plus(worn, asked.peer)
+            left.append(replace(asked, why=Why.LATE) if asked.why is Why.GIVEN else asked)
         else:
-            feed = replace(feed, asked=tuple(each for each in feed.asked if each is not asked))
             pokes.append(Poke(asked.peer, LinkEvent.SHUT))
-    return _settled(replace(feed, worn=worn)), tuple(pokes)
+    return _settled(replace(feed, asked=tuple(left), worn=worn)), tuple(pokes)
 
 
 def ask_next(feed: Feed, message: None, view: View) -> Result:
@@ -282,10 +279,6 @@ def take_offer(feed: Feed, said: Said, view: View) -> Result:
         return _asked(feed, said.peer, Why.GIVEN, view), ()
     given = Asked(said.peer, Why.GIVEN, was.since)
     return replace(feed, asked=tuple(given if asked is was else asked for asked in feed.asked)), ()
-
-
-def decline(feed: Feed, said: Said, view: View) -> Result:
-    return feed, (Poke(said.peer, LinkEvent.SHUT),)
 
 
 def turn_to_another(feed: Feed, said: Said, view: View) -> Result:
@@ -335,7 +328,7 @@ def _id(peer: str, view: View) -> bytes:
 
 def serve(feed: Feed, said: Said, view: View) -> Result:
     """As it has its blocks from us now, it would not refuse us any more."""
-    served, refused = (*feed.served, said.peer), _but(feed.refused, said.peer)
+    served, refused = _plus(feed.served, said.peer), _but(feed.refused, said.peer)
     return replace(feed, served=served, refused=refused), (Poke(said.peer, LinkEvent.SERVE, Serve(True)),)
 
 
@@ -351,8 +344,8 @@ def unserve(feed: Feed, said: Said, view: View) -> Result:
 ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action
     for action in (
-        adopt, greet_beside, turn_to_new, lose, turn, forget, be_helped, race, end_race, renew, graft, pardon,
+        adopt, greet_beside, turn_to_new, lose, turn, forget, be_helped, race, end_race, renew, graft,
         turn_round, give, turn_to_child, note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm,
-        take_offer, decline, turn_to_another, insist, stand_still, be_refused, serve, refuse, unserve,
+        take_offer, turn_to_another, insist, stand_still, be_refused, serve, refuse, unserve,
     )
 }  # fmt: skip

@@ -15,8 +15,8 @@ from syncfsm.sync.types import Link, Mode
 MOST_LOST: Final = 6
 """As many races are counted: each doubles how often a rival must be ahead before the next."""
 PRESSED: Final = 8
-"""So many times as long as for another does a node wait before it asks one again that was busy, and insists, while
-there are others that it could ask."""
+"""So many times as long as for another does a node wait before it asks one again that was busy, and insists; unless
+there are no others that it could ask."""
 ROUNDING: Final = 1e-9
 """A deadline is reached when it comes, whatever floating point makes of it."""
 
@@ -67,9 +67,14 @@ def patient_until(feed: Feed, limits: Limits) -> float | None:
     return min(feed.waits.helped + limits.patience, feed.waits.began + limits.lead)
 
 
+def on_trial(feed: Feed) -> list[Asked]:
+    """Whose time is running. One that was asked and is worn is left alone: it costs nothing, and may be the only one."""
+    return [asked for asked in feed.asked if asked.why is Why.GIVEN or asked.peer not in feed.worn]
+
+
 def vain_at(asked: Asked, limits: Limits) -> float:
-    """When who was asked has been asked in vain."""
-    return asked.since + limits.patience
+    """When who was asked has been asked in vain. A race is decided by blocks, however seldom these come."""
+    return asked.since + (limits.lead if asked.why is Why.RACE else limits.patience)
 
 
 # Who ------------------------------------------------------------------------------------------------------------
@@ -114,14 +119,6 @@ def asked_and_ahead(feed: Feed, peer: str, view: View) -> bool:
 def gives(feed: Feed, peer: str, view: View) -> bool:
     found = asked_of(feed, peer)
     return found is not None and found.why is Why.GIVEN
-
-
-def is_worn(feed: Feed, peer: str, view: View) -> bool:
-    return peer in feed.worn
-
-
-def worn_out(feed: Feed, said: Said, view: View) -> bool:
-    return said.peer in feed.worn
 
 
 # Is there more, and is the feed late? ---------------------------------------------------------------------------
@@ -177,10 +174,8 @@ def asked_in_vain(feed: Feed, message: None, view: View) -> bool:
 
 
 def in_vain(feed: Feed, view: View) -> list[Asked]:
-    """Who was asked and has brought nothing; of those that are worn, who has nothing that we lack. One that is worn and
-    says that it has more is left alone: it costs nothing, and may be the only one."""
-    due = [asked for asked in feed.asked if view.now >= vain_at(asked, view.limits) - ROUNDING]
-    return [asked for asked in due if asked.peer not in feed.worn and asked.why is not Why.RACE]
+    """Who was asked, or gave, and has brought nothing."""
+    return [asked for asked in on_trial(feed) if view.now >= vain_at(asked, view.limits) - ROUNDING]
 
 
 def patience_ends(feed: Feed, message: None, view: View) -> bool:
@@ -240,7 +235,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
         is_there, has_left, feed_gives_none, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead,
-        is_worn, gives, worn_out, feed_has_no_more, rival_is_due, race_is_lost, asked_in_vain, patience_ends,
+        gives, feed_has_no_more, rival_is_due, race_is_lost, asked_in_vain, patience_ends,
         one_is_ahead, feed_refuses_others_left, feed_is_off, feed_is_on_again, is_given, feed_declines, serves,
         has_gate,
     )

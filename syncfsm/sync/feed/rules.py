@@ -44,7 +44,6 @@ RULES: Final = (
     Rule(FED,   E.GAINED,   "asked_and_ahead",     STAY,  "renew",           "It brings what it told of, and is not done.", "decisions/0023"),
     Rule(FED,   E.GAINED,   "gives",               STAY,  "turn_round",      "Blocks come from its side now: it is the feed, and the old one gets them from us.", "founding/link-notes#spanning-tree"),
     Rule(FED,   E.GAINED,   "asked",               STAY,  "graft",           "The first to deliver is the feed: the old one is shut.", "founding/link-notes#backup-receives"),
-    Rule(FED,   E.GAINED,   "is_worn",             STAY,  "pardon",          "It was late or lied, and now is the first: it may give again.", "failure-modes#F20"),
     Rule(FED,   E.GAINED,   ALWAYS,                STAY,  IGNORE,            "It was under way when it was shut.", "founding/link-notes#backup-receives"),
     Rule(FED,   E.MADE,     "is_given",            STAY,  IGNORE,            "They go to those that are served.", "decisions/0023"),
     Rule(FED,   E.MADE,     ALWAYS,                STAY,  "give",            "A producer's own blocks always go out in full to its feed: the network beyond has them from there.", "founding/link-notes#spanning-tree"),
@@ -65,7 +64,6 @@ RULES: Final = (
     # ---- A peer sends no blocks ----
     Rule(FED,   E.GIVEN,    "said_by_feed",        STAY,  IGNORE,            "It is the feed.", "decisions/0023"),
     Rule(FED,   E.GIVEN,    "asked_already",       STAY,  "take_offer",      "It was asked, too.", "decisions/0023"),
-    Rule(FED,   E.GIVEN,    "worn_out",            STAY,  "decline",         "It was late or lied before: others bring it.", "decisions/0023"),
     Rule(FED,   E.GIVEN,    ALWAYS,                STAY,  "take_offer",      "If it brings blocks first, it is the feed.", "founding/link-notes#backup-receives"),
     Rule(FED,   E.REFUSED,  "feed_refuses_others_left", STAY, "turn_to_another", "The feed sends to as many as it may: to another.", "decisions/0023"),
     Rule(FED,   E.REFUSED,  "feed_is_off",         STAY,  "stand_still",     "Its operator wants us to have no blocks from there, and nobody else is left.", "founding/link-notes#off"),
@@ -73,7 +71,7 @@ RULES: Final = (
     Rule(FED,   E.REFUSED,  ALWAYS,                STAY,  "be_refused",      "The others are asked before it.", "decisions/0023"),
 
     # ---- Whom we send blocks ----
-    Rule(FED,   E.WANTED,   "serves",              STAY,  IGNORE,            "It gets them.", "decisions/0023"),
+    Rule(FED,   E.WANTED,   "serves",              STAY,  "serve",           "It gets them already.", "decisions/0023"),
     Rule(FED,   E.WANTED,   "has_gate",            STAY,  "serve",           "It gets what it lacks, and what comes.", "founding/link-notes#active"),
     Rule(FED,   E.WANTED,   ALWAYS,                STAY,  "refuse",          "As many are served as may be: it is told of others.", "decisions/0023"),
     Rule(FED,   E.UNWANTED, "feed_declines",       STAY,  "turn_to_child",   "What we make it has from another: a child is our feed, as it brings nothing twice.", "decisions/0023"),

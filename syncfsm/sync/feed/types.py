@@ -91,7 +91,8 @@ class Waits(msgspec.Struct, frozen=True):
 
 
 class Rival(msgspec.Struct, frozen=True):
-    """Who has told of blocks before the feed brought them, and how many times in a row."""
+    """Who has told of blocks before the feed brought them, and how many times in a row; while it races, how many blocks
+    the feed has brought first."""
 
     peer: str
     times: int
@@ -118,7 +119,7 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     off: tuple[str, ...] = ()
     """Who never sends blocks to us, by its operator's will."""
     waits: Waits | None = None
-    """``None`` while nobody says that there is more, and nobody is asked."""
+    """``None`` while nobody says that there is more, and nobody is asked but for a race."""
     lag: float = 0.0
     """How long the feed has taken lately to bring what another had told of: its longest, slowly forgotten."""
     rival: Rival | None = None
