@@ -197,9 +197,7 @@ class Translation:
         """What is decided across peers, if there is one. It has all its blocks from there, so it waits for nobody."""
         here = FeedState.ALONE if peer is None else FeedState.FED
         off, served = feed.off != (), feed.served != ()
-        if feed != Feed(
-            here, peer or "", feed.proven, off=(peer,) * off, served=(peer,) * served, makes=feed.makes
-        ):
+        if feed != Feed(here, peer or "", feed.proven, off=(peer,) * off, served=(peer,) * served, makes=feed.makes):
             raise NotSpecifiedError("a feed waits for somebody")
         return record(proven=feed.proven, off=off, served=served, makes=feed.makes)
 

@@ -305,9 +305,7 @@ def steady() -> World:
 
 
 def outage() -> World:
-    return relayed(
-        "outage", LINE, made=(a2,), last=(a3,), again=(A_B,), doc="B is cut off, and C behind it; and back."
-    )
+    return relayed("outage", LINE, made=(a2,), last=(a3,), again=(A_B,), doc="B is cut off, and C behind it; and back.")
 
 
 def torn() -> World:

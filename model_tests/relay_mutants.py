@@ -1,0 +1,80 @@
+"""Changed protocols that break what is promised of relay, in the worlds that show it."""
+
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from model_tests.mutants import Mutant, always, mutant, never, row
+from model_tests.small import SMALL
+from syncfsm.machine import ALWAYS, IGNORE
+from syncfsm.outputs import Send
+from syncfsm.protocol import Poke, Said, View
+from syncfsm.sync.feed.protocol import TABLE as FEED
+from syncfsm.sync.feed.types import FED, Feed
+from syncfsm.sync.feed.types import Event as FeedEvent
+from syncfsm.sync.messages import Busy
+from syncfsm.sync.protocol import TABLE as SYNC
+from syncfsm.sync.types import Event, Link, Serve, Switch, Told
+from syncfsm_spec.sync.relay import SMALL as WORLDS
+
+Result = tuple[Link, tuple[Any, ...]]
+FeedResult = tuple[Feed, tuple[Any, ...]]
+WORLD: Final = {world.name.removesuffix("-locator"): world for world in (*SMALL, *WORLDS)}
+
+
+def give_to_anybody(feed: Feed, message: None, view: View) -> FeedResult:
+    """It gives its blocks to its feed, though its operator has turned that off."""
+    return replace(feed, served=(feed.peer,)), (Poke(feed.peer, Event.SERVE, Serve(False)),)
+
+
+def off_in_words(link: Link, switch: Switch, view: View) -> Result:
+    """Whoever is turned off is told, of whatever release it is."""
+    link, outputs = SYNC.actions["switch_off"](link, switch, view)
+    said = (output for output in outputs if not isinstance(output, Send))
+    return link, (Send(link.peer, Busy(off=True)), *said)
+
+
+def on_in_silence(link: Link, switch: Switch, view: View) -> Result:
+    """While the two greet, it does not note that the peer must hear of it."""
+    link, outputs = SYNC.actions["switch_on"](link, switch, view)
+    return replace(link, owes=0), outputs
+
+
+def forget_crossing(link: Link, told: Told, view: View) -> Result:
+    """The peer has what was on its way to it, and is not told that we have it."""
+    after, outputs = SYNC.actions["learn_head"](link, told, view)
+    return replace(after, owes=link.owes), tuple(output for output in outputs if not isinstance(output, Send))
+
+
+def mourn_in_silence(feed: Feed, peer: str, view: View) -> FeedResult:
+    """The feed is gone, and the next is not asked."""
+    return FEED.actions["turn"](feed, peer, view)[0], ()
+
+
+def count_the_giver_in(feed: Feed, peer: str, view: View) -> FeedResult:
+    """Who gives is the feed, and the old one, which now has its blocks from us, is not shut."""
+    feed, pokes = FEED.actions["turn_round"](feed, peer, view)
+    return feed, tuple(poke for poke in pokes if poke.event is not Event.SHUT)
+
+
+def begin_anew(feed: Feed, said: Said, view: View) -> FeedResult:
+    """With all that anybody says, patience begins anew."""
+    return FEED.actions["note_ahead"](replace(feed, waits=None), said, view)
+
+
+RELAY_MUTANTS: Final[tuple[Mutant, ...]] = (
+    mutant("give-to-anybody", "OneFeed", WORLD["switch-off"], guards={"is_given": never},
+           actions={"give": give_to_anybody}, table=FEED),
+    mutant("tell-over-off", "OffIsManual", WORLD["switched"], guards={"must_tell_lacking": always}),
+    mutant("off-in-words", "Understood", WORLD["older"], actions={"switch_off": off_in_words}),
+    mutant("on-in-silence", "Settles", WORLD["switch-off"], actions={"switch_on": on_in_silence}),
+    mutant("forget-crossing", "Settles", WORLD["closing"], actions={"learn_head": forget_crossing}),
+    mutant("ask-at-once", "OncePerNode", WORLD["once-triangle"], guards={"feed_has_no_more": always}, table=FEED),
+    mutant("mourn-in-silence", "NeverDark", WORLD["dies"], actions={"turn": mourn_in_silence}, table=FEED),
+    mutant("trust", "NeverDark", WORLD["false-feed"], guards={"one_is_ahead": never, "patience_ends": never}, table=FEED),
+    mutant("never-insist", "NeverDark", WORLD["star"], rules=row(FED, FeedEvent.REFUSED, "said_by_feed"), table=FEED),
+    mutant("begin-anew", "NotStarved", WORLD["false-feeds"], actions={"note_ahead": begin_anew}, table=FEED),
+    mutant("deaf-to-givers", "TreeSpans", WORLD["steady"], rules=row(FED, FeedEvent.GIVEN, ALWAYS, action=IGNORE), table=FEED),
+    mutant("count-the-giver-in", "OneFeed", WORLD["steady"], actions={"turn_round": count_the_giver_in}, table=FEED),
+)  # fmt: skip
+"""One at least for each promise that only worlds of relay show."""
