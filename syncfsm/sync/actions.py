@@ -21,7 +21,7 @@ from syncfsm.protocol import Change, Notice, Part, View
 from syncfsm.sync.discovery import narrower, oldest_held, opening
 from syncfsm.sync.guards import hello_credit, orderly, worse_than_heard
 from syncfsm.sync.messages import Finality, Found, Hello
-from syncfsm.sync.tracking import claimed, leaving
+from syncfsm.sync.tracking import claimed, learnt, leaving
 from syncfsm.sync.types import Ancestor, Heard, Link, Moved, Receipt, Turn
 
 Result = tuple[Link, tuple[Any, ...]]
@@ -119,8 +119,9 @@ def _hear(link: Link, heard: Heard, view: View) -> Link:
     may_hear = hello_credit(link.may_hear, link, view, 1) - (0 if free else 1)
     meter = {"may_say": may_say, "may_hear": may_hear, "metered_at": view.now}
     hello, shared = heard.hello, heard.assessment.shared
-    left = leaving(link, link.received, link.sent, view, shared.has if shared else None)
-    claims = claimed(link, view, (hello.head, *hello.points))
+    found = learnt(link, view)
+    left = leaving(link, link.received, link.sent, view, (*found, shared.has) if shared else found)
+    claims = claimed(link, view, found, (hello.head, *hello.points))
     return replace(link, heard=hello, final=hello.final, since=view.now, left=left, claims=claims, **meter)
 
 
@@ -145,7 +146,8 @@ def _in_step(link: Link, sent: Header | None, received: Header | None, view: Vie
 
 
 def _tracked(link: Link, sent: Header | None, received: Header | None, view: View) -> Link:
-    left, claims = leaving(link, received, sent, view), claimed(link, view)
+    found = learnt(link, view)
+    left, claims = leaving(link, received, sent, view, found), claimed(link, view, found)
     if sent is link.sent and received is link.received and left == link.left and claims == link.claims:
         return link
     return replace(link, sent=sent, received=received, left=left, claims=claims)
