@@ -186,7 +186,7 @@ class Translation:
             dropped=link.dropped,
             mode=link.mode.value,
             wanted=link.wanted,
-            says=self._at(link.says and link.says.head),
+            says=self._at(link.says.head if link.says is not None else None),
             owes=link.owes,
             aside=link.aside,
             pending=link.pending,
@@ -197,7 +197,8 @@ class Translation:
         """What is decided across peers, if there is one. It has all its blocks from there, so it waits for nobody."""
         here = FeedState.ALONE if peer is None else FeedState.FED
         off, served = feed.off != (), feed.served != ()
-        if feed != Feed(here, peer or "", feed.proven, off=(peer,) * off, served=(peer,) * served, makes=feed.makes):
+        only = () if peer is None else (peer,)
+        if feed != Feed(here, peer or "", feed.proven, off=only * off, served=only * served, makes=feed.makes):
             raise NotSpecifiedError("a feed waits for somebody")
         return record(proven=feed.proven, off=off, served=served, makes=feed.makes)
 

@@ -99,7 +99,7 @@ def _parts(given: str) -> tuple[str, ...]:
 
 COLUMNS: Final = {
     "p50_ms": "p50 ms", "p99_ms": "p99 ms", "max_ms": "max ms", "copies": "copies", "bytes_per_node_block": "bytes",
-    "messages_per_node_block": "messages", "source_bytes_per_block": "source bytes", "p999_block_times": "p99.9",
+    "messages_per_node_block": "messages", "source_copies_per_block": "by source", "p999_block_times": "p99.9",
     "worst_block_times": "worst", "gaps": "gaps",
 }  # fmt: skip
 """What the table shows: bytes and messages are per node and block, p99.9 and worst in block times."""

@@ -19,11 +19,11 @@ def relay(scale: Scale, size: int, producers: int = 1) -> Figures:
     cost, network = Cost(), in_step(scale)
     source = Source(network, producers_of(scale, producers), size)
     source.make(scale.warm)
-    before, smalls = network.ledger.traffic(), Counter(network.ledger.smalls)
+    before, smalls, given = network.ledger.traffic(), Counter(network.ledger.smalls), _given(network, source)
     heights = source.plan(scale.blocks)
     network.run(network.now + scale.blocks * INTERVAL)
     traffic = network.ledger.traffic().since(before)
-    said = network.ledger.smalls - smalls
+    said, given = network.ledger.smalls - smalls, _given(network, source) - given
     settle(network, source)
     ledger = network.ledger
     delays = sorted(delay for delay in ledger.delays(heights, range(scale.nodes)) if delay > 0)
@@ -35,12 +35,17 @@ def relay(scale: Scale, size: int, producers: int = 1) -> Figures:
         "messages_per_node_block": round(traffic.smalls / each, 2),
         "messages": {type_.__name__: round(count / each, 2) for type_, count in said.most_common()},
         "source_bytes_per_block": round(sum(traffic.by_node[node] for node in source.producers) / scale.blocks),
+        "source_copies_per_block": round(given / scale.blocks, 2),
         "missing": delays.count(inf),
         "gaps": ledger.gaps,
         "doubles": ledger.doubles,
         "tree": tree(ledger, heights),
         "cost": cost.figures(network),
     }
+
+
+def _given(network: LargeNetwork, source: Source) -> int:
+    return sum(network.ledger.given[node] for node in source.producers)
 
 
 def settle(network: LargeNetwork, source: Source, nodes: set[int] | None = None) -> None:
@@ -78,6 +83,7 @@ def gossipsub(scale: Scale, size: int, dont_want: bool) -> Figures:
         "bytes_per_node_block": round(sum(spread.bytes for spread in found) / each),
         "messages_per_node_block": round(sum(spread.small for spread in found) / each, 2),
         "source_bytes_per_block": round(sum(spread.source_bytes for spread in found) / scale.gossip),
+        "source_copies_per_block": round(sum(spread.source_bytes for spread in found) / gossip.size / scale.gossip, 2),
         "missing": delays.count(inf),
         "cost": cost.figures(),
     }
@@ -92,4 +98,5 @@ def latency_alone(scale: Scale, size: int) -> Figures:
         "bytes_per_node_block": size,
         "messages_per_node_block": 0.0,
         "source_bytes_per_block": size,
+        "source_copies_per_block": 1.0,
     }

@@ -20,7 +20,12 @@ from syncfsm.testing.trees import GENESIS
 
 Figures = dict[str, object]
 SIZES: Final = {"1KB": 1_000, "10KB": 10_000, "100KB": 100_000}
-LIMITS: Final = Limits()
+GATES: Final = 5
+FAST_GATES: Final = 16
+SOURCE_GATES: Final = 3
+"""To how many peers a node sends blocks, its feed among them if they come from its side, unless more insist: one with a
+slow line, one with a fast line, and the producers, which are to send few copies."""
+LIMITS: Final = Limits(gates=GATES)
 GRAIN: Final = LIMITS.room // 2
 """Nodes are told of room when half of it is taken: that saves a step for each block sent, and changes nothing else."""
 GREETED: Final = 2.0
@@ -29,10 +34,6 @@ FAST: Final = 100e6
 """Bytes a second that a fast node can send; it is in the published network or not, there is nothing between."""
 
 
-SOURCE_GATES: Final = 3
-FAST_GATES: Final = 16
-"""How many peers the producer and fast nodes send blocks to, unless more insist; all others as many as ``Limits`` has
-it."""
 PRODUCERS: Final = 4
 
 

@@ -251,6 +251,18 @@ def test_who_loses_a_race_of_some_blocks_must_be_ahead_twice_as_often_before_the
     assert told(outputs, Want) == ["q"]
 
 
+def test_a_race_is_over_when_a_third_becomes_the_feed() -> None:
+    limits = Limits(silence=1e6, keepalive=1e5)
+    made, _ = overtake(live(limits), AHEAD[: limits.rival], 2 * limits.early)
+    assert wanted(made) == ["feed", "q"]
+    made, _ = hear(made, "p", has(AHEAD[limits.rival]), now=made.now)
+    made, outputs = tick(made, due(made))
+    assert told(outputs, Want) == ["p"]
+    made, outputs = hear(made, "p", Blocks((AHEAD[limits.rival],)), now=made.now)
+    assert (feed(made).peer, wanted(made)) == ("p", ["p"])
+    assert sorted(told(outputs, DoNotWant)) == ["feed", "q"]
+
+
 def test_a_node_that_is_far_behind_has_nobody_race_its_feed() -> None:
     """All told of the head before the feed brought the blocks below it."""
     made, said = behind(), []

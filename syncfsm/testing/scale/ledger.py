@@ -39,6 +39,8 @@ class Ledger:
         """How many small messages of each type were written."""
         self.sent = [0] * nodes
         """The bytes that each node has written."""
+        self.given = [0] * nodes
+        """How many blocks each node has written."""
 
     # What the network tells ---------------------------------------------------------------------------------------
 
@@ -65,6 +67,7 @@ class Ledger:
     def block(self, node: int, header: Header, size: int) -> None:
         """A block has been written to a line."""
         self.copies[header.height] += 1
+        self.given[node] += 1
         self.sent[node] += size
 
     def small(self, node: int, type_: type[Any], size: int) -> None:
