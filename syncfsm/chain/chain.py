@@ -146,9 +146,9 @@ class Chain:
         """The header of a held block, else ``None``."""
         return self.blocks.get(id)
 
-    def those_held(self, ids: Iterable[bytes]) -> list[Header]:
-        """The headers of those of these blocks that are held, in this order."""
-        return self.blocks.those_held(ids)
+    def those_held(self, points: Iterable[Point]) -> list[Header]:
+        """The headers of those of these blocks that are held, in this order. The ids count, not the heights."""
+        return self.blocks.those_held(points)
 
     def ancestor(self, id: bytes, height: int) -> Header:
         """The block of the chain that ends with ``id`` at ``height``, from the base up to its own height. O(log n)."""

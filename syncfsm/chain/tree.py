@@ -17,7 +17,7 @@ from typing import Final, Self
 import msgspec
 from immutables import Map, MapMutation
 
-from syncfsm.blocks import Header
+from syncfsm.blocks import Header, Point
 from syncfsm.chain.runs import NEVER, Loose, Packed, Run
 
 SPAN: Final = 128
@@ -181,10 +181,10 @@ class Tree(_Lookups, msgspec.Struct, frozen=True, eq=False, gc=False):
     def mutate(self) -> "TreeMutation":
         return TreeMutation(self)
 
-    def those_held(self, ids: Iterable[bytes]) -> list[Header]:
-        """The headers of those of these blocks that are held."""
+    def those_held(self, points: Iterable[Point]) -> list[Header]:
+        """The headers of those of these blocks that are held, as far as their ids tell."""
         recent, index = self.recent, self.index
-        likely = [id for id in ids if id in recent or hash(id) & KEY in index]
+        likely = [id for point in points if (id := point.id) in recent or hash(id) & KEY in index]
         return [header for header in map(self.get, likely) if header is not None] if likely else []
 
     def headers(self) -> Iterator[Header]:

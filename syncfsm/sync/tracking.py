@@ -79,7 +79,7 @@ def claimed(link: Link, view: View, found: Sequence[Header], points: Sequence[Po
 
 def learnt(link: Link, view: View) -> Sequence[Header]:
     """What the peer named when we did not hold it, and we hold now."""
-    return view.chain.those_held([point.id for point in link.claims]) if link.claims else ()
+    return view.chain.those_held(link.claims) if link.claims else ()
 
 
 def beside(fresh: Sequence[Header], view: View) -> int:
