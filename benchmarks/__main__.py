@@ -11,7 +11,18 @@ from typing import Final
 from benchmarks import environment, report
 from benchmarks.measure import Figures
 
-TOPICS: Final = ("link", "node", "chain", "store", "catch_up", "guard", "recovery", "exploration", "discovery")
+TOPICS: Final = (
+    "link",
+    "node",
+    "chain",
+    "store",
+    "catch_up",
+    "secure",
+    "guard",
+    "recovery",
+    "exploration",
+    "discovery",
+)
 """Each is a module here with a ``run``, imported when it is asked for: each needs other extras. Discovery is the last,
 as its chains fill the memory."""
 

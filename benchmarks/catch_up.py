@@ -46,17 +46,17 @@ def run(quick: bool) -> Figures:
 
 
 def _race(path: Path, size: int, count: int, rounds: int) -> Figures:
-    _make(path, size, count)
+    make_file(path, size, count)
     nodes: list[dict[str, float]] = []
     bare: list[dict[str, float]] = []
     streams: list[dict[str, float]] = []
     # In this order: the bare sender has closed the file when it listens, and the node can open it.
-    with _libp2p(path) as drain, _sender("send", path) as bare_port, _sender("serve", path, PUBLIC) as port:
+    with _libp2p(path) as drain, sender("send", path) as bare_port, sender("serve", path, PUBLIC) as port:
         for number in range(rounds):
             client = path.with_name(f"{path.stem}-{number}.store")
-            nodes.append(_measured("fetch", client, PUBLIC, port["port"], count))
+            nodes.append(measured("fetch", client, PUBLIC, port["port"], count))
             shutil.rmtree(client)
-            bare.append(_measured("read", bare_port["port"]))
+            bare.append(measured("read", bare_port["port"]))
             streams += drain()
     assert all(found["blocks"] == count for found in bare)
     assert all(found["left"] == 0 for found in streams)
@@ -90,7 +90,7 @@ def _libp2p_figures(size: int, count: int, streams: list[dict[str, float]]) -> F
     }
 
 
-def _make(path: Path, size: int, count: int) -> None:
+def make_file(path: Path, size: int, count: int) -> None:
     """A file of ``count`` signed blocks, each with a body of its own."""
     producer, chance = Producer(KEY, CHAIN), Random(1)
     head = signed.genesis(CHAIN)
@@ -110,7 +110,7 @@ def _command(module: str, role: str, *given: object) -> list[str]:
 
 
 @contextmanager
-def _sender(role: str, *given: object, module: str = "peers") -> Iterator[dict[str, Any]]:
+def sender(role: str, *given: object, module: str = "peers") -> Iterator[dict[str, Any]]:
     """A process that sends to whoever connects; what it says of itself. It stops when its standard input is closed."""
     command = _command(module, role, *given)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -123,7 +123,7 @@ def _sender(role: str, *given: object, module: str = "peers") -> Iterator[dict[s
             process.wait(PATIENCE)
 
 
-def _measured(role: str, *given: object, module: str = "peers") -> Any:
+def measured(role: str, *given: object, module: str = "peers") -> Any:
     """What a process that takes all there is has measured."""
     command = _command(module, role, *given)
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=PATIENCE)
@@ -136,5 +136,5 @@ def _libp2p(path: Path) -> Iterator[Callable[[], list[Any]]]:
     if find_spec("libp2p") is None:
         yield list
         return
-    with _sender("stream", path, module="libp2p_peers") as said:
-        yield lambda: [_measured("drain", said["port"], said["bytes"], module="libp2p_peers")]
+    with sender("stream", path, module="libp2p_peers") as said:
+        yield lambda: [measured("drain", said["port"], said["bytes"], module="libp2p_peers")]

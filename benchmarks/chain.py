@@ -28,7 +28,7 @@ def run(quick: bool) -> Figures:
 
     def common() -> None:
         for _ in range(REPEAT):
-            assert forked.common(left[-1].id, right[-1].id) is trunk.head
+            assert forked.common(left[-1].id, right[-1].id) == trunk.head
 
     return {
         "extend_run_of_512_microseconds": rounded(1e6 * least(rounds, lambda: forked.extend(after)) / RUN),

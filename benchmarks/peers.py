@@ -1,6 +1,7 @@
 """The processes of ``catch_up``: ``python -m benchmarks.peers ROLE …``. Each says what it has to say in lines of JSON.
 
-serve, fetch    two nodes as they ship: the one has a file full of blocks, the other wants them
+serve, fetch    two nodes as they ship: the one has a file full of blocks, the other wants them; with the word
+                ``tls``, they speak TLS
 send, read      the bare loop: the same frames through a socket, and a hash of every body
 
 ``serve`` and ``send`` write their port, and serve one after the other until standard input ends.
@@ -28,6 +29,7 @@ from syncfsm.outputs import HeadMoved, Output
 from syncfsm.wire.frames import HEADER_BYTES, FrameKind
 from syncfsm.wire.inbox import LANE_BYTES
 from syncfsm.wire.outbox import Outbox
+from syncfsm_adapters.secure import Identity
 from syncfsm_adapters.store.base import load_chain
 from syncfsm_adapters.store.file import FileStore
 from syncfsm_adapters.tcp.node import TcpNode
@@ -45,17 +47,18 @@ def say(**words: object) -> None:
 # Two nodes ------------------------------------------------------------------------------------------------------
 
 
-def _tcp_node(path: str, public: str, name: bytes, journal: Callable[..., None]) -> TcpNode:
+def _tcp_node(path: str, public: str, name: bytes, tls: bool, journal: Callable[..., None]) -> TcpNode:
     """A node as ``syncfsm node`` makes one."""
+    who = Identity(name.ljust(32, b"-")) if tls else name.ljust(32, b"-")
     store = FileStore.open(Path(path), signed.genesis(CHAIN), CHAIN)
     config = Config(signed.SignedChain(CHAIN, bytes.fromhex(public)), limits=LIMITS)
     node = Node.start(config, load_chain(store, LIMITS))
-    return TcpNode(node, store, name.ljust(32, b"-"), chance=Random(), journal=journal)
+    return TcpNode(node, store, who, chance=Random(), journal=journal)
 
 
-async def serve(path: str, public: str) -> None:
+async def serve(path: str, public: str, tls: bool) -> None:
     """A node that has all the blocks of the file."""
-    tcp = _tcp_node(path, public, b"server", lambda event, **fields: None)
+    tcp = _tcp_node(path, public, b"server", tls, lambda event, **fields: None)
     async with trio.open_nursery() as nursery:
         (address,) = await nursery.start(tcp.run, "127.0.0.1:0", ())
         say(port=int(address.rpartition(":")[2]))
@@ -63,8 +66,9 @@ async def serve(path: str, public: str) -> None:
         tcp.stop()
 
 
-async def fetch(path: str, public: str, port: str, height: str) -> None:
-    """A node that has nothing: how long it takes from its first connection to the head, all verified and stored."""
+async def fetch(path: str, public: str, port: str, height: str, tls: bool) -> None:
+    """A node that has nothing: how long it takes to its first connection, and from there to the head, all verified and
+    stored."""
     connected: list[float] = []
 
     def journal(event: str, **fields: Any) -> None:
@@ -73,12 +77,13 @@ async def fetch(path: str, public: str, port: str, height: str) -> None:
 
     def watch(output: Output, now: float) -> None:
         if isinstance(output, HeadMoved) and output.new.height == int(height):
-            say(seconds=time.perf_counter() - connected[0], processor_seconds=time.process_time() - used)
+            seconds = time.perf_counter() - connected[0]
+            say(seconds=seconds, processor_seconds=time.process_time() - used, connecting=connected[0] - began)
             tcp.stop()
 
-    tcp = _tcp_node(path, public, b"client", journal)
+    tcp = _tcp_node(path, public, b"client", tls, journal)
     tcp.host.watch(watch)
-    used = time.process_time()
+    used, began = time.process_time(), time.perf_counter()
     await tcp.run(None, (f"127.0.0.1:{port}",))
 
 
@@ -144,10 +149,10 @@ def read(port: str) -> None:
 
 def main(role: str, path_or_port: str, *given: str) -> None:
     match role, given:
-        case "serve", (public,):
-            trio.run(serve, path_or_port, public)
-        case "fetch", (public, port, height):
-            trio.run(fetch, path_or_port, public, port, height)
+        case "serve", (public, *tls):
+            trio.run(serve, path_or_port, public, tls == ["tls"])
+        case "fetch", (public, port, height, *tls):
+            trio.run(fetch, path_or_port, public, port, height, tls == ["tls"])
         case "send", ():
             send(path_or_port)
         case "read", ():

@@ -228,6 +228,7 @@ def _opening(folder: Path, quick: bool) -> Figures:
         "open_seconds_1e5": found[100_000]["seconds"],
         "rss_per_header": found[1_000_000]["rss_per_header"],
         "rss_per_header_1e5": found[100_000]["rss_per_header"],
+        "peak_rss_per_header": found[1_000_000]["peak_rss_per_header"],
         "opening": {str(count): figures for count, figures in found.items()},
     }
 
@@ -251,6 +252,10 @@ def _open(path: Path) -> dict[str, Any]:
     def memory() -> int:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * pages
 
+    def peak() -> int:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
     before, start = memory(), time.perf_counter()
     store = FileStore.open(path, GENESIS, CHAIN)
     opened = time.perf_counter()
@@ -261,6 +266,7 @@ def _open(path: Path) -> dict[str, Any]:
         "seconds": rounded(seconds),
         "store_alone_seconds": rounded(opened - start),
         "rss_per_header": round((memory() - before) / count),
+        "peak_rss_per_header": round((peak() - before) / count),
     }
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import attrs
@@ -21,6 +22,10 @@ from syncfsm.machine import Table
 from syncfsm.node.registry import STANDARD
 from syncfsm.protocol import Protocol
 from syncfsm.sync.protocol import TABLE
+from syncfsm.truth import limits as truth_limits
+from syncfsm.truth.limits import TruthLimits
+from syncfsm.truth.poster.protocol import TABLE as POSTER
+from syncfsm.truth.reader.protocol import TABLE as READER
 from syncfsm_adapters.story.fields import FIELDS
 from syncfsm_adapters.story.figures import STEADY
 from syncfsm_spec import costs as costs_of
@@ -29,6 +34,7 @@ ROOT: Final = Path(__file__).parent.parent
 BEGIN, END = "<!-- generated: {} -->", "<!-- end -->"
 OWN, GUIDE, HOUSE = "docs/a-protocol-of-your-own.md", "docs/integrating.md", "docs/architecture.md"
 OUTAGE: Final = "docs/outage.md"
+TRUTH: Final = "docs/truth.md"
 COSTS: Final = "spec/syncfsm_spec/COSTS.md"
 REFERENCE: Final = re.compile(
     r"\b(?P<page>founding/[\w-]+|failure-modes)#(?P<anchor>[\w-]+)|\bdecisions/(?P<number>\d{4})\b(?!-)"
@@ -118,14 +124,14 @@ def _constants() -> Iterator[tuple[str, object, str]]:
     return ((name, getattr(limits, name), texts.get(name, "")) for name in vars(limits) if name.isupper())
 
 
-def _choices() -> Iterator[tuple[str, object, str]]:
-    kind = next(node for node in _tree().body if isinstance(node, ast.ClassDef) and node.name == "Limits")
-    texts, chosen = _texts(kind.body), limits.Limits()
-    return ((field.name, getattr(chosen, field.name), texts[field.name]) for field in attrs.fields(limits.Limits))
+def _choices(kind: type[Any] = limits.Limits, module: ModuleType = limits) -> Iterator[tuple[str, object, str]]:
+    found = next(node for node in _tree(module).body if isinstance(node, ast.ClassDef) and node.name == kind.__name__)
+    texts, chosen = _texts(found.body), kind()
+    return ((field.name, getattr(chosen, field.name), texts[field.name]) for field in attrs.fields(kind))
 
 
-def _tree() -> ast.Module:
-    return ast.parse(Path(limits.__file__).read_text(encoding="utf-8"))
+def _tree(module: ModuleType = limits) -> ast.Module:
+    return ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
 
 
 def _texts(body: list[ast.stmt]) -> dict[str, str]:
@@ -148,6 +154,15 @@ def outage(text: str) -> str:
     spans = f"""What is said of a block is an average: over the last {STEADY} blocks before the loss; in `recovery` over
 the first {STEADY} after it; in `feed` over all after it."""
     return _filled(text, "figures", f"{spans}\n\n| figure | meaning |\n|---|---|\n{rows.rstrip()}")
+
+
+def truth(text: str) -> str:
+    """docs/truth.md with its tables and numbers written anew."""
+    for table in (READER, POSTER):
+        shown = f"```mermaid\n{table.mermaid(guards=False)}```\n\n{table.markdown()}"
+        text = _filled(text, table.name, linked(shown).rstrip())
+    rows = "".join(_row(name, value, meaning) for name, value, meaning in _choices(TruthLimits, truth_limits))
+    return _filled(text, "truth limits", f"| name | default | meaning |\n|---|---|---|\n{rows.rstrip()}")
 
 
 def costs() -> str:
@@ -194,6 +209,7 @@ def main() -> int:
         **{ROOT / page: shown((ROOT / page).read_text(encoding="utf-8")) for page in (OWN, GUIDE)},
         ROOT / COSTS: costs(),
         ROOT / OUTAGE: outage((ROOT / OUTAGE).read_text(encoding="utf-8")),
+        ROOT / TRUTH: truth((ROOT / TRUTH).read_text(encoding="utf-8")),
         ROOT / HOUSE: house((ROOT / HOUSE).read_text(encoding="utf-8")),
     }
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]

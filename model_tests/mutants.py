@@ -130,11 +130,8 @@ PeerResult = tuple[Peer, tuple[Output, ...]]
 def finish_old_branch(link: Link, moved: Moved, view: View) -> Result:
     """Before it turns to the new branch, it sends what is left of the old one."""
     chain, sent = view.chain, link.sent
-    left = [
-        chain.blocks[tip].header
-        for tip in chain.tips
-        if sent is not None and chain.blocks[tip].header.parent == sent.id
-    ]
+    tips = [tip for tip in map(chain.get, chain.tips) if tip is not None]
+    left = [tip for tip in tips if sent is not None and tip.parent == sent.id]
     link, outputs = ACTIONS["rebase"](link, moved, view)
     off = tuple(header for header in left if not chain.on_best(header.point))[:1]
     return link, (*((SendBlocks(link.peer, off),) if off else ()), *outputs)

@@ -71,10 +71,15 @@ RELAY_MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant("forget-crossing", "Settles", WORLD["closing"], actions={"learn_head": forget_crossing}),
     mutant("ask-at-once", "OncePerNode", WORLD["once-triangle"], guards={"feed_has_no_more": always}, table=FEED),
     mutant("mourn-in-silence", "NeverDark", WORLD["dies"], actions={"turn": mourn_in_silence}, table=FEED),
-    mutant("trust", "NeverDark", WORLD["false-feed"], guards={"one_is_ahead": never, "patience_ends": never}, table=FEED),
+    mutant(
+        "trust", "NeverDark", WORLD["false-feed"], guards={"one_is_ahead": never, "patience_ends": never}, table=FEED,
+    ),
     mutant("never-insist", "NeverDark", WORLD["star"], rules=row(FED, FeedEvent.REFUSED, "said_by_feed"), table=FEED),
     mutant("begin-anew", "NotStarved", WORLD["false-feeds"], actions={"note_ahead": begin_anew}, table=FEED),
-    mutant("deaf-to-givers", "TreeSpans", WORLD["steady"], rules=row(FED, FeedEvent.GIVEN, ALWAYS, action=IGNORE), table=FEED),
+    mutant(
+        "deaf-to-givers", "TreeSpans", WORLD["steady"], rules=row(FED, FeedEvent.GIVEN, ALWAYS, action=IGNORE),
+        table=FEED,
+    ),
     mutant("count-the-giver-in", "OneFeed", WORLD["steady"], actions={"turn_round": count_the_giver_in}, table=FEED),
 )  # fmt: skip
 """One at least for each promise that only worlds of relay show."""

@@ -161,7 +161,7 @@ class Translation:
             head=number[chain.head.id],
             final=number[chain.final.id],
             base=number[chain.base.id],
-            held=frozenset(number[id] for id in chain.blocks),
+            held=frozenset(number[header.id] for header in chain.blocks.headers()),
             banned=frozenset(number[id] for id in chain.banned),
         )
 
@@ -186,7 +186,7 @@ class Translation:
             dropped=link.dropped,
             mode=link.mode.value,
             wanted=link.wanted,
-            says=self._at(link.says and link.says.head),
+            says=self._at(link.says.head if link.says is not None else None),
             owes=link.owes,
             aside=link.aside,
             pending=link.pending,
@@ -197,7 +197,8 @@ class Translation:
         """What is decided across peers, if there is one. It has all its blocks from there, so it waits for nobody."""
         here = FeedState.ALONE if peer is None else FeedState.FED
         off, served = feed.off != (), feed.served != ()
-        if feed != Feed(here, peer or "", feed.proven, off=(peer,) * off, served=(peer,) * served, makes=feed.makes):
+        only = () if peer is None else (peer,)
+        if feed != Feed(here, peer or "", feed.proven, off=only * off, served=only * served, makes=feed.makes):
             raise NotSpecifiedError("a feed waits for somebody")
         return record(proven=feed.proven, off=off, served=served, makes=feed.makes)
 
@@ -268,7 +269,7 @@ def translate(world: World) -> Translation:
 
 def _headers(nodes: Iterable[NodeComponent], environment: Environment) -> set[Header]:
     """All blocks that there are in a world."""
-    held = {entry.header for node in nodes for entry in node.start.chain.blocks.values()}
+    held = {header for node in nodes for header in node.start.chain.blocks.headers()}
     given = (stimulus for move in environment.moves for _, stimulus in move.emissions)
     return held.union(*(event.headers for event in given if isinstance(event, Produced)))
 

@@ -3,8 +3,11 @@
 import hashlib
 from collections.abc import Iterable
 
+import attrs
+
 from syncfsm.blocks import Header
 from syncfsm.chain import Chain, Outcome
+from syncfsm.chain.tree import SPAN, Tree
 from syncfsm.limits import Limits
 
 
@@ -26,9 +29,19 @@ def root(height: int = 0) -> Header:
     return Header(height, b"root", b"before the root", (100).to_bytes(8), 0, b"")
 
 
-def grown(headers: Iterable[Header], start: Header | None = None, limits: Limits = Limits()) -> Chain:  # noqa: B008
+def spanned(start: Header, span: int, limits: Limits = Limits()) -> Chain:  # noqa: B008
+    """A chain that packs its blocks in short spans, so that a test need not be long to see it."""
+    return attrs.evolve(Chain.start(start, limits), blocks=Tree.start(start, span))
+
+
+def grown(
+    headers: Iterable[Header],
+    start: Header | None = None,
+    limits: Limits = Limits(),  # noqa: B008
+    span: int = SPAN,
+) -> Chain:
     """The chain of headers that all must be new."""
-    chain, outcomes = Chain.start(start or root(), limits).extend(tuple(headers))
+    chain, outcomes = spanned(start or root(), span, limits).extend(tuple(headers))
     assert set(outcomes) <= {Outcome.NEW}
     return chain
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import catch_up, discovery, guard, report, store
+from benchmarks import catch_up, discovery, guard, report, secure, store
 from benchmarks.__main__ import main
 
 
@@ -43,6 +43,13 @@ def test_the_same_blocks_are_caught_up_and_looped_over() -> None:
     assert found["ratio_to_bare_loop"] == pytest.approx(
         found["blocks_per_second"] / found["bare_loop_blocks_per_second"], rel=0.01
     )
+
+
+def test_what_tls_costs_is_measured_beside_none() -> None:
+    found = secure.run(quick=True)
+    assert isinstance(found["64KiB"], dict)
+    assert found["64KiB"].keys() >= {"ratio_to_plain", "tls_connecting_milliseconds", "plain_megabytes_per_second"}
+    assert found["handshake_processor_milliseconds"] > 0  # type: ignore[operator]
 
 
 def test_a_guard_writes_little_more_than_the_block() -> None:

@@ -146,8 +146,8 @@ def _why(node: "Node", standings: list[Standing]) -> tuple[Why, float | None]:
 
 def _better_is_banned(node: "Node") -> bool:
     chain = node.chain
-    entries = (chain.blocks[tip] for tip in chain.tips)
-    return bool(chain.banned) and any(entry.barred and entry.header.rank > chain.head.rank for entry in entries)
+    barred = (chain.get(tip) for tip in chain.tips if chain.banned and chain.barred(tip))
+    return any(header is not None and header.rank > chain.head.rank for header in barred)
 
 
 def _plain(thing: Any) -> Any:

@@ -500,7 +500,7 @@ class _Step:
         """The chain changed: say so, let every protocol look at it, and only then prune."""
         old, head = self.chain, chain.head
         pruned, dropped = chain.pruned()
-        extends = head.id == old.head.id or chain.is_ancestor(old.head.id, head.id)
+        extends = old.head.id in (head.id, head.parent) or chain.is_ancestor(old.head.id, head.id)
         if fresh:
             self.out.append(Accepted(fresh))
         if head.id != old.head.id:

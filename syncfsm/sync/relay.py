@@ -164,7 +164,7 @@ def switch_off(link: Link, switch: Switch, view: View) -> Result:
 
 
 def switch_on(link: Link, switch: Switch, view: View) -> Result:
-    """It starts as a backup: that our head is told shows the peer that it may ask again. While we greet, that is owed. An
+    """It starts as a backup: that our head is told shows that the peer may ask again. While we greet, that is owed. An
     older release gets what it lacks at once, as it can not ask."""
     if not link.relays:
         return replace(link, mode=Mode.ACTIVE), ()

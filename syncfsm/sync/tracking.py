@@ -18,7 +18,7 @@ from syncfsm.sync.types import Link
 def raised(sent: Header | None, known: Header | None, view: View) -> Header | None:
     """``sent``, or the part of the peer's chain up to ``known`` that is on our best chain, whichever is higher."""
     chain = view.chain
-    if known is None or known.id not in chain or (sent is not None and known.height <= sent.height):
+    if known is None or (sent is not None and known.height <= sent.height) or known.id not in chain:
         return sent
     return higher(sent, chain.common(chain.head.id, known.id))
 
@@ -77,8 +77,8 @@ def claimed(link: Link, view: View, points: Sequence[Point] = ()) -> tuple[Point
 
 def _learnt(link: Link, view: View) -> tuple[Header, ...]:
     """What the peer named when we did not hold it, and we hold now."""
-    held = view.chain.blocks
-    return tuple([held[point.id].header for point in link.claims if point.id in held]) if link.claims else ()
+    get = view.chain.get
+    return tuple([held for point in link.claims if (held := get(point.id)) is not None]) if link.claims else ()
 
 
 def beside(fresh: Sequence[Header], view: View) -> int:

@@ -66,6 +66,14 @@ class RefusalReason(enum.StrEnum):
     """The two nodes are connected already, and that connection stays."""
     BANNED = "banned"
     """The node does not want to talk to this peer."""
+    TRANSPORT = "transport"
+    """One of the two speaks TLS, the other does not."""
+    IDENTITY = "identity"
+    """The peer did not prove to be the node that it says, or is not the one that was dialled."""
+    NOT_ALLOWED = "not-allowed"
+    """The node takes only peers that it knows."""
+    TWIN = "twin"
+    """The peer has our own node id, and is another process."""
 
 
 class Refusal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

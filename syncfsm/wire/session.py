@@ -108,6 +108,11 @@ class Session:
                 self._boxes = inbox, Outbox(self._limits, self._registry, shared)
         return self._met
 
+    @property
+    def theirs(self) -> Greeting | None:
+        """How the peer has greeted, whatever comes of it; ``None`` if it has not."""
+        return self._theirs
+
     def _meet(self) -> Met | NoLink | None:
         if self._theirs is None:
             first = read_first(self._early)
@@ -118,10 +123,10 @@ class Session:
             said, self._early = first
             if isinstance(said, Refusal):
                 return _refused(said)
+            self._theirs = said
             refusal = judge(self._ours, said)
             if refusal is not None:
                 return self._refuse(refusal)
-            self._theirs = said
         second = read_second(self._early)
         if second is None:
             return None

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from syncfsm.blocks import Point
+from syncfsm_adapters.command import keys
 
 CHAIN = "guard"
 PATIENCE = 30.0
@@ -126,6 +127,9 @@ class Place:
         """Its flags. No two starts make the same payloads, so no block is the same by chance."""
         self.store.mkdir(exist_ok=True)
         self.starts += 1
+        if self.starts == 1:
+            keys.generate(self.folder / "key", CHAIN)
+        keys.load_or_make(self.folder / "s.id")
         return (
             "--name", "s", "--key", str(self.folder / "key"), "--store", str(self.store / "blocks"),
             "--node-key", str(self.folder / "s.id"), "--interval", "0.01",

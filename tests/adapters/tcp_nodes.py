@@ -7,7 +7,7 @@ nodes of both kinds that meet over TCP.
 import asyncio
 import functools
 import itertools
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, Final, ParamSpec
@@ -45,6 +45,7 @@ from syncfsm_adapters import tcp as on_trio
 from syncfsm_adapters.command.producer import Producer
 from syncfsm_adapters.connect import Shell
 from syncfsm_adapters.connect.off import Named
+from syncfsm_adapters.secure import Identity
 from syncfsm_adapters.store import BlockStore, MemoryStore, load_chain
 
 CHAIN_ID = b"test"
@@ -65,9 +66,10 @@ CARRIERS: Final[dict[str, tuple[type[Shell], ...]]] = {
 
 
 class Carriers:
-    """Says of one node after the other what it runs on."""
+    """Says of one node after the other what it runs on. ``secure``: they speak TLS, unless told otherwise."""
 
-    def __init__(self, *kinds: type[Shell]) -> None:
+    def __init__(self, *kinds: type[Shell], secure: bool = False) -> None:
+        self.secure = secure
         self.guest = on_asyncio.TcpNode in kinds
         """Does trio have to be a guest of asyncio?"""
         self._next = itertools.cycle(kinds)
@@ -149,6 +151,8 @@ class Running:
         store: BlockStore | None = None,
         chosen: Limits | None = None,
         handshake: float = 5.0,
+        who: Identity | None = None,
+        allowed: Collection[bytes] | None = None,
         off: Iterable[Named] = (),
     ) -> None:
         chosen = chosen or Limits()
@@ -161,7 +165,14 @@ class Running:
         self.address = ""
         make = carriers.next()
         self.tcp = make(
-            node, store, an_id(node_id), chance=Random(1), journal=self._write, handshake=handshake, off=off
+            node,
+            store,
+            who or (Identity(an_id(node_id)) if carriers.secure else an_id(node_id)),
+            chance=Random(1),
+            allowed=allowed,
+            journal=self._write,
+            handshake=handshake,
+            off=off,
         )
         self.host = self.tcp.host
         self.host.watch(self._told)

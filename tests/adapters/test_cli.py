@@ -12,6 +12,7 @@ import pytest
 
 from syncfsm import signed
 from syncfsm.node.registry import STANDARD
+from syncfsm_adapters.command import keys
 from syncfsm_adapters.command.cli import PIPE_CLOSED
 from syncfsm_adapters.store.file import FileStore
 from syncfsm_adapters.store.records import MARK
@@ -23,8 +24,10 @@ def run(*arguments: str, given: bytes = b"", seconds: float = 60) -> subprocess.
 
 
 def sequencer(folder: Path, *flags: str) -> tuple[str, ...]:
-    key, store = str(folder / "key"), str(folder / "s.store")
-    return ("node", "--name", "s", "--key", key, "--store", store, "--log", "json", *flags)
+    key, store = folder / "key", str(folder / "s.store")
+    if not key.exists():
+        keys.generate(key, "demo")
+    return ("node", "--name", "s", "--key", str(key), "--store", store, "--log", "json", *flags)
 
 
 def made_of(folder: Path, payloads: str, blocks: int, given: bytes = b"") -> list[bytes]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from syncfsm import signed
 from syncfsm.errors import LocalError
 from syncfsm_adapters.__main__ import INTERRUPTED
+from syncfsm_adapters.command import keys
 from syncfsm_adapters.store.file import FileStore
 
 SECONDS = 60
@@ -59,6 +60,7 @@ def wait_for_reader(fifo: Path, process: subprocess.Popen[bytes]) -> int:
 
 def test_a_node_stops_in_order_before_it_ends(tmp_path: Path) -> None:
     store, key = tmp_path / "s.store", tmp_path / "s.key"
+    keys.generate(key, "demo")
     flags = ("--store", str(store), "--key", str(key), "--interval", "0.01", "--log", "json")
     with running("node", "--name", "s", *flags) as process:
         while json.loads(line(process))["event"] != "head":

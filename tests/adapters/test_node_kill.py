@@ -17,6 +17,7 @@ import pytest
 
 from syncfsm import signed
 from syncfsm.blocks import Point
+from syncfsm_adapters.command import keys
 from syncfsm_adapters.store.file import FileStore
 
 CHAIN = "kills"
@@ -75,6 +76,7 @@ def acknowledged(process: subprocess.Popen[bytes], heads: int) -> Iterator[Point
 def run_kills(folder: Path, kills: int) -> None:
     chance = random.Random(kills)
     key, store = str(folder / "key"), folder / "follower.store"
+    keys.generate(folder / "key", CHAIN)
     sequencer_flags = ("--name", "s", "--store", str(folder / "s.store"), "--listen", "127.0.0.1:0", "--key", key)
     with node(*sequencer_flags, "--interval", INTERVAL) as sequencer:
         told = drained(sequencer)

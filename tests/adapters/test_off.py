@@ -22,7 +22,7 @@ from syncfsm_adapters.memory.pipes import Path
 from syncfsm_adapters.memory.world import PlainBlocks, Producer, line, mesh
 from syncfsm_adapters.store import MemoryStore
 from tests.adapters.tcp_nodes import Carriers, Running, an_id, grow, hello, in_trio, raw, start
-from tests.adapters.test_node_kill import drained, first, node
+from tests.adapters.test_node_kill import CHAIN, drained, first, node
 
 BLOCKS = grow([b"block %d" % number for number in range(6)])
 PARIAH = an_id(b"pariah")
@@ -233,6 +233,7 @@ def test_a_name_that_is_none_is_refused_in_words() -> None:
 
 
 def test_a_command_keeps_a_node_off(tmp_path: Folder) -> None:
+    keys.generate(tmp_path / "key", CHAIN)
     pariah = bytes(keys.load_or_make(tmp_path / "pariah.id").verify_key)
 
     def flags(name: str, *more: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from syncfsm.errors import LocalError
 from syncfsm.limits import Limits
 from syncfsm_adapters.store.base import Change, load_chain
 from syncfsm_adapters.store.file import FileStore, Promise
+from syncfsm_adapters.store.index import Index
 from syncfsm_adapters.store.repair import verify
 
 CHAIN = b"test-chain"
@@ -399,3 +400,31 @@ def test_a_segment_that_rotted_together_with_its_index_costs_its_own_blocks(path
     store.close()
     flaws = verify(path).flaws
     assert any("the index of segment 2 is damaged, and the segment has a flaw at byte" in flaw for flaw in flaws)
+
+
+def test_headers_come_in_order_and_few_at_a_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    main = branch(GENESIS, 6000)
+    side = branch(main[99][0], 3000, "side")
+    store = Small.open(path, GENESIS, CHAIN)
+    written = [*main[:4000], *side, *main[4000:]]
+    for start in range(0, len(written), 50):
+        blocks = written[start : start + 50]
+        store.append(blocks, blocks[-1][0].point)
+    store.close()
+    store = Small.open(path, GENESIS, CHAIN)
+    read: list[int] = []
+    chunk = Index.chunk
+
+    def counted(index: Index, number: int) -> list[Header]:
+        read.append(number)
+        return chunk(index, number)
+
+    monkeypatch.setattr(Index, "chunk", counted)
+    headers = store.headers_from_base()
+    some = [next(headers) for _ in range(90)]
+    assert len(read) <= 3
+    found = [*some, *headers]
+    assert [header.height for header in found] == sorted(header.height for header in found)
+    assert set(found) == {GENESIS, *(header for header, _ in (*main, *side))}
+    assert len(read) > 20
+    store.close()

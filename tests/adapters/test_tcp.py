@@ -29,6 +29,12 @@ SMALL = [CHANCE.randbytes(200) for _ in range(490)]
 LARGE = [CHANCE.randbytes(64 * 1024) for _ in range(10)]
 
 
+@pytest.fixture
+def carriers(carriers_and_tls: Carriers) -> Carriers:
+    """Without TLS, and with it."""
+    return carriers_and_tls
+
+
 def free_addresses(count: int) -> list[str]:
     """Addresses on which nothing listens."""
     with ExitStack() as stack:

@@ -32,6 +32,12 @@ OUTAGES: Final = {
 }
 
 
+@pytest.fixture
+def carriers(carriers_and_tls: Carriers) -> Carriers:
+    """Without TLS, and with it."""
+    return carriers_and_tls
+
+
 class Stage:
     """Nodes, and a cable for each link: the second of a pair dials. Who is killed starts again from its file."""
 

@@ -73,6 +73,15 @@ def test_two_greet_announce_and_begin() -> None:
     assert a.meeting() is at_a
 
 
+def test_the_greeting_of_who_is_refused_is_known_too() -> None:
+    a, b = a_session(number=1, stamp=5), a_session(number=1, stamp=7)
+    assert a.theirs is None
+    at_a, _ = greet(a, b)
+    assert isinstance(at_a, NoLink)
+    assert a.theirs is not None
+    assert a.theirs.stamp == 7
+
+
 class Pipe:
     """What one has written and the other has not read, given out in pieces of any length."""
 

@@ -1,7 +1,7 @@
 """One TCP connection under asyncio: bytes in, bytes out.
 
     receive -> connector.turn           (reader)
-    session.take -> send -> wrote       (writer)
+    line.take -> send -> wrote       (writer)
 
 What is taken from a session can not be overtaken by a small message; how much that is at a time, says ``Pace``. Before
 it are only the bytes the kernels hold, see ``sockets``.
@@ -14,6 +14,7 @@ import socket
 from syncfsm import limits
 from syncfsm.wire.session import Met, NoLink
 from syncfsm_adapters.connect.connector import FAREWELL, READ_BYTES, Connector, Link
+from syncfsm_adapters.connect.line import Line
 
 SINK_BYTES = 64 * 1024
 
@@ -21,10 +22,9 @@ SINK_BYTES = 64 * 1024
 class Connection:
     """One end of a connection. ``link`` is there once the two have met."""
 
-    def __init__(self, connector: Connector, wire: socket.socket) -> None:
-        self._connector, self._wire = connector, wire
+    def __init__(self, connector: Connector, wire: socket.socket, line: Line) -> None:
+        self._connector, self._wire, self.line = connector, wire, line
         self._loop = asyncio.get_running_loop()
-        self.session = connector.session()
         self.link: Link | None = None
         self.over = asyncio.Event()
         """Set when the node has ended the link; it hears no more of this connection."""
@@ -34,17 +34,18 @@ class Connection:
     async def meet(self, address: str, dialled: bool) -> Link | NoLink:
         """Greet, and read the peer's greeting. A refusal has been written when this returns. Takes as long as the
         peer."""
-        session = self.session
+        line = self.line
         try:
-            await self._send(session.take(limits.FRAME_BYTES))
-            while (outcome := session.meeting()) is None:
+            await self._send(line.take(limits.FRAME_BYTES))
+            while (outcome := self._connector.meeting(line)) is None:
                 data = await self._receive(READ_BYTES)
                 if not data:
                     return NoLink("closed", "the peer closed the connection before it had greeted")
-                session.receive(data)
+                line.receive(data)
+                await self._send(line.take(limits.FRAME_BYTES))
             if isinstance(outcome, Met):
                 self.link = self._connector.join(
-                    session, outcome, dialled=dialled, address=address, now=self._loop.time(), wake=self._wake
+                    line, outcome, dialled=dialled, address=address, now=self._loop.time(), wake=self._wake
                 )
                 return self.link
             await self._say_why()
@@ -55,14 +56,14 @@ class Connection:
     async def _say_why(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL):
-                if data := self.session.take(limits.FRAME_BYTES):
-                    await self._send(data)
+                await self._send(self.line.take(limits.FRAME_BYTES) + self.line.end())
                 self._wire.shutdown(socket.SHUT_WR)
                 while await self._receive(SINK_BYTES):
                     pass  # to close with bytes unread resets the connection, and the peer may lose our last words
 
     async def _send(self, data: bytes) -> None:
-        await self._loop.sock_sendall(self._wire, data)
+        if data:
+            await self._loop.sock_sendall(self._wire, data)
 
     async def _receive(self, most: int) -> bytes:
         return await self._loop.sock_recv(self._wire, most)
@@ -108,20 +109,25 @@ class Connection:
         while True:
             while self._connector.turn(link, self._loop.time()):
                 await asyncio.sleep(0)  # a peer that sends much must not keep the others waiting
+            if self.line.over:
+                break
             try:
                 data = await self._receive(READ_BYTES)
             except OSError:
-                break
+                data = b""
             if not data:
+                self.line.cut()
                 break
             if not link.over:
-                self.session.receive(data)
+                self.line.receive(data)
+                if self.line.unsent:
+                    self._wake()
         self._connector.lost(link, self._loop.time())
 
     async def _write(self, link: Link) -> None:
         try:
             while True:
-                data = self.session.take(link.pace.bytes)
+                data = self.line.take(link.pace.bytes)
                 if data:
                     began = self._loop.time()
                     await self._send(data)
@@ -131,6 +137,7 @@ class Connection:
                 else:
                     await self._awake.wait()
                     self._awake.clear()
+            await self._send(self.line.end())
             self._wire.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # the reader finds out too, once it has read what the peer said before

@@ -1,7 +1,7 @@
 """A node on TCP under asyncio: listens, dials its peers, and moves bytes. What to do is decided elsewhere: about blocks
 and messages by the core (``host``), about connections by the ``Connector``. The twin of ``syncfsm_adapters.tcp``.
 
-    tcp = TcpNode(node, store, node_id, chance=Random())
+    tcp = TcpNode(node, store, identity, chance=Random())
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(tcp.run("127.0.0.1:7000", ["127.0.0.1:7001"]))
         addresses = await tcp.listening()
@@ -24,6 +24,7 @@ from syncfsm_adapters.asyncio import sockets
 from syncfsm_adapters.asyncio.connection import Connection
 from syncfsm_adapters.connect.backoff import cannot_listen, parse_address
 from syncfsm_adapters.connect.connector import GRAIN, LOOK, STRANGERS, Link, shown_address
+from syncfsm_adapters.connect.line import Line
 from syncfsm_adapters.connect.shell import Shell
 from syncfsm_adapters.connect.target import Target
 from syncfsm_adapters.host.mistakes import one_mistake
@@ -47,7 +48,8 @@ class TcpNode(Shell):
         return self._addresses
 
     async def run(self, listen: str | None, peers: Sequence[str]) -> None:
-        """Run until ``stop``, once. ``listen`` and ``peers`` are ``host:port``; port 0 leaves the choice to the system.
+        """Run until ``stop``, once. ``listen`` is ``host:port``, where port 0 leaves the choice to the system;
+        ``peers`` are ``host:port`` or ``id@host:port``.
 
         Raises ``LocalError`` if an address can not be used or the store fails. The store is closed in any case, and
         what it holds is consistent also after a cancellation.
@@ -114,10 +116,10 @@ class TcpNode(Shell):
                 if self.connector.crowded:
                     wire.close()
                 else:
-                    self._serve(self._welcome(self._take(wire), _remote(wire)))
+                    self._serve(self._welcome(self._take(wire, self.connector.line(dialled=False)), _remote(wire)))
 
-    def _take(self, wire: socket.socket) -> Connection:
-        connection = Connection(self.connector, wire)
+    def _take(self, wire: socket.socket, line: Line) -> Connection:
+        connection = Connection(self.connector, wire, line)
         self._connections.add(connection)
         return connection
 
@@ -155,7 +157,8 @@ class TcpNode(Shell):
         except OSError as error:
             return self.connector.no_link(NoLink("unreachable", str(error)), target.address)
         left = self._handshake - (self._now() - started)
-        return await self._meet(self._take(wire), target.address, dialled=True, within=left)
+        connection = self._take(wire, self.connector.line(dialled=True, expected=target.expected))
+        return await self._meet(connection, target.address, dialled=True, within=left)
 
     async def _meet(
         self, connection: Connection, address: str, dialled: bool, within: float | None = None

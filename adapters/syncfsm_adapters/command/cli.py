@@ -1,4 +1,4 @@
-"""The command line: ``syncfsm node``, ``outage``, ``store``, ``check``, ``replay``, ``table``.
+"""The command line: ``syncfsm node``, ``keygen``, ``outage``, ``store``, ``da``, ``check``, ``replay``, ``table``.
 
 Exit codes: 0 all is well, 1 what was to be shown was not shown, 2 a mistake in what was asked for, 130 interrupted (see
 ``__main__``), 141 whoever read the output has left.
@@ -19,6 +19,7 @@ from syncfsm.errors import LocalError
 from syncfsm.limits import Strategy
 from syncfsm.node.registry import STANDARD
 from syncfsm_adapters.command.check import CHECK_HELP, REPLAY_HELP, add_check, add_replay
+from syncfsm_adapters.command.da import DA_HELP, add_da
 from syncfsm_adapters.command.store import STORE_HELP, add_store
 from syncfsm_adapters.host.journal import FORMATS
 from syncfsm_adapters.host.mistakes import one_mistake
@@ -28,6 +29,10 @@ OK, NOT_SHOWN, MISTAKE, PIPE_CLOSED = 0, 1, 2, 141
 TABLES: Final = STANDARD.tables
 NODE_HELP: Final = """Run one node until SIGINT or SIGTERM: a sequencer (--key) makes blocks, a full node (--public-key)
 follows. It prints one line for every change of state: the head, a link, a final point, a parting, a peer's fault."""
+KEYGEN_HELP: Final = """Make a private key, and print its public half. For the key with which a sequencer signs, say on
+which chain: its guard, which sees to it that nothing is signed twice, is made with it, and goes where the key goes. A
+node that only follows needs no key but its own, which is made beside its store if it names none. A file that exists is
+never written over."""
 OUTAGE_HELP: Final = """Tell the story this library is for. A sequencer and full nodes, each a process of its own with
 its own store, meshed over TCP on this machine, make and share blocks; node A loses its link at height X, comes
 back when the sequencer is GAP blocks further, and must be at the live head within one block time, with no gap and no
@@ -57,8 +62,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"syncfsm {__version__}")
     commands = top.add_subparsers(required=True, metavar="command")
     _node(commands.add_parser("node", help="run one node", description=NODE_HELP))
+    _keygen(commands.add_parser("keygen", help="make a key", description=KEYGEN_HELP))
     _outage(commands.add_parser("outage", help="lose a node and get it back", description=OUTAGE_HELP))
     add_store(commands.add_parser("store", help="look at and mend a block store", description=STORE_HELP))
+    add_da(commands.add_parser("da", help="run a data-availability layer", description=DA_HELP))
     add_check(commands.add_parser("check", help="explore worlds exhaustively", description=CHECK_HELP))
     add_replay(commands.add_parser("replay", help="run a saved story again", description=REPLAY_HELP))
     table = commands.add_parser("table", help="print a protocol, from its rules")
@@ -76,11 +83,24 @@ def _node(node: argparse.ArgumentParser) -> None:
     node.add_argument(
         "--node-key",
         metavar="FILE",
-        help="its public half is the node's id; made if not there (default: STORE.id)",
+        help="its public half is the node's id (default: STORE.id, made if not there)",
     )
     node.add_argument("--listen", metavar="HOST:PORT", help="take connections here; port 0 takes any free one")
     node.add_argument(
-        "--peer", action="append", dest="peers", metavar="HOST:PORT", help="stay linked to it; repeatable"
+        "--peer",
+        action="append",
+        dest="peers",
+        metavar="[ID@]HOST:PORT",
+        help="stay linked to it, and to no other node than ID at this address; repeatable",
+    )
+    node.add_argument(
+        "--allow", action="append", metavar="ID", help="talk to this node and others so named only; repeatable"
+    )
+    node.add_argument(
+        "--plain",
+        action="store_const",
+        const=True,
+        help="no TLS: nothing is encrypted, and nobody proves who they are; for all nodes of a network or none",
     )
     node.add_argument(
         "--off",
@@ -88,7 +108,7 @@ def _node(node: argparse.ArgumentParser) -> None:
         metavar="PEER",
         help="send it no blocks, nor word of new ones: a --peer's address, or a node id; repeatable",
     )
-    node.add_argument("--key", metavar="FILE", help="be the sequencer; the signing key, made if it does not exist")
+    node.add_argument("--key", metavar="FILE", help="be the sequencer, with this signing key")
     node.add_argument(
         "--guard", metavar="DIR", help="a sequencer keeps its last signed block there (default: KEY.guard)"
     )
@@ -112,6 +132,13 @@ def _node(node: argparse.ArgumentParser) -> None:
     node.set_defaults(run=_run_node)
 
 
+def _keygen(keygen: argparse.ArgumentParser) -> None:
+    keygen.add_argument("file", type=Path, metavar="FILE", help="where to write it, for its owner only")
+    keygen.add_argument("--chain", metavar="NAME", help="the key is that of this chain's sequencer")
+    keygen.add_argument("--guard", type=Path, metavar="DIR", help="where its guard is made (default: FILE.guard)")
+    keygen.set_defaults(run=_make_key)
+
+
 def _outage(outage: argparse.ArgumentParser) -> None:
     outage.add_argument("--followers", type=int, default=4, metavar="N", help="full nodes (default: %(default)s)")
     outage.add_argument("--interval", type=float, default=0.2, metavar="S", help="block time (default: %(default)s)")
@@ -128,16 +155,24 @@ def _outage(outage: argparse.ArgumentParser) -> None:
     outage.set_defaults(run=_tell_outage)
 
 
-def needs(*packages: str) -> None:
-    """``LocalError`` if one of these packages is not installed."""
+def needs(*packages: str, extra: str = "adapters") -> None:
+    """``LocalError`` if one of these packages is not installed; ``extra`` is where they are."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
-        raise LocalError(f"not installed: {', '.join(missing)}; run: pip install 'syncfsm[adapters]'")
+        raise LocalError(f"not installed: {', '.join(missing)}; run: pip install 'syncfsm[{extra}]'")
 
 
 def _print_table(given: argparse.Namespace) -> int:
     table = TABLES[given.name]
     print(table.markdown() if given.format == "markdown" else table.mermaid(), end="")
+    return OK
+
+
+def _make_key(given: argparse.Namespace) -> int:
+    needs("nacl")
+    from syncfsm_adapters.command import keys
+
+    print(keys.generate(given.file, given.chain, given.guard).hex())
     return OK
 
 

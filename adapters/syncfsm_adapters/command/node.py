@@ -4,6 +4,7 @@ import gc
 import signal
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 
@@ -11,17 +12,22 @@ import trio
 from nacl.signing import SigningKey
 
 from syncfsm import signed
+from syncfsm.chain import Chain
+from syncfsm.errors import LocalError
 from syncfsm.events import Finalised
 from syncfsm.limits import Strategy
 from syncfsm.node.node import Config, Node
+from syncfsm.outputs import Accepted, Output
 from syncfsm_adapters.command import keys, payloads
 from syncfsm_adapters.command.producer import Producer
-from syncfsm_adapters.command.resume import guarded, resume, sequencer_key
+from syncfsm_adapters.command.resume import guarded, resume
 from syncfsm_adapters.command.settings import Settings
 from syncfsm_adapters.connect.off import named
+from syncfsm_adapters.guard import Guard
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Journal, follow
 from syncfsm_adapters.host.mistakes import one_mistake
+from syncfsm_adapters.secure import Identity
 from syncfsm_adapters.store.base import load_chain
 from syncfsm_adapters.store.file import FileStore, Promise
 from syncfsm_adapters.tcp.node import TcpNode
@@ -34,6 +40,9 @@ SCRUB_BYTES = 1024 * 1024
 """Bytes of stored bodies that are looked at each second."""
 BATCHES_BEHIND = 1
 """How many whole batches below the newest one are final: the data-availability layer takes a while to confirm."""
+
+PLAIN = "Without TLS: whoever is on the way can read and change what is sent, and nobody proves who they are"
+TWIN_SEQUENCER = "Another process signs with this key: find it, and stop one of the two before the chain splits"
 
 
 def run(settings: Settings) -> int:
@@ -48,19 +57,24 @@ async def _run(settings: Settings) -> None:
     form = settings.log or ("text" if sys.stdout.isatty() else "json")
     journal = Journal(settings.name, form)
     chain_id = settings.chain.encode()
-    key, new = sequencer_key(Path(settings.key)) if settings.key is not None else (None, False)
+    key = keys.load(Path(settings.key), settings.chain) if settings.key is not None else None
+    node_key = _node_key(settings)
     public = bytes(key.verify_key) if key is not None else keys.public(settings.public_key or "")
     source = _payloads(settings)
     # A sequencer that forgot a block over a power failure would sign another one at the same height.
     promise = Promise.KILL if key is None else Promise.POWER
     store = FileStore.open(Path(settings.store), signed.genesis(chain_id), chain_id, promise=promise, tell=journal)
-    config = Config(signed.SignedChain(chain_id, public), Strategy(settings.strategy), settings.limits)
-    node = Node.start(config, load_chain(store, settings.limits))
+    chain = signed.SignedChain(chain_id, public)
+    node = Node.start(Config(chain, Strategy(settings.strategy), settings.limits), load_chain(store, settings.limits))
+    _check_key(store, chain, node.chain)
     gc.freeze()  # the chain stays: to look for garbage in it takes a second for a million headers, each time
-    node_id = bytes(keys.load_or_make(Path(settings.node_key or f"{settings.store}.id")).verify_key)
+    node_id = bytes(node_key.verify_key)
+    who = node_id if settings.plain else Identity(bytes(node_key))
     off = [named(each) for each in settings.off]
-    tcp = TcpNode(node, store, node_id, chance=SystemRandom(), journal=journal, off=off)
+    tcp = TcpNode(node, store, who, chance=SystemRandom(), allowed=settings.allowed, journal=journal, off=off)
     journal("started", head=tcp.host.head, final=node.chain.final.point, public_key=public.hex(), id=node_id)
+    if settings.plain:
+        journal("plain", sentence=PLAIN)
     follow(tcp.host, journal)
     async with trio.open_nursery() as nursery:
         making, stopping = trio.CancelScope(), list[int]()
@@ -69,12 +83,37 @@ async def _run(settings: Settings) -> None:
         nursery.start_soon(_tell_why, tcp.host, journal)
         nursery.start_soon(_scrub, store, journal)
         if key is not None:
-            nursery.start_soon(_produce, tcp.host, key, new, source, settings, making, journal)
+            nursery.start_soon(_produce, tcp.host, key, source, settings, making, journal)
         await tcp.run(settings.listen, settings.peers)
         nursery.cancel_scope.cancel()
     journal("stopped", head=tcp.host.head)
     if signal.SIGINT in stopping:
         raise KeyboardInterrupt
+
+
+def _node_key(settings: Settings) -> SigningKey:
+    """The key that is the node's id: the one that was named, or its own beside the store."""
+    if settings.node_key is not None:
+        return keys.load(Path(settings.node_key))
+    return keys.load_or_make(Path(f"{settings.store}.id"))
+
+
+def _check_key(store: FileStore, check: signed.SignedChain, chain: Chain) -> None:
+    """``LocalError`` if the store was filled under another key. The signature of the head vouches for all below it."""
+    head = chain.head
+    if head.height > 0 and check.run((head,), chain.past(head.id)) is not None:
+        store.close()
+        raise LocalError(
+            f"the blocks in {store} are not signed by {check.key.hex()}: give the key with which the store was made, "
+            "or another --store"
+        )
+
+
+def _note_twin(guard: Guard, journal: Journal, output: Output, now: float) -> None:
+    """Say of a block that came that it is signed with our key, and not by us."""
+    for header in output.headers if isinstance(output, Accepted) else ():
+        if header != guard.signed.header:
+            journal("twin-sequencer", block=header.point, signed=guard.signed.header.point, sentence=TWIN_SEQUENCER)
 
 
 def _payloads(settings: Settings) -> AsyncIterator[bytes]:
@@ -114,7 +153,6 @@ async def _leave_in_step(tcp: TcpNode) -> None:
 async def _produce(
     host: Host,
     key: SigningKey,
-    new: bool,
     source: AsyncIterator[bytes],
     settings: Settings,
     making: trio.CancelScope,
@@ -122,8 +160,9 @@ async def _produce(
 ) -> None:
     """A block every interval while payloads last, as soon as the guard of the key allows it; then serve on what there
     is."""
-    with making, guarded(settings, key, new, host.node.chain.head, journal) as guard:
+    with making, guarded(settings, key, host.node.chain.head, journal) as guard:
         await resume(host, guard, settings, journal)
+        host.watch(partial(_note_twin, guard, journal))
         producer = Producer(key, settings.chain.encode(), guard)
         made = await producer.run(host, source, settings.interval, settings.blocks)
         journal("payloads-end", blocks=made, head=host.head)

@@ -12,7 +12,6 @@ from syncfsm.blocks import Header
 from syncfsm.errors import LocalError
 from syncfsm.events import Produced
 from syncfsm.node.making import Asking, Stand, stands
-from syncfsm_adapters.command import keys
 from syncfsm_adapters.command.settings import Settings
 from syncfsm_adapters.guard import Guard
 from syncfsm_adapters.host.host import Host
@@ -21,22 +20,18 @@ from syncfsm_adapters.host.journal import Write
 LOOK_AGAIN = 0.02
 """Seconds between two looks whether it may begin."""
 
-
-def sequencer_key(path: Path) -> tuple[SigningKey, bool]:
-    """The key in this file, and whether it is new. A new one is not written yet: its guard comes first."""
-    key = keys.load(path)
-    return (SigningKey.generate(), True) if key is None else (key, False)
+UNKNOWN_BLOCKS = (
+    "There are blocks signed with this key of which its guard does not know: another process signs with it, or the "
+    "guard was put back to what it was before. If it is another process, stop one of the two"
+)
 
 
 @contextmanager
-def guarded(settings: Settings, key: SigningKey, new: bool, head: Header, journal: Write) -> Iterator[Guard]:
-    """The guard of this key, locked meanwhile; ``head`` is that of the store. The key is written if it is new."""
+def guarded(settings: Settings, key: SigningKey, head: Header, journal: Write) -> Iterator[Guard]:
+    """The guard of this key, locked meanwhile; ``head`` is that of the store."""
     path = Path(settings.guard or f"{settings.key}.guard")
-    public = bytes(key.verify_key)
-    guard = Guard.open(path, public, settings.chain.encode(), head, new=new, anew=settings.sign_anew)
+    guard = Guard.open(path, bytes(key.verify_key), settings.chain.encode(), head, anew=settings.sign_anew)
     with closing(guard):
-        if new:
-            keys.write(Path(settings.key or ""), key)
         journal("guard", state="opened", signed=guard.signed.header.point, folder=str(path), noticed=guard.noticed)
         yield guard
 
@@ -63,6 +58,9 @@ async def resume(host: Host, guard: Guard, settings: Settings, journal: Write) -
             told = (lack.state, over)
             _tell(host, guard, settings, lack, over, journal)
         await trio.sleep(LOOK_AGAIN)
+    signed = guard.signed.header.point
+    if host.head.height > signed.height:
+        journal("twin-sequencer", block=host.head, signed=signed, sentence=UNKNOWN_BLOCKS)
     journal("guard", state="ready", head=host.head, peers=len(status.peers))
 
 

@@ -10,6 +10,8 @@ from syncfsm.errors import LocalError
 from syncfsm.limits import CHAIN_ID_BYTES, Limits, Strategy
 from syncfsm_adapters.connect.backoff import parse_address
 from syncfsm_adapters.connect.off import Off, named
+from syncfsm_adapters.connect.target import parse_peer
+from syncfsm_adapters.secure import parse_id
 
 LONGEST_NAME: Final = 64
 """Bytes of the name that a node has in its journal."""
@@ -20,10 +22,11 @@ class Settings:
     """One node.
 
     ``name`` is for its journal; peers know it by the public half of the key in the file ``node_key``, which stands
-    beside the store if it is not given. ``key`` makes it a sequencer; a full node needs the sequencer's
-    ``public_key`` instead. ``guard`` is the folder in which a sequencer keeps what it signed last, beside the key if it
-    is not given; ``sign_anew`` names what it is to forget. ``off`` names peers that get no blocks from it, each by its
-    address, or by its node id in hexadecimal digits."""
+    beside the store if it is not given. ``peers`` are addresses, or ``id@address``; ``allow`` has the ids of those that
+    it talks to, all if there are none; ``plain`` leaves TLS out. ``key`` makes it a sequencer; a full node needs the
+    sequencer's ``public_key`` instead. ``guard`` is the folder in which a sequencer keeps what it signed last, beside
+    the key if it is not given; ``sign_anew`` names what it is to forget. ``off`` names peers that get no blocks from
+    it, each by its address, or by its node id in hexadecimal digits."""
 
     name: str
     chain: str = "demo"
@@ -31,6 +34,8 @@ class Settings:
     node_key: str | None = None
     listen: str | None = None
     peers: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    plain: bool = False
     off: tuple[str, ...] = ()
     key: str | None = None
     guard: str | None = None
@@ -62,7 +67,7 @@ class Settings:
             raise LocalError(f"missing: {', '.join(missing)}; give --{missing[0]} or set it in the file of --config")
         if "peer" in given:  # the flag is --peer, once for each
             given["peers"] = given.pop("peer")
-        for name in ("peers", "off"):
+        for name in ("peers", "allow", "off"):
             several = given.get(name, ())
             given[name] = (several,) if isinstance(several, str) else tuple(several)
         settings = cls(**given)
@@ -82,15 +87,35 @@ class Settings:
             raise LocalError(f"silence ({self.silence} s) must be longer than keepalive ({self.keepalive} s)")
         if (self.key is None) == (self.public_key is None):
             raise LocalError("give --key FILE to be the sequencer, or --public-key HEX to follow one; not both")
-        for address in (*((self.listen,) if self.listen is not None else ()), *self.peers):
-            parse_address(address)  # said before the store is made
-        Off(named(each) for each in self.off).check(self.peers)
+        self._check_peers()  # said before the store is made
         if self.strategy not in list(Strategy):
             raise LocalError(f"strategy is one of {', '.join(Strategy)}, not {self.strategy!r}")
         if self.key is None and (self.payloads is not None or self.blocks is not None):
             raise LocalError("only a sequencer makes blocks: --payloads and --blocks go with --key")
         if self.key is None and (self.guard is not None or self.sign_anew is not None):
             raise LocalError("only a sequencer signs: --guard and --sign-anew go with --key")
+
+    def _check_peers(self) -> None:
+        if self.listen is not None:
+            parse_address(self.listen)
+        if not isinstance(self.plain, bool):
+            raise LocalError(f"plain is true or false, not {self.plain!r}")
+        peers = [parse_peer(peer) for peer in self.peers]
+        for _, address in peers:
+            parse_address(address)
+        Off(named(each) for each in self.off).check([address for _, address in peers])
+        for node_id in self.allow:
+            parse_id(node_id)
+        if self.plain and (self.allow or any(expected for expected, _ in peers)):
+            raise LocalError(
+                "without TLS nobody proves an id: leave out --plain, or else --allow and the ids in front of the "
+                "addresses of --peer"
+            )
+
+    @property
+    def allowed(self) -> frozenset[bytes] | None:
+        """The ids of those that the node talks to; ``None`` for all."""
+        return frozenset(map(parse_id, self.allow)) if self.allow else None
 
     @property
     def limits(self) -> Limits:

@@ -2,8 +2,9 @@
 
 A shell (``syncfsm_adapters.tcp`` under trio, ``syncfsm_adapters.asyncio``) moves bytes and calls this:
 
-    connector.session()                        a connection is up: what to write and read first
-    connector.join(session, ...)               the two have met: the link that comes of it, or why there is none
+    connector.line(dialled, expected)          a connection is up: its bytes, what to write and read first
+    connector.meeting(line)                    what comes of the greetings, once something does
+    connector.join(line, ...)                  the two have met: the link that comes of it
     connector.turn(link, now)                  bytes have arrived: one turn of what they say; again while it says so
     connector.wrote(link, data, began, now)    bytes were written
     connector.lost(link, now)                  the transport ended
@@ -14,7 +15,8 @@ Every call is made from one thread, returns at once, and leaves all in order: if
 it calls ``lost``, and nothing of the connection remains.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -29,10 +31,12 @@ from syncfsm.protocol import Message
 from syncfsm.sync.types import Switch
 from syncfsm.wire.handshake import VERSION, Dial, Greeting, Refusal, RefusalReason, first_frame, survives
 from syncfsm.wire.session import Met, NoLink, Session
+from syncfsm_adapters.connect.line import Line, SecureLine
 from syncfsm_adapters.connect.off import Named, Off
 from syncfsm_adapters.connect.pace import Pace
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
+from syncfsm_adapters.secure import Identity
 from syncfsm_adapters.store.base import BlockStore
 
 HANDSHAKE: Final = 5.0
@@ -46,6 +50,14 @@ GRAIN: Final = 0.1
 LOOK: Final = 0.02
 """Seconds between two looks at what is due: less than the least time for which a block is waited for. So the deadlines
 of many links cost one step, not one each."""
+SIGNS: Final = 3
+"""So often, within ``SIGNS_WITHIN`` seconds, a peer ends our only link to it as one too many: then another process runs
+under our id. Two nodes that dial each other at the same time may see it once."""
+SIGNS_WITHIN: Final = 60.0
+TWIN: Final = (
+    "another process runs under this node's id: stop one of the two, or give it a key of its own with --node-key"
+)
+NEEDS_PROOF: Final = "needs TLS, as ids are mere claims without it: give the node its key, or leave this out"
 READ_BYTES: Final = 512 * 1024
 """Most bytes to read at once, and so most that are checked and stored together. For blocks of 64 KiB a node needs 40 %
 less processor time than with 64 KiB; 1 MiB saves no more than another tenth."""
@@ -63,10 +75,10 @@ class Link:
     """
 
     def __init__(
-        self, name: str, node_id: bytes, dial: Dial, session: Session, address: str, wake: Callable[[], None]
+        self, name: str, node_id: bytes, dial: Dial, line: Line, address: str, wake: Callable[[], None]
     ) -> None:
         self.name, self.node_id, self.dial, self.address = name, node_id, dial, address
-        self.session = session
+        self.line, self.session = line, line.session
         self.pace = Pace()
         self.over = False
         self.off = False
@@ -94,25 +106,35 @@ class Link:
 
 
 class Connector:
-    """The connections of ``node``, which keeps its blocks in ``store`` and is known as ``node_id``, 32 bytes in the
-    form of an Ed25519 public key that no other node has.
+    """The connections of ``node``, which keeps its blocks in ``store``.
+
+    ``who`` it is decides how it talks. With an ``Identity`` all is TLS 1.3, and both ends prove their ids; then
+    ``allowed`` are the ids of those it talks to, all if it is ``None``. With a bare id, 32 bytes in the form of an
+    Ed25519 public key, nothing is encrypted or proved. No other node may have the id.
 
     ``stamp`` gives numbers that grow, over restarts too: when each connection began. ``journal`` is told of what the
-    core does not know: ``connected`` with the address, ``duplicate``, ``no-link`` with the reason, ``switched``. To
-    nodes that ``off`` names no blocks go, nor word of new ones, on whatever connection.
+    core does not know: ``connected`` with the address, ``duplicate``, ``no-link`` with the reason, ``switched``,
+    ``broken`` if a connection did not end as it should, ``twin`` if another process seems to run under this node's id.
+    To nodes that ``off`` names no blocks go, nor word of new ones, on whatever connection.
     """
 
     def __init__(
         self,
         node: Node,
         store: BlockStore,
-        node_id: bytes,
+        who: bytes | Identity,
         *,
         stamp: Callable[[], int],
         journal: Write = silent,
+        allowed: Collection[bytes] | None = None,
         off: Iterable[Named] = (),
     ) -> None:
         standing = store.standing
+        self._identity = who if isinstance(who, Identity) else None
+        node_id = who.id if isinstance(who, Identity) else who
+        if self._identity is None and allowed is not None:
+            raise LocalError(f"a list of peers that may connect {NEEDS_PROOF}")
+        self._allowed = allowed
         self._greeting = Greeting(VERSION, standing.chain_id, node_id, standing.genesis.point)
         first_frame(self._greeting)  # says now what is wrong with the id, not at the first connection
         if len(node_id) != 32:
@@ -127,6 +149,8 @@ class Connector:
         """Incoming connections that have not greeted yet."""
         self.off = Off(off)
         self._stamp, self._journal = stamp, journal
+        self._stamps: deque[int] = deque(maxlen=2 * STRANGERS)  # of our latest greetings
+        self._evicted: deque[float] = deque(maxlen=SIGNS)  # when peers said that we are linked to them already
         self._named = 0
         self._slow: list[str] = []
 
@@ -137,24 +161,40 @@ class Connector:
         """Have as many incoming connections as there may be not greeted yet? Then close the next without a word."""
         return self.strangers >= STRANGERS
 
-    def session(self) -> Session:
-        """A connection is up, whoever dialled."""
-        config = self.host.node.config
-        return Session(replace(self._greeting, stamp=self._stamp()), config.check, config.limits, config.registry)
+    @property
+    def proves(self) -> bool:
+        """Do both ends prove their ids?"""
+        return self._identity is not None
 
-    def join(
-        self, session: Session, met: Met, *, dialled: bool, address: str, now: float, wake: Callable[[], None],
-        proved: bool = False,
-    ) -> Link:  # fmt: skip
+    def line(self, dialled: bool, expected: bytes | None = None) -> Line:
+        """A connection is up. ``expected`` is the id of the node that was dialled, if it is known beforehand."""
+        config, stamp = self.host.node.config, self._stamp()
+        self._stamps.append(stamp)
+        session = Session(replace(self._greeting, stamp=stamp), config.check, config.limits, config.registry)
+        if self._identity is None:
+            return Line(session)
+        return SecureLine(session, self._identity, dialled=dialled, expected=expected, allowed=self._allowed)
+
+    def meeting(self, line: Line) -> Met | NoLink | None:
+        """What came of the greetings; ``None`` while more must be received. Tells a node that met itself from one that
+        met another process with its id."""
+        outcome, theirs = line.meeting(), line.session.theirs
+        if not isinstance(outcome, NoLink) or outcome.reason != RefusalReason.SELF:
+            return outcome
+        if theirs is not None and theirs.stamp in self._stamps:
+            return outcome
+        return NoLink(str(RefusalReason.TWIN), TWIN)
+
+    def join(self, line: Line, met: Met, *, dialled: bool, address: str, now: float, wake: Callable[[], None]) -> Link:
         """The two have met. From here on both sides take the connection for good, so the one that is too many ends with
         a bye: the answer is then a link that is ``over``, and ``link_to`` has the one that stays."""
         self._named += 1
         node_id = met.theirs.node_id
         name = f"{node_id[:8].hex()}#{self._named}"
         dial = Dial(dialled, met.ours.stamp if dialled else met.theirs.stamp)
-        link = Link(name, node_id, dial, session, address, wake)
-        connected = session.begin(name, now, proved)
-        self._journal("connected", peer=name, address=address, dialled=dialled, id=node_id)
+        link = Link(name, node_id, dial, line, address, wake)
+        connected = line.session.begin(name, now, line.proved)
+        self._journal("connected", peer=name, address=address, dialled=dialled, id=node_id, proved=line.proved)
         if dialled:
             self.off.met(address, node_id)
         old = self.link_to(node_id)
@@ -216,6 +256,8 @@ class Connector:
     def lost(self, link: Link, now: float) -> None:
         """The transport ended, or the shell gives it up. Nothing happens if the node has ended the link already."""
         if not link.over:
+            if link.line.failed:
+                self._journal("broken", peer=link.name, detail=link.line.failed)
             self.feed(link.session.lost(now))
 
     def tick(self, now: float) -> None:
@@ -267,6 +309,18 @@ class Connector:
             self.links[output.peer].blamed = True
         elif isinstance(output, Disconnect):
             self._slow = [peer for peer in self._slow if peer != output.peer]
+            if isinstance(output.said, Bye) and output.said.reason == Parting.DUPLICATE:
+                self._evicted_from(output.peer, now)
+
+    def _evicted_from(self, name: str, now: float) -> None:
+        """A peer has ended this link as one too many. If it was our only one, whose is the other?"""
+        node = name.partition("#")[0]
+        if any(other.partition("#")[0] == node for other in self.links):
+            return
+        self._evicted.append(now)
+        if len(self._evicted) == SIGNS and now - self._evicted[0] < SIGNS_WITHIN:
+            self._evicted.clear()
+            self._journal("twin", peer=name, sentence=TWIN)
 
 
 def refuse(session: Session, reason: RefusalReason, text: str) -> NoLink:

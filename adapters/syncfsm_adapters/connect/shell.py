@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from random import Random
 
 from syncfsm.node.node import Node
@@ -12,31 +12,39 @@ from syncfsm_adapters.connect.off import Named
 from syncfsm_adapters.connect.target import Target
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
+from syncfsm_adapters.secure import Identity
 from syncfsm_adapters.store.base import BlockStore
 
 
 class Shell(ABC):
-    """Runs ``node`` with its ``store``, under a ``node_id`` of 32 bytes that no other node has.
+    """Runs ``node`` with its ``store``.
+
+    ``who`` is the node's ``Identity``, its key: then all is TLS 1.3, ids are proved, peers may be given as
+    ``id@host:port``, and ``allowed`` may name those that this node takes. Or it is a bare id of 32 bytes: then nothing
+    is encrypted or proved, which is for tests, and for transports that see to that themselves. No other node may have
+    the id, and all nodes of a network do it alike.
 
     ``chance`` spreads the times at which peers are dialled. ``handshake`` is how many seconds an attempt may take until
     both have greeted. ``stamp`` gives numbers that grow, over restarts too. ``journal`` is told of what the core does
     not know: ``listening``, ``connected`` with the address, ``duplicate``, ``no-link`` with the reason,
-    ``accept-failed``, ``switched``. To nodes that ``off`` names no blocks go, nor word of new ones: see ``switch``.
+    ``accept-failed``, ``switched``, ``broken``, ``twin``. To nodes that ``off`` names no blocks go, nor word of new
+    ones: see ``switch``.
     """
 
     def __init__(
         self,
         node: Node,
         store: BlockStore,
-        node_id: bytes,
+        who: bytes | Identity,
         *,
         chance: Random,
+        allowed: Collection[bytes] | None = None,
         journal: Write = silent,
         handshake: float = HANDSHAKE,
         stamp: Callable[[], int] = time.time_ns,
         off: Iterable[Named] = (),
     ) -> None:
-        self.connector = Connector(node, store, node_id, stamp=stamp, journal=journal, off=off)
+        self.connector = Connector(node, store, who, stamp=stamp, journal=journal, allowed=allowed, off=off)
         self._chance, self._journal, self._handshake = chance, journal, handshake
         self._prepare()
 
@@ -77,8 +85,9 @@ class Shell(ABC):
         return self.connector.drained
 
     def _targets(self, peers: Sequence[str]) -> list[Target]:
-        self.connector.off.check(peers)
-        return [Target(self.connector, peer, self._chance) for peer in peers]
+        targets = [Target(self.connector, peer, self._chance) for peer in peers]
+        self.connector.off.check([target.address for target in targets])
+        return targets
 
     def _too_late(self) -> NoLink:
         return NoLink("timeout", f"the two had not greeted within {self._handshake:g} s")

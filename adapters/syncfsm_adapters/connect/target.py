@@ -1,6 +1,6 @@
 """One address to which a node wants a link: whether to dial it, and when. Without I/O.
 
-    target = Target(connector, address, chance)
+    target = Target(connector, peer, chance)
     while (due := target.due(now)) is not None:
         ...wait until due, or for as long as target.linked() holds, and ask again...
         target.begin(now)
@@ -13,22 +13,26 @@ up. Who refuses us, or did what no correct peer does, is tried again later than 
 
 from random import Random
 
+from syncfsm.errors import LocalError
 from syncfsm.wire.handshake import RefusalReason
 from syncfsm.wire.session import NoLink
 from syncfsm_adapters.connect.backoff import Backoff, parse_address
-from syncfsm_adapters.connect.connector import Connector, Link
+from syncfsm_adapters.connect.connector import NEEDS_PROOF, Connector, Link
+from syncfsm_adapters.secure import parse_id
 
 
 class Target:
-    """``address`` is ``host:port``; ``LocalError`` if it is not. ``chance`` spreads the times at which peers are
-    dialled."""
+    """``peer`` is ``host:port``, or ``id@host:port`` if nobody but the node with this id will do; ``LocalError`` if it
+    is neither, or if ids are not proved. ``chance`` spreads the times at which peers are dialled."""
 
-    def __init__(self, connector: Connector, address: str, chance: Random) -> None:
-        self.host, self.port = parse_address(address)
-        self.address = address
+    def __init__(self, connector: Connector, peer: str, chance: Random) -> None:
+        self.expected, self.address = parse_peer(peer)
+        if self.expected is not None and not connector.proves:
+            raise LocalError(f"the id in {peer!r} {NEEDS_PROOF}")
+        self.host, self.port = parse_address(self.address)
         self._connector = connector
         self._backoff = Backoff(chance)
-        self._met: bytes | None = None
+        self._met = self.expected
         self._link: Link | None = None
         self._next = 0.0
         self._over = False
@@ -68,3 +72,10 @@ class Target:
                 self._backoff.slow_down()
             self._link = None
             self._next = self._backoff.next(now)
+
+
+def parse_peer(peer: str) -> tuple[bytes | None, str]:
+    """The id, if there is one, and the address in ``id@host:port``. ``LocalError`` if the id is none; the address is
+    not looked at."""
+    digits, at, address = peer.rpartition("@")
+    return (parse_id(digits) if at else None), address

@@ -11,6 +11,8 @@ for a process.
 import gc
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
+from sys import maxsize
 from typing import Annotated, Protocol
 
 import attrs
@@ -116,7 +118,10 @@ class BlockStore(Protocol):
         ...
 
     def headers_from_base(self) -> Iterator[Header]:
-        """The base and all that descends from it, parents before children: what the core has to load."""
+        """The base and all that descends from it, parents before children: what the core has to load.
+
+        Not all are in memory at once. Do not commit while it runs.
+        """
         ...
 
     def best_chain(self) -> Iterator[Point]:
@@ -172,19 +177,16 @@ def load_chain(store: BlockStore, limits: Limits) -> Chain:
 
 
 def _load_chain(store: BlockStore, limits: Limits) -> Chain:
-    standing = store.standing
-    root, *headers = store.headers_from_base()
-    wide = attrs.evolve(
-        limits, unfinal=len(headers) + 1, unfinal_bytes=1 + sum(header.size for header in headers),
-        tips=len(headers) + 1, bans=len(standing.banned) + 1,
-    )  # fmt: skip
-    chain = Chain.start(root, wide)
+    standing, headers = store.standing, store.headers_from_base()
+    wide = attrs.evolve(limits, unfinal=maxsize, unfinal_bytes=maxsize, tips=maxsize, bans=maxsize)
+    chain = Chain.start(next(headers), wide)
     for id in standing.banned:
         chain = chain.ban(id)
     chain, outcomes = chain.extend(headers)
-    for header, outcome in zip(headers, outcomes, strict=True):
-        if outcome not in (Outcome.NEW, Outcome.BANNED):
-            raise damaged(store, f"block {header.point} does not fit its parent ({outcome.value})")
+    if not {Outcome.NEW, Outcome.BANNED}.issuperset(outcomes):
+        for header, outcome in zip(islice(store.headers_from_base(), 1, None), outcomes, strict=True):
+            if outcome not in (Outcome.NEW, Outcome.BANNED):
+                raise damaged(store, f"block {header.point} does not fit its parent ({outcome.value})")
     chain, dropped = attrs.evolve(chain.finalise(standing.final), limits=limits).pruned()
     if dropped or chain.head.point != standing.head:
         store.commit(Change(dropped=dropped, head=chain.head.point, base=chain.base.point))

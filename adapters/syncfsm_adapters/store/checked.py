@@ -92,14 +92,21 @@ class CheckedStore(BlockStore):
 
     def headers_from_base(self) -> Iterator[Header]:
         base = self._standing.base
-        descend: set[bytes] = set()  # and those that were there already
+        named = ((base, "base"), (self._standing.final, "final block"), (self._standing.head, "head"))
+        missing = {point.id for point, _ in named}
+        height = base.height - 1
+        here: set[bytes] = set()  # what descends from the base at this height, and was there already
         for header in self._from(base.height):
             id = header.id
-            if id not in descend and (header.parent in descend or (id == base.id and header.height == base.height)):
-                descend.add(id)
+            if header.height != height:
+                below, here = here if header.height == height + 1 else set(), set()
+                height = header.height
+            if id not in here and (header.parent in below or (id == base.id and height == base.height)):
+                here.add(id)
+                missing.discard(id)
                 yield header
-        for point, name in ((base, "base"), (self._standing.final, "final block"), (self._standing.head, "head")):
-            if point.id not in descend:
+        for point, name in named:
+            if point.id in missing:
                 raise damaged(self, f"its {name} {point} does not descend from its base, or is missing")
 
     def best_chain(self) -> Iterator[Point]:

@@ -110,6 +110,9 @@ class Columns:
         packed = self._sizes[row]
         return Place(self._segment, self._offsets[row], packed >> 32, packed & 0xFFFFFFFF)
 
+    def height(self, row: int) -> int:
+        return self._heights[row]
+
     def first(self, height: int) -> int:
         """The first row at or above this height."""
         return bisect_left(self._heights, height)

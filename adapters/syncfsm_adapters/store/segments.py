@@ -6,9 +6,10 @@ of memory does not grow with the chain. What the segment that is written to hold
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Final, TypeVar
 from zlib import crc32
 
@@ -215,21 +216,32 @@ class Segments:
 
     def from_height(self, height: int) -> Iterator[Header]:
         """All held headers at or above this height, in the order of their heights. A block whose body was stored again
-        comes again."""
-        found: list[Header] = []
-        for number in self._between(height, None):
-            row = self._loaded(number).first(height)
-            chunks = range(row // CHUNK, len(self.full[number].summary.chunks))
-            for chunk in chunks:
-                headers = self._read_chunk(number, chunk)
-                whole = headers[0].height >= height
-                found += headers if whole else (header for header in headers if header.height >= height)
-        for segment in self.growing:
-            found += (entry.header for entry in segment.blocks.values() if entry.header.height >= height)
-        found.sort(key=_BY_HEIGHT)
+        comes again. Few are in memory at a time; nothing may change meanwhile."""
         dead = self.dead
-        held = (header for header in found if header.id not in dead or self.find(header.height, header.id) is not None)
-        return held if dead else iter(found)
+        for headers in self._sweep(height):
+            if dead:
+                headers = [h for h in headers if h.id not in dead or self.find(h.height, h.id) is not None]
+            yield from headers
+
+    def _sweep(self, height: int) -> Iterator[list[Header]]:
+        """The same, dropped ones too, in pieces: what is below all that is still to be read can go."""
+        waiting: list[Header] = []
+        for low, read in sorted(self._chunks_from(height), key=itemgetter(0)):
+            done = bisect_left(waiting, low, key=_BY_HEIGHT)
+            yield waiting[:done]
+            waiting = sorted((*waiting[done:], *read()), key=_BY_HEIGHT)
+            waiting = waiting[bisect_left(waiting, height, key=_BY_HEIGHT) :]
+        yield waiting
+
+    def _chunks_from(self, height: int) -> Iterator[tuple[int, Callable[[], Iterable[Header]]]]:
+        """Where headers at or above this height are: the lowest height there, and how they are read."""
+        for number in self._between(height, None):
+            columns = self._loaded(number)
+            for chunk in range(columns.first(height) // CHUNK, len(self.full[number].summary.chunks)):
+                yield columns.height(chunk * CHUNK), partial(self._read_chunk, number, chunk)
+        for segment in self.growing:
+            headers = [entry.header for entry in segment.blocks.values()]
+            yield min(map(_BY_HEIGHT, headers), default=0), partial(iter, headers)
 
     def _or_mended(self, number: int, read: Callable[[Index], Part]) -> Part:
         """What is read from an index, which is made again if that fails. ``LocalError`` if that can not be done."""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from subprocess import PIPE
+from subprocess import DEVNULL, PIPE
 from typing import Final
 
 import trio
@@ -20,6 +20,7 @@ from syncfsm_adapters.story.overlay import overlay
 from syncfsm_adapters.story.plan import LOST, SEQUENCER, Mode, Plan, Scene
 
 CHAIN: Final = "outage"
+PROGRAM: Final = (sys.executable, "-m", "syncfsm_adapters")
 REAP: Final = 5.0
 """Seconds in which processes that were killed are gone; only a broken disk keeps one for longer."""
 
@@ -98,10 +99,10 @@ class Stage:
         peers = [await self._address(other, name) for other in there]
         scene.address = ""
         command = [
-            sys.executable, "-m", "syncfsm_adapters", "node", "--name", name, "--chain", CHAIN, "--log", "json",
+            *PROGRAM, "node", "--name", name, "--chain", CHAIN, "--log", "json",
             "--store", str(self.file(name)), "--listen", "127.0.0.1:0", "--interval", str(plan.interval),
             "--payload-bytes", str(plan.payload_bytes), "--silence", str(plan.silence),
-            "--keepalive", str(plan.silence / 4), *self._role(name),
+            "--keepalive", str(plan.silence / 4), *await self._role(name),
             *(word for peer in peers for word in ("--peer", peer)),
         ]  # fmt: skip
         # In a group of its own, as Ctrl-C is for the director, who then ends all. But in the same session: if the
@@ -111,19 +112,24 @@ class Stage:
         self._nursery.start_soon(self._listen, name, process)
         await self.until(lambda: bool(scene.address))
 
-    def _role(self, name: str) -> tuple[str, str]:
+    async def _role(self, name: str) -> tuple[str, str]:
         if name == SEQUENCER:
-            return "--key", str(self.plan.folder / "sequencer.key")
+            key = self.plan.folder / "sequencer.key"
+            if not key.exists():
+                await trio.run_process(
+                    [*PROGRAM, "keygen", "--chain", CHAIN, str(key)], capture_stdout=True, stderr=DEVNULL
+                )
+            return "--key", str(key)
         return "--public-key", self.scenes[SEQUENCER].public_key
 
     async def _address(self, scene: Scene, caller: str) -> str:
-        """Where ``caller`` reaches the node."""
+        """Where ``caller`` reaches the node, and who must be there."""
         if caller != LOST or self.plan.mode is not Mode.NETWORK:
-            return scene.address
+            return f"{scene.node_id}@{scene.address}"
         cable = Cable(int(scene.address.rsplit(":", 1)[1]))
         await self._nursery.start(cable.serve)
         self._cables.append(cable)
-        return f"127.0.0.1:{cable.port}"
+        return f"{scene.node_id}@127.0.0.1:{cable.port}"
 
     async def _listen(self, name: str, process: trio.Process) -> None:
         """Read a node's journal until it ends. A node that ends unasked ends the story, with its last words."""

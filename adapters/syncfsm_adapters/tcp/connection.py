@@ -1,7 +1,7 @@
 """One TCP connection under trio: bytes in, bytes out.
 
     receive -> connector.turn           (reader)
-    session.take -> send -> wrote       (writer)
+    line.take -> send -> wrote       (writer)
 
 What is taken from a session can not be overtaken by a small message; how much that is at a time, says ``Pace``. Before
 it are only the bytes the kernels hold. Ours holds at most 64 KiB that wait to be sent, as trio sets
@@ -14,6 +14,7 @@ import trio
 from syncfsm import limits
 from syncfsm.wire.session import Met, NoLink
 from syncfsm_adapters.connect.connector import FAREWELL, READ_BYTES, Connector, Link
+from syncfsm_adapters.connect.line import Line
 
 SINK_BYTES = 64 * 1024
 
@@ -21,9 +22,8 @@ SINK_BYTES = 64 * 1024
 class Connection:
     """One end of a connection. ``link`` is there once the two have met."""
 
-    def __init__(self, connector: Connector, stream: trio.SocketStream) -> None:
-        self._connector, self._stream = connector, stream
-        self.session = connector.session()
+    def __init__(self, connector: Connector, stream: trio.SocketStream, line: Line) -> None:
+        self._connector, self._stream, self.line = connector, stream, line
         self.link: Link | None = None
         self.over = trio.Event()
         """Set when the node has ended the link; it hears no more of this connection."""
@@ -33,18 +33,19 @@ class Connection:
     async def meet(self, address: str, dialled: bool) -> Link | NoLink:
         """Greet, and read the peer's greeting. A refusal has been written when this returns. Takes as long as the
         peer."""
-        session, stream = self.session, self._stream
+        line, stream = self.line, self._stream
         try:
-            await stream.send_all(session.take(limits.FRAME_BYTES))
-            while (outcome := session.meeting()) is None:
+            await self._send(line.take(limits.FRAME_BYTES))
+            while (outcome := self._connector.meeting(line)) is None:
                 data = await stream.receive_some(READ_BYTES)
                 if not data:
                     return NoLink("closed", "the peer closed the connection before it had greeted")
-                session.receive(data)
+                line.receive(data)
+                await self._send(line.take(limits.FRAME_BYTES))
             if isinstance(outcome, Met):
                 now = trio.current_time()
                 self.link = self._connector.join(
-                    session, outcome, dialled=dialled, address=address, now=now, wake=self._wake
+                    line, outcome, dialled=dialled, address=address, now=now, wake=self._wake
                 )
                 return self.link
             await self._say_why()
@@ -54,11 +55,14 @@ class Connection:
 
     async def _say_why(self) -> None:
         with trio.move_on_after(FAREWELL):
-            if data := self.session.take(limits.FRAME_BYTES):
-                await self._stream.send_all(data)
+            await self._send(self.line.take(limits.FRAME_BYTES) + self.line.end())
             await self._stream.send_eof()
             while await self._stream.receive_some(SINK_BYTES):
                 pass  # to close with bytes unread resets the connection, and the peer may lose our last words
+
+    async def _send(self, data: bytes) -> None:
+        if data:
+            await self._stream.send_all(data)
 
     def _wake(self) -> None:
         """Something waits to be written, or the link is over."""
@@ -91,29 +95,35 @@ class Connection:
         while True:
             while self._connector.turn(link, trio.current_time()):
                 await trio.lowlevel.checkpoint()  # a peer that sends much must not keep the others waiting
+            if self.line.over:
+                break
             try:
                 data = await self._stream.receive_some(READ_BYTES)
             except trio.BrokenResourceError:
-                break
+                data = b""
             if not data:
+                self.line.cut()
                 break
             if not link.over:
-                self.session.receive(data)
+                self.line.receive(data)
+                if self.line.unsent:
+                    self._wake()
         self._connector.lost(link, trio.current_time())
 
     async def _write(self, link: Link) -> None:
         try:
             while True:
-                data = self.session.take(link.pace.bytes)
+                data = self.line.take(link.pace.bytes)
                 if data:
                     began = trio.current_time()
-                    await self._stream.send_all(data)
+                    await self._send(data)
                     self._connector.wrote(link, data, began, trio.current_time())
                 elif link.over:
                     break
                 else:
                     await self._awake.wait()
                     self._awake = trio.Event()
+            await self._send(self.line.end())
             await self._stream.send_eof()
         except trio.BrokenResourceError:
             pass  # the reader finds out too, once it has read what the peer said before

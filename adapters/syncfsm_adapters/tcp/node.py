@@ -1,7 +1,7 @@
 """A node on TCP under trio: listens, dials its peers, and moves bytes. What to do is decided elsewhere: about blocks
 and messages by the core (``host``), about connections by the ``Connector``.
 
-    tcp = TcpNode(node, store, node_id, chance=Random())
+    tcp = TcpNode(node, store, identity, chance=Random())
     async with trio.open_nursery() as nursery:
         addresses = await nursery.start(tcp.run, "127.0.0.1:7000", ["127.0.0.1:7001"])
         ...
@@ -16,6 +16,7 @@ from syncfsm.errors import LocalError
 from syncfsm.wire.session import NoLink
 from syncfsm_adapters.connect.backoff import cannot_listen, parse_address
 from syncfsm_adapters.connect.connector import GRAIN, LOOK, Link, shown_address
+from syncfsm_adapters.connect.line import Line
 from syncfsm_adapters.connect.shell import Shell
 from syncfsm_adapters.connect.target import Target
 from syncfsm_adapters.host.mistakes import one_mistake
@@ -37,7 +38,8 @@ class TcpNode(Shell):
         *,
         task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Run until ``stop``, once. ``listen`` and ``peers`` are ``host:port``; port 0 leaves the choice to the system.
+        """Run until ``stop``, once. ``listen`` is ``host:port``, where port 0 leaves the choice to the system;
+        ``peers`` are ``host:port`` or ``id@host:port``.
 
         ``task_status`` is told the addresses listened on. Raises ``LocalError`` if an address can not be used or the
         store fails. The store is closed in any case, and what it holds is consistent also after a cancellation.
@@ -93,7 +95,7 @@ class TcpNode(Shell):
     async def _welcome(self, stream: trio.SocketStream) -> None:
         self.connector.strangers += 1
         try:
-            await self._meet(stream, _remote(stream), dialled=False)
+            await self._meet(stream, self.connector.line(dialled=False), _remote(stream))
         finally:
             self.connector.strangers -= 1
 
@@ -126,13 +128,14 @@ class TcpNode(Shell):
         if stream is None:
             return self.connector.no_link(self._too_late(), target.address)
         left = self._handshake - (trio.current_time() - started)
-        return await self._meet(stream, target.address, dialled=True, within=left)
+        line = self.connector.line(dialled=True, expected=target.expected)
+        return await self._meet(stream, line, target.address, dialled=True, within=left)
 
     async def _meet(
-        self, stream: trio.SocketStream, address: str, dialled: bool, within: float | None = None
+        self, stream: trio.SocketStream, line: Line, address: str, dialled: bool = False, within: float | None = None
     ) -> Link | NoLink:
         """The link that comes of this connection, or why there is none."""
-        connection = Connection(self.connector, stream)
+        connection = Connection(self.connector, stream, line)
         outcome: Link | NoLink | None = None
         try:
             with trio.move_on_after(self._handshake if within is None else within):

@@ -10,7 +10,7 @@ import attrs
 
 from syncfsm.blocks import Header
 from syncfsm.check import Choice, Moment, NodeComponent, Step, World
-from syncfsm.check.nodes import Wait
+from syncfsm.check.nodes import Do, Wait
 from syncfsm.events import Event
 from syncfsm.node.node import Node
 from syncfsm.outputs import Disconnect
@@ -66,7 +66,7 @@ class Ledger:
 class WatchedNode(NodeComponent):
     """A node that dictates to its ledger."""
 
-    def step(self, node: Node, stimulus: Event | Wait) -> Step | None:
+    def step(self, node: Node, stimulus: Event | Wait | Do) -> Step | None:
         step = super().step(node, stimulus)
         if step is None:
             return None

@@ -22,7 +22,7 @@ from syncfsm.check import (
     happen,
     network,
 )
-from syncfsm.check.nodes import Wait
+from syncfsm.check.nodes import Do, Wait
 from syncfsm.check.world import Emission, Step
 from syncfsm.errors import Fault
 from syncfsm.events import Event as NodeEvent
@@ -78,7 +78,7 @@ def packet(
 class Judging(NodeComponent):
     """A node whose integrator finds every packet valid, at once."""
 
-    def step(self, node: Node, stimulus: NodeEvent | Wait) -> Step | None:
+    def step(self, node: Node, stimulus: NodeEvent | Wait | Do) -> Step | None:
         step = super().step(node, stimulus)
         if step is None:
             return None

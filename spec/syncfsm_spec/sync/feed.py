@@ -159,7 +159,7 @@ class Fed:
     source: str
 
     def one_feed(self, *nodes: Node) -> bool:
-        """An older feed need not be asked, and one that is off gives nothing: then nobody is wanted. A race may go on."""
+        """An older feed need not be asked, and one that is off gives nothing: then nobody is wanted."""
         for node in nodes:
             feed, here = node.decided(FEED), links(node)
             asked = [feed.peer] if here and here[feed.peer].relays and feed.peer not in feed.off else []
@@ -221,8 +221,8 @@ class InTime:
 
 
 def fed(names: Sequence[str], source: str, since: bool, honest: bool = True) -> list[Any]:
-    """The promises of relay about all nodes of a world, at rest. ``since``: the world has a component of this name, that
-    counts the blocks that the source has made in peace since anything else happened. ``honest``: nobody lies."""
+    """The promises of relay about all nodes of a world, at rest. ``since``: the world has a component of this name,
+    that counts the blocks that the source has made in peace since anything else happened. ``honest``: nobody lies."""
     all_ = Fed(tuple(names), source)
     return [
         *([ONE_FEED.ends(names, all_.one_feed)] if honest else []),

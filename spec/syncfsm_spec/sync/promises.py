@@ -285,9 +285,9 @@ class Between:
         return held and (banned or chain.head.rank >= head.rank)
 
     def final_advances(self, a: Node, b: Node) -> bool:
-        """Linked and at rest, each has the other's final block, or has dropped it because it lies below its base; unless
-        the other's operator gives it none. (If
-        the two contradict, there is nothing to advance to: that is for ``no_contradiction``.)"""
+        """Linked and at rest, each has the other's final block, or has dropped it because it lies below its base;
+        unless the other's operator gives it none. (If the two contradict, there is nothing to advance to: that is for
+        ``no_contradiction``.)"""
         if not self.linked(a, b) or self._contradict(a, b):
             return True
         return self._has_final(a, b, links(b)[self.a]) and self._has_final(b, a, links(a)[self.b])

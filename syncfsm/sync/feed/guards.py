@@ -68,7 +68,7 @@ def patient_until(feed: Feed, limits: Limits) -> float | None:
 
 
 def on_trial(feed: Feed) -> list[Asked]:
-    """Whose time is running. One that was asked and is worn is left alone: it costs nothing, and may be the only one."""
+    """Whose time is running. One that was asked and is worn is left alone: it costs nothing, and may be the last."""
     return [asked for asked in feed.asked if asked.why is Why.GIVEN or asked.peer not in feed.worn]
 
 

@@ -10,9 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Chain, Outcome
+from syncfsm.chain.tree import SPAN
 from syncfsm.errors import LocalError
 from syncfsm.limits import Limits
-from tests.chains import block, branch, root
+from tests.chains import block, branch, root, spanned
 
 INDEX = st.integers(0, 10_000)
 
@@ -110,14 +111,19 @@ def rebuilt(model: Model) -> Chain:
 class Comparison(RuleBasedStateMachine):
     """Any sequence of changes leaves chain and model in agreement, whatever is asked."""
 
-    @initialize(height=st.sampled_from([0, 1, 6, 1_000_003]), retention=st.integers(0, 6), tight=st.booleans())
-    def begin(self, height: int, retention: int, tight: bool) -> None:
+    @initialize(
+        height=st.sampled_from([0, 1, 6, 1_000_003]),
+        retention=st.integers(0, 6),
+        tight=st.booleans(),
+        span=st.sampled_from([1, 2, 3, 5, SPAN]),
+    )
+    def begin(self, height: int, retention: int, tight: bool, span: int) -> None:
         unfinal, size, tips, bans = (12, 1700, 4, 2) if tight else (1000, 10**9, 1000, 1000)
         limits = Limits(retention=retention, unfinal=unfinal, unfinal_bytes=size, tips=tips, bans=bans)
         self.pool = [root(height)]  # every header ever made, be it held, refused, dropped or never fed
-        self.chain = Chain.start(self.pool[0], limits)
+        self.chain = spanned(self.pool[0], span, limits)
         self.model = Model(self.pool[0], limits)
-        self.first = self.chain, dict(self.chain.blocks.items())
+        self.first = self.chain, set(self.chain.blocks.headers())
 
     def pick(self, index: int) -> Header:
         return self.pool[-1 - index % len(self.pool)]
@@ -200,7 +206,7 @@ class Comparison(RuleBasedStateMachine):
     @invariant()
     def same_content(self) -> None:
         chain, model, best = self.chain, self.model, self.model.best()
-        assert {id: entry.header for id, entry in chain.blocks.items()} == model.held
+        assert {header.id: header for header in chain.blocks.headers()} == model.held
         assert (chain.base, chain.final, chain.head) == (model.base, model.final, best[-1])
         assert (set(chain.tips), set(chain.banned)) == (model.tips(), model.banned)
         for header in self.pool:
@@ -237,7 +243,7 @@ class Comparison(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "first"):
             chain, blocks = self.first
-            assert dict(chain.blocks.items()) == blocks
+            assert set(chain.blocks.headers()) == blocks
 
 
 TestComparison = Comparison.TestCase

@@ -1,0 +1,116 @@
+"""Carries a reader, and a sequencer's poster beside it, to a layer. On trio and on asyncio: it is told how to sleep.
+
+    carrier = Carrier(layer, view, mark, clock=trio.current_time, sleep=trio.sleep, tell=tell)
+    carrier.post(begin, make)          # a sequencer
+    nursery.start_soon(carrier.read); nursery.start_soon(carrier.write)
+    carrier.made(header)
+
+There is no decision here: ``Fetch`` and ``Submit`` are carried out, all else is told. Both tasks can be cancelled at
+any instant, and a new carrier goes on at the mark that was kept.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from syncfsm.blocks import Header
+from syncfsm.truth.answers import Answer, Head
+from syncfsm.truth.poster import protocol as posting
+from syncfsm.truth.poster.types import Begin, Poster, Submit
+from syncfsm.truth.reader import protocol as reading
+from syncfsm.truth.reader.types import RESTING, Fetch, Mark, Reader
+from syncfsm.truth.types import View
+from syncfsm_adapters.da.layer import Layer
+
+PULSE: Final = 0.05
+"""Seconds after which a poster is looked at again, at the latest: blocks are made meanwhile, and the reader goes on."""
+
+
+class Carrier:
+    """One reader, and maybe one poster. Not safe for threads."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        view: View,
+        mark: Mark,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+        tell: Callable[[Any, float], None],
+    ) -> None:
+        """``view`` has limits, chain and check; its time does not matter. ``mark`` is where reading begins. ``tell`` is
+        given every output that is not carried out here, and when it was; it may not raise."""
+        self.reader, self.poster = Reader(), Poster()
+        self._layer, self._view, self._mark = layer, view, mark
+        self._clock, self._sleep, self._tell = clock, sleep, tell
+        self._fetch: Fetch | None = None
+        self._submit: Submit | None = None
+        self._make: Callable[[Submit], bytes] | None = None
+
+    def post(self, begin: Begin, make: Callable[[Submit], bytes]) -> None:
+        """Be a sequencer's. ``make`` gives the signed batch, as a blob; it is called for blocks that were told of."""
+        self._make = make
+        self._post(begin)
+
+    def made(self, block: Header) -> None:
+        """The sequencer has made this block, and has stored it. ``LocalError`` if it does not follow the last one."""
+        self._post(block)
+
+    def resume(self) -> None:
+        """An operator has mended what the layer refused."""
+        self._done(posting.resume(self.poster, self._now()))
+
+    async def read(self) -> None:
+        """Read the layer, until cancelled."""
+        self._read(self._mark)
+        while True:
+            if self._fetch is not None:
+                self._read(await self._layer.blobs(self._fetch.height))
+            elif self.reader.state is RESTING and isinstance(head := await self._layer.wait(self.reader.next), Head):
+                self._read(head)
+            else:
+                await self._until(reading.deadline(self.reader, self._view.limits))
+                self._read(None)
+
+    async def write(self) -> None:
+        """Give batches to the layer as they become due, until cancelled."""
+        while True:
+            if self._submit is not None and self._make is not None:
+                outcome = await self._layer.submit(self._make(self._submit))
+                self._submit = None
+                self._post(outcome)
+            else:
+                due = posting.deadline(self.poster, self._view.limits)
+                await self._until(min(due if due is not None else float("inf"), self._clock() + PULSE))
+                self._post(None)
+
+    def _read(self, given: Mark | Answer | Head | None) -> None:
+        """One step of the reader, and one of the poster that learns of it."""
+        self._fetch = None
+        step = reading.step(self.reader, given, self._now())
+        self.reader = step.value
+        for output in step.outputs:
+            if isinstance(output, Fetch):
+                self._fetch = output
+            else:
+                self._tell(output, self._clock())
+        self._post(posting.seen(self.reader))
+
+    def _post(self, given: Any) -> None:
+        self._done(posting.step(self.poster, given, self._now()))
+
+    def _done(self, step: Any) -> None:
+        self.poster = step.value
+        for output in step.outputs:
+            if isinstance(output, Submit):
+                self._submit = output
+            else:
+                self._tell(output, self._clock())
+
+    def _now(self) -> View:
+        return replace(self._view, now=self._clock())
+
+    async def _until(self, when: float | None) -> None:
+        await self._sleep(max(0.0, when - self._clock()) if when is not None else 3600.0)

@@ -1,0 +1,97 @@
+"""Changed readers and posters: for each promise of the room of truth at least one that breaks it."""
+
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from model_tests.mutants import Mutant, mutant, never, row
+from syncfsm.machine import ALWAYS, IGNORE, STAY
+from syncfsm.truth.poster.actions import see
+from syncfsm.truth.poster.protocol import TABLE as POSTER
+from syncfsm.truth.poster.types import GATHERING, IDLE, SUBMITTING, WAITING, Poster, Seen
+from syncfsm.truth.poster.types import Event as PosterEvent
+from syncfsm.truth.reader.actions import pass_by, read
+from syncfsm.truth.reader.protocol import TABLE as READER
+from syncfsm.truth.reader.types import READING, RESTING, TROUBLED, Event, Mark, Reader
+from syncfsm.truth.types import View
+from syncfsm_spec.truth import worlds
+
+Result = tuple[Any, tuple[Any, ...]]
+
+
+def last_wins(reader: Reader, answer: Any, view: View) -> Result:
+    """The blobs of a height are read from the last to the first."""
+    return read(reader, replace(answer, blobs=answer.blobs[::-1]), view)
+
+
+def final_at_once(reader: Reader, answer: Any, view: View) -> Result:
+    """What is read is final, whatever the layer may still take back."""
+    reader, outputs = read(reader, answer, view)
+    return replace(reader, final=reader.mark, trail=()), outputs
+
+
+def forget(reader: Reader, answer: Any, view: View) -> Result:
+    """Who does not hear from the layer goes back to what is final."""
+    return replace(reader, trail=(), until=view.now + 1), ()
+
+
+def take_for_none(reader: Reader, answer: Any, view: View) -> Result:
+    """Pruned heights are passed by, up to what there is."""
+    place = replace(reader.mark.place, height=answer.oldest - 1, id=b"")
+    return replace(reader, final=Mark(place, reader.tip), trail=()), ()
+
+
+def overlook(reader: Reader, answer: Any, view: View) -> Result:
+    """Blobs are taken for none."""
+    return pass_by(reader, answer, view)
+
+
+def see_no_way_back(poster: Poster, seen: Seen, view: View) -> Result:
+    """What was confirmed once stays so."""
+    return see(poster, replace(seen, tip=max(seen.tip, poster.tip, key=lambda point: point.height)), view)
+
+
+def never_full(poster: Poster, block: Any, view: View) -> Result:
+    """The producer is never held."""
+    return replace(poster, blocks=(*poster.blocks, block)), ()
+
+
+def see_without_looking(poster: Poster, message: Any, view: View) -> Result:
+    """What may have landed is given again at once."""
+    return replace(poster, sent=None, gathered=view.now - view.limits.period), ()
+
+
+batches, reorganises, prunes = worlds.batches(), worlds.reorganises(), worlds.prunes()
+crashes, answers, taken_back = worlds.crashes(), worlds.answers(), worlds.taken_back()
+lone_reader, lone_poster, overruled = worlds.lone_reader(), worlds.lone_poster(), worlds.overruled()
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    mutant("the last batch wins", "TruthWins", batches, actions={"read": last_wins}, table=READER),
+    mutant("blobs are overlooked", "TruthWins", batches, actions={"read": overlook}, table=READER),
+    mutant("no reorganisation is noticed", "TruthWins", reorganises, {"is_other": never}, table=READER),
+    mutant("news is not looked at, and time neither", "TruthWins", batches,
+           rules=row(RESTING, Event.TICK, "is_due", action=IGNORE, target=STAY), table=READER),
+    mutant("pruned is passed by", "NoneSkipped", prunes, actions={"lose": take_for_none},
+           rules=row(READING, Event.PRUNED, ALWAYS, target=RESTING), table=READER),
+    mutant("what is read is final", "FinalOnlyAdvances", reorganises, actions={"read": final_at_once}, table=READER),
+    mutant("trouble undoes what was confirmed", "LivesWithoutDA", reorganises,
+           actions={"back_off": forget}, table=READER),
+    mutant("a reader does not say that it hears nothing", "LivesWithoutDA", lone_reader,
+           rules=row(TROUBLED, Event.TICK, "is_silent", action=IGNORE, target=STAY), table=READER),
+    mutant("a poster does not say that nothing is confirmed", "LivesWithoutDA", lone_poster,
+           rules=row(GATHERING, PosterEvent.TICK, "is_silent", action=IGNORE, target=STAY), table=POSTER),
+    mutant("what landed in vain is waited for", "NothingLost", crashes, {"is_in_vain": never, "was_read": never},
+           table=POSTER),
+    mutant("what is unsure is waited for", "NothingLost", answers,
+           rules=row(WAITING, PosterEvent.TICK, "is_due", action=IGNORE, target=STAY), table=POSTER),
+    mutant("what was taken back counts as confirmed", "NothingLost", taken_back,
+           actions={"see": see_no_way_back}, table=POSTER),
+    mutant("it posts before it has read", "NeverContradicts", crashes,
+           rules=row(IDLE, PosterEvent.BEGIN, ALWAYS, target=GATHERING), table=POSTER),
+    mutant("it posts against the layer", "NeverContradicts", overruled,
+           rules=row(GATHERING, PosterEvent.SEEN, "is_other", target=GATHERING),
+           table=POSTER),
+    mutant("what is unsure is given again", "OneAtATime", answers, actions={"look_for_it": see_without_looking},
+           rules=row(SUBMITTING, PosterEvent.UNSURE, ALWAYS, target=GATHERING), table=POSTER),
+    mutant("the producer is never held", "Capped", crashes, actions={"add": never_full}, table=POSTER),
+)  # fmt: skip

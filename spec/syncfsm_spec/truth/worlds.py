@@ -1,0 +1,375 @@
+"""The worlds that show what is promised of reading and posting: a reader before a layer, a sequencer that crashes, and
+each table by itself."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import attrs
+import msgspec
+from msgspec.structs import replace
+
+from syncfsm.blocks import Point
+from syncfsm.check import Choice, Environment, Move, Property, SometimesStep, Step, World
+from syncfsm.machine import Table
+from syncfsm.truth.answers import Blobs, Future, Head, Nothing, Place, Posted, Pruned, Trouble
+from syncfsm.truth.limits import TruthLimits
+from syncfsm.truth.messages import Unsigned
+from syncfsm.truth.poster import guards as poster_guards
+from syncfsm.truth.poster import protocol as posting
+from syncfsm.truth.poster.types import GATHERING, IDLE, OVERRULED, Begin, Overruled, Poster, Seen, Submit
+from syncfsm.truth.poster.types import Event as PosterEvent
+from syncfsm.truth.reader import protocol as reading
+from syncfsm.truth.reader.types import READING, RESTING, Event, Fetch, Mark, Reader, Settled, State
+from syncfsm.truth.types import View
+from syncfsm_spec.kit.alone import Comes, alone
+from syncfsm_spec.kit.trees import a1, a2, g
+from syncfsm_spec.truth import promises as say
+from syncfsm_spec.truth.layer import (
+    CHAIN_ID,
+    NAMED,
+    REFUSED,
+    RUN,
+    START,
+    TICK,
+    TOO_BIG,
+    TROUBLE,
+    UNSURE,
+    Ask,
+    Crashed,
+    GiveMark,
+    GoBack,
+    Grow,
+    Layer,
+    Out,
+    Prune,
+    Say,
+    Take,
+    Told,
+    batch,
+)
+from syncfsm_spec.truth.layer import Move as Does
+
+BEGINS, MAKES, CRASHES, RESUMES, DUE = "begins", "makes", "crashes", "resumes", "due"
+LIMITS: Final = TruthLimits(
+    finality=2, poll=1, back_off=1, back_off_most=4, overdue=1e9, period=1, batch_blocks=2, patience=1, unconfirmed=2
+)
+POSTING: Final = attrs.evolve(LIMITS, finality=1)
+BEFORE: Final = Reader()
+DA, R, S = "DA", "R", "S"
+
+
+# A reader before a layer ----------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Reads:
+    """A reader. No time passes but when the layer wakes it; then as much as it waits for."""
+
+    tables: Mapping[str, Table[Any]] = attrs.field(factory=lambda: {reading.TABLE.name: reading.TABLE}, hash=False)
+    limits: TruthLimits = LIMITS
+    name: str = R
+    start: Reader = BEFORE
+
+    def step(self, reader: Reader, given: Any) -> Step:
+        now = reader.until if given == TICK else 0.0
+        what = START if given == BEGINS else None if given == TICK else given
+        view = View(now, self.limits, CHAIN_ID, Unsigned())
+        done = self.tables["reader"].step(reader, reading.EVENTS[type(what)], what, view)
+        asks = tuple((DA, Ask(output.height)) for output in done.outputs if isinstance(output, Fetch))
+        return Step(_rested(done.value, now), asks, done.outputs, (done.rule,))
+
+    def choices(self, reader: Reader) -> Sequence[Choice]:
+        return (Choice(BEGINS, BEGINS),) if reader.state is State.IDLE else ()
+
+    def show(self, reader: Reader) -> str:
+        return f"{reader.state} {reader.mark.place.height} {reader.tip}"
+
+
+def _rested(reader: Reader, now: float) -> Reader:
+    """The same, at time 0."""
+    return replace(reader, until=0.0 if reader.state is READING else max(0.0, reader.until - now), heard=0.0)
+
+
+def _grows(*names: str) -> list[Move]:
+    return [Move(f"{name} lands", ((DA, Grow((NAMED[name],))),)) for name in names]
+
+
+def _reads(name: str, doc: str, moves: Iterable[Move], extra: Iterable[Property] = (), stands: bool = True) -> World:
+    claims: list[Property] = [
+        say.TRUTH_WINS.ends((R, DA), say.truth_wins),
+        say.NONE_SKIPPED.steps((R,), say.none_skipped),
+        say.FINAL_ONLY_ADVANCES.steps((R,), say.final_only_advances),
+        *([say.FINAL_ONLY_ADVANCES.always((R, DA), say.final_is_there)] if stands else []),
+        say.LIVES_WITHOUT_DA.steps((R,), say.stands, say.brings_no_block),
+        say.TRUTH_WINS.settles(),
+        *extra,
+    ]
+    parts = (Reads(), Layer(R), Environment(tuple(moves)))
+    return World(f"truth-{name}", parts, tuple(claims), doc, reading.TABLE.rules)
+
+
+def _skipped(*rules: str) -> list[Property]:
+    sentence = "What is skipped is said, with the reason."
+    return [SometimesStep(f"Skips({rule})", sentence, (R,), partial(say.skips, rule)) for rule in rules]
+
+
+def batches() -> World:
+    """Batches in any order: some overlap, one is missing, one contradicts, one is none."""
+    rules = ("no-batch", "repeated-batch", "missing-batch", "contradicting-batch")
+    both = Move("a1-a2 and a3 land", ((DA, Grow((NAMED["a1-a2"], NAMED["a3"]))),))
+    first = Move("junk and a1 land", ((DA, Grow((NAMED["junk"], NAMED["a1"]))),))
+    moves = [first, both, *_grows("a2", "a2-a3", "c2")]
+    return _reads("batches", batches.__doc__ or "", moves, _skipped(*rules))
+
+
+def reorganises() -> World:
+    """The layer goes back, as far as it may, and is out in between."""
+    moves = [
+        *_grows("a1", "a2-a3"),
+        Move("a block", ((DA, Grow()),)),
+        Move("goes back 1 to c2", ((DA, GoBack(1, (NAMED["c2"],))),)),
+        Move("goes back 2 to a1-a2", ((DA, GoBack(2, (NAMED["a1-a2"],))),)),
+        Move("is out", ((DA, Out(True)),), 2),
+        Move("is back", ((DA, Out(False)),), 2),
+        Move("tells its head", ((DA, Does("tells")),), 2),
+    ]
+    return _reads("reorganises", reorganises.__doc__ or "", moves)
+
+
+def prunes() -> World:
+    """The layer keeps its last block only, and somebody has a mark."""
+    moves = [
+        *_grows("a1", "a2", "a3"),
+        Move("prunes", ((DA, Prune()),), 2),
+        Move("somebody gives a mark", ((DA, GiveMark()),), 2),
+    ]
+    return _reads("prunes", prunes.__doc__ or "", moves)
+
+
+def breaks() -> World:
+    """The layer takes back what was final."""
+    moves = [*_grows("a1", "a2"), Move("a block", ((DA, Grow()),), 3), Move("goes back 4", ((DA, GoBack(4)),))]
+    return _reads("breaks", breaks.__doc__ or "", moves, stands=False)
+
+
+# A sequencer that crashes ---------------------------------------------------------------------------------------
+
+
+class Sequencer(msgspec.Struct, frozen=True):
+    """A process that makes blocks and posts them. Blocks, and the mark of the last final point, survive a crash."""
+
+    poster: Poster = Poster()
+    reader: Reader = Reader()
+    kept: Mark = START
+    made: int = 0
+    rested: bool = False
+    """Has the reader read all that there was, since the process began?"""
+
+    @property
+    def head(self) -> Point:
+        return RUN[self.made - 1].point if self.made else g.point
+
+
+DOWN: Final = Sequencer()
+
+
+@attrs.frozen
+class Posts:
+    """A sequencer with its reader and poster. Its producer heeds the poster."""
+
+    tables: Mapping[str, Table[Any]] = attrs.field(
+        factory=lambda: {table.name: table for table in (reading.TABLE, posting.TABLE)}, hash=False
+    )
+    limits: TruthLimits = POSTING
+    name: str = S
+    start: Sequencer = DOWN
+
+    def step(self, at: Sequencer, given: Any) -> Step | None:
+        if given == BEGINS:
+            blocks = tuple(header for header in RUN[: at.made] if header.height > at.kept.tip.height)
+            height = min(at.kept.tip.height, at.made)
+            ours = RUN[height - 1].point if height else g.point
+            at, posts = self._post(at, Begin(at.kept.tip, ours, blocks))
+            at, *reads = self._read(at, at.kept)
+            return _joined(at, posts, *reads)
+        if given == CRASHES:
+            return None if at.poster.state is IDLE else Step(Sequencer(kept=at.kept, made=at.made))
+        if given == MAKES:
+            if at.poster.state in (IDLE, OVERRULED) or at.poster.held or at.made == len(RUN):
+                return None
+            at, posts = self._post(replace(at, made=at.made + 1), RUN[at.made])
+            return _joined(at, posts)
+        if given == RESUMES:
+            return _joined(*self._stepped(at, PosterEvent.RESUME, None, 0.0))
+        if given == DUE:
+            now = poster_guards.due(at.poster, self.limits)
+            return _joined(*self._stepped(at, PosterEvent.TICK, None, now or 0.0))
+        if isinstance(given, Told):
+            return _joined(*self._post(at, given.outcome))
+        return _joined(*self._read(at, None if given == TICK else given))
+
+    def _post(self, at: Sequencer, given: Any) -> tuple[Sequencer, Step]:
+        return self._stepped(at, posting.EVENTS[type(given)], given, 0.0)
+
+    def _stepped(self, at: Sequencer, event: PosterEvent, given: Any, now: float) -> tuple[Sequencer, Step]:
+        done = self.tables["poster"].step(at.poster, event, given, View(now, self.limits))
+        takes = tuple(
+            (DA, Take(batch(*RUN[output.first.height - 1 : output.last.height])))
+            for output in done.outputs if isinstance(output, Submit)
+        )  # fmt: skip
+        return replace(at, poster=self._now(done.value, now)), Step(None, takes, done.outputs, (done.rule,))
+
+    def _now(self, poster: Poster, now: float) -> Poster:
+        """The same, at time 0; what is long ago is all the same."""
+        longest = -self.limits.period
+        gathered, given = (max(longest, when - now) for when in (poster.gathered, poster.given))
+        return replace(poster, gathered=gathered, given=given, until=max(0.0, poster.until - now), since=0.0)
+
+    def _read(self, at: Sequencer, given: Any) -> tuple[Any, ...]:
+        now = at.reader.until if given is None else 0.0
+        view = View(now, self.limits, CHAIN_ID, Unsigned())
+        done = self.tables["reader"].step(at.reader, reading.EVENTS[type(given)], given, view)
+        asks = tuple((DA, Ask(output.height)) for output in done.outputs if isinstance(output, Fetch))
+        kept = next((output.mark for output in done.outputs if isinstance(output, Settled)), at.kept)
+        reader = _rested(done.value, now)
+        at = replace(at, reader=reader, kept=kept, rested=at.rested or reader.state is RESTING)
+        read = Step(None, asks, done.outputs, (done.rule,))
+        if reader.state is State.IDLE:
+            return at, read, Step(None)
+        at, posts = self._post(at, posting.seen(reader))
+        return at, read, posts
+
+    def choices(self, at: Sequencer) -> Sequence[Choice]:
+        if at.poster.state is IDLE:
+            return (Choice(BEGINS, BEGINS),)
+        when = poster_guards.due(at.poster, self.limits)
+        return (Choice(DUE, DUE),) if when is not None else ()
+
+    def show(self, at: Sequencer) -> str:
+        return f"{at.poster.state} {at.poster.confirmed}/{at.made}, {at.reader.state} {at.reader.mark.place.height}"
+
+
+def _joined(at: Sequencer, *steps: Step) -> Step:
+    """One step out of several."""
+    parts = [[part for step in steps for part in getattr(step, name)] for name in ("emissions", "outputs", "rules")]
+    return Step(at, *map(tuple, parts))
+
+
+def _posts(
+    name: str, doc: str, moves: Iterable[Move], extra: Iterable[Property] = (), lost: bool = True, blocks: int = 3
+) -> World:
+    posts = Posts()
+    claims: list[Property] = [
+        *([say.NOTHING_LOST.ends((S, DA), say.nothing_lost)] if lost else []),
+        say.NOTHING_LOST.settles(),
+        say.NEVER_CONTRADICTS.steps((S,), say.never_contradicts),
+        say.ONE_AT_A_TIME.steps((S,), say.one_at_a_time),
+        say.CAPPED.steps((S,), partial(say.capped, posts.limits.unconfirmed), say.makes),
+        *extra,
+    ]
+    made = Move("makes a block", ((S, MAKES),), blocks)
+    parts = (posts, Layer(S, at_once=True), Environment((made, *moves)))
+    return World(f"truth-{name}", parts, tuple(claims), doc, (*posting.TABLE.rules, *reading.TABLE.rules))
+
+
+def _crash(taken: bool, times: int = 1) -> Move:
+    label = "crashes; its blob lands" if taken else "crashes; its blob is lost"
+    return Move(label, ((S, CRASHES), (DA, Crashed(taken))), times)
+
+
+OUTAGE: Final = (Move("is out", ((DA, Out(True)),)), Move("is back", ((DA, Out(False)),)))
+
+
+def crashes() -> World:
+    """A sequencer is killed at any instant, and its last blob lands or does not; the layer may be out."""
+    return _posts("crashes", crashes.__doc__ or "", [_crash(True), _crash(False), *OUTAGE])
+
+
+def answers() -> World:
+    """The layer's answers are lost, or say no."""
+    moves = [
+        Move("the answer is lost; the blob lands", ((DA, Say(UNSURE, True)),)),
+        Move("the answer and the blob are lost", ((DA, Say(UNSURE)),)),
+        Move("it is not taken", ((DA, Say(TROUBLE)),)),
+        Move("it is too big", ((DA, Say(TOO_BIG)),), 2),
+        Move("it is refused", ((DA, Say(REFUSED)),)),
+        Move("an operator says go on", ((S, RESUMES),)),
+    ]
+    return _posts("answers", answers.__doc__ or "", moves)
+
+
+def taken_back() -> World:
+    """The layer takes back blocks with batches in them, and the sequencer crashes."""
+    moves = [
+        Move("goes back; the blob waits", ((DA, GoBack(1, keep=True)),)),
+        Move("goes back; the blob is gone", ((DA, GoBack(1)),)),
+        _crash(True),
+        Move("the answer is lost; the blob lands", ((DA, Say(UNSURE, True)),)),
+    ]
+    return _posts("taken-back", taken_back.__doc__ or "", moves, blocks=2)
+
+
+def overruled() -> World:
+    """Somebody else posts with the sequencer's key."""
+    moves = [Move("another posts c2", ((DA, Grow((NAMED["c2"],))),)), _crash(False)]
+    said = SometimesStep("OverruledIsSaid", "It is said that another posts.", (S,), _is_overruled)
+    return _posts("overruled", overruled.__doc__ or "", moves, [said], lost=False)
+
+
+def _is_overruled(moment: Any) -> bool:
+    return any(isinstance(output, Overruled) for output in moment.outputs)
+
+
+# By themselves --------------------------------------------------------------------------------------------------
+
+LATE: Final = View(10.0, TruthLimits(overdue=5.0, period=0.5), CHAIN_ID, Unsigned())
+"""It is late: nothing was heard, and nothing confirmed, for too long."""
+
+
+def lone_reader() -> World:
+    """A reader to which anything happens at any time."""
+    here, far = Place(1, b"1", b""), Place(7, b"7", b"6")
+    given = [
+        Comes(Event.BEGIN, START), Comes(Event.BLOBS, Blobs(here, (NAMED["a1"],))), Comes(Event.NONE, Nothing(far)),
+        Comes(Event.FUTURE, Future(3)), Comes(Event.PRUNED, Pruned(2)), Comes(Event.TROUBLE, Trouble("")),
+        Comes(Event.NEWS, Head(0), "0"), Comes(Event.NEWS, Head(9), "9"), Comes(Event.TICK),
+        Comes(Event.NONE, Nothing(Place(2, b"2", b"other")), "that does not fit"),
+    ]  # fmt: skip
+    start: Any = Reader(state=State.RESTING, final=START, until=20.0)
+    claims = [say.LIVES_WITHOUT_DA.steps((reading.TABLE.name,), say.unheard_is_said, _waits_in_vain)]
+    return alone(reading.TABLE, start, given, _late(), claims)
+
+
+def _waits_in_vain(moment: Any) -> bool:
+    waits = moment.before.state not in (State.IDLE, State.BROKEN)
+    return bool(waits and moment.stimulus.event == TICK and moment.before.heard + 5.0 <= 10.0)
+
+
+def lone_poster() -> World:
+    """A poster to which anything happens at any time."""
+    E = PosterEvent  # noqa: N806
+    given = [
+        Comes(E.BEGIN, Begin(g.point, g.point, ())), Comes(E.MADE, a1, "a1"), Comes(E.MADE, a2, "a2"),
+        Comes(E.SEEN, Seen(1, g.point, g.point, True)), Comes(E.SEEN, Seen(2, a1.point, g.point, False), "a1"),
+        Comes(E.POSTED, Posted(5)), Comes(E.UNSURE, UNSURE), Comes(E.TOO_BIG, TOO_BIG), Comes(E.REFUSED, REFUSED),
+        Comes(E.TROUBLE, TROUBLE), Comes(E.RESUME), Comes(E.TICK),
+    ]  # fmt: skip
+    start: Any = Poster(state=GATHERING, final=g.point, blocks=(a1,), gathered=9.0)
+    claims = [say.LIVES_WITHOUT_DA.steps((posting.TABLE.name,), say.overdue_is_said, _is_late)]
+    return alone(posting.TABLE, start, given, _late(), claims)
+
+
+def _late() -> Any:
+    return LATE
+
+
+def _is_late(moment: Any) -> bool:
+    before = moment.before
+    opened = before.state not in (IDLE, OVERRULED)
+    return bool(opened and moment.stimulus.event == TICK and before.since + 5.0 <= 10.0)
+
+
+KINDS: Final = (batches, reorganises, prunes, breaks, crashes, answers, taken_back, overruled, lone_reader, lone_poster)
+STANDARD: Final = tuple(kind() for kind in KINDS)
+"""What is explored when no world is named."""

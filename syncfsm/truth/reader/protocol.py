@@ -1,0 +1,42 @@
+"""The reader, as its carrier knows it: a value, what happens to it, and when."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from syncfsm.machine import Step, Table
+from syncfsm.truth.answers import Answer, Blobs, Future, Head, Nothing, Pruned, Trouble
+from syncfsm.truth.limits import TruthLimits
+from syncfsm.truth.reader import guards
+from syncfsm.truth.reader.actions import ACTIONS
+from syncfsm.truth.reader.guards import GUARDS
+from syncfsm.truth.reader.rules import RULES
+from syncfsm.truth.reader.types import BROKEN, CARRIES, IDLE, MEANINGS, Event, Mark, Reader, State
+from syncfsm.truth.types import View
+
+TABLE: Final[Table[Reader]] = Table(
+    name="reader", states=State, meanings=MEANINGS, events=Event, carries=CARRIES, initial=State.IDLE, end=None,
+    rules=RULES, guards=GUARDS, actions=ACTIONS,
+)  # fmt: skip
+EVENTS: Final[Mapping[type, Event]] = {
+    Mark: Event.BEGIN, Blobs: Event.BLOBS, Nothing: Event.NONE, Future: Event.FUTURE, Pruned: Event.PRUNED,
+    Trouble: Event.TROUBLE, Head: Event.NEWS, type(None): Event.TICK,
+}  # fmt: skip
+"""What each thing that a reader is fed is to its table."""
+
+
+def step(reader: Reader, given: Mark | Answer | Head | None, view: View) -> Step[Reader]:
+    """Feed a reader a mark to begin at, an answer to its ``Fetch``, news of the layer's head, or time (``None``)."""
+    return TABLE.step(reader, EVENTS[type(given)], given, view)
+
+
+def deadline(reader: Reader, limits: TruthLimits) -> float | None:
+    """When time can do something; ``None`` if it can not."""
+    return None if reader.state in (IDLE, BROKEN) else guards.deadline(reader, limits.overdue)
+
+
+def status(reader: Reader) -> Mapping[str, Any]:
+    """For an operator."""
+    return {
+        "state": str(reader.state), "read": reader.mark.place.height, "confirmed": str(reader.tip),
+        "final": str(reader.final.tip), "failures": reader.tries,
+    }  # fmt: skip

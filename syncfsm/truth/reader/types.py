@@ -1,0 +1,166 @@
+"""Where a reader stands: states, events, the value; what it wants done, and what it tells."""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from syncfsm.blocks import Point
+from syncfsm.errors import Fault
+from syncfsm.truth.answers import Blobs, Future, Head, Nothing, Place, Pruned, Trouble
+from syncfsm.truth.messages import Cover, Entry
+
+
+class State(StrEnum):
+    """What a reader is doing."""
+
+    IDLE = "idle"
+    READING = "reading"
+    RESTING = "resting"
+    TROUBLED = "troubled"
+    LOST = "lost"
+    BROKEN = "broken"
+
+
+IDLE, READING, RESTING = State.IDLE, State.READING, State.RESTING
+TROUBLED, LOST, BROKEN = State.TROUBLED, State.LOST, State.BROKEN
+MEANINGS: Final = {
+    State.IDLE: "It has not begun.",
+    State.READING: "The layer is asked for the next height.",
+    State.RESTING: "All that there is has been read.",
+    State.TROUBLED: "The layer did not answer, and is asked again later.",
+    State.LOST: "The layer does not keep the next height any more.",
+    State.BROKEN: "The layer took back what was final. Nothing that it says can be trusted.",
+}
+
+
+class Event(StrEnum):
+    """What can happen to a reader."""
+
+    BEGIN = "begin"
+    """Begin at a mark: a place of the layer, and what it confirms up to there."""
+    BLOBS = "blobs"
+    NONE = "none"
+    FUTURE = "future"
+    PRUNED = "pruned"
+    TROUBLE = "trouble"
+    NEWS = "news"
+    """The layer says where its end is."""
+    TICK = "tick"
+    """Time has passed."""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A place of the layer, and the last block that the batches up to it confirm.
+
+    To begin where it is not known what block of the layer is there, its id is left empty.
+    """
+
+    place: Place
+    tip: Point
+
+
+CARRIES: Final = {
+    Event.BEGIN: Mark,
+    Event.BLOBS: Blobs,
+    Event.NONE: Nothing,
+    Event.FUTURE: Future,
+    Event.PRUNED: Pruned,
+    Event.TROUBLE: Trouble,
+    Event.NEWS: Head,
+}
+"""What each event brings along."""
+
+
+class Reader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that is remembered of the layer."""
+
+    state: State = State.IDLE
+    final: Mark = Mark(Place(0, b"", b""), Point(0, b"-"))
+    """The newest place that can not be taken back."""
+    trail: tuple[Mark, ...] = ()
+    """The places after it that were read, oldest first: never more than ``TruthLimits.finality``."""
+    until: float = 0.0
+    """When the layer is asked again, at the latest, unless it is asked now."""
+    tries: int = 0
+    """How many failures there were in a row."""
+    heard: float = 0.0
+    """When the layer last answered what it was asked."""
+    told: bool = False
+    """Was it said that nothing is heard?"""
+    why: str = ""
+    """What the layer's last trouble was, since it last answered; for people."""
+
+    @property
+    def mark(self) -> Mark:
+        """The newest place that was read."""
+        return self.trail[-1] if self.trail else self.final
+
+    @property
+    def tip(self) -> Point:
+        """The last confirmed block."""
+        return self.mark.tip
+
+    @property
+    def next(self) -> int:
+        """The height of the layer that is read next."""
+        return self.mark.place.height + 1
+
+
+# What it wants done, and what it tells --------------------------------------------------------------------------
+
+
+class Fetch(msgspec.Struct, frozen=True):
+    """Ask the layer for this height, and feed its answer. Every ``Fetch`` must be answered."""
+
+    height: int
+
+
+class Confirmed(msgspec.Struct, frozen=True):
+    """A valid batch: its blocks are confirmed. They come whole, for a node that has no peers."""
+
+    cover: Cover
+    blocks: tuple[Entry, ...]
+    place: Place
+
+
+class TakenBack(msgspec.Struct, frozen=True):
+    """The layer reorganised: nothing after this block is confirmed any more."""
+
+    tip: Point
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """The layer can not take this block back. Keep the mark: a new reader begins there."""
+
+    tip: Point
+    mark: Mark
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A blob that is no valid batch: all readers skip it. ``index`` is its place among those of the height."""
+
+    place: Place
+    index: int
+    fault: Fault
+
+
+class Unheard(msgspec.Struct, frozen=True):
+    """The layer has not answered since then, for longer than it should take. What was confirmed stands."""
+
+    since: float
+    why: str
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """The layer does not keep this height any more; begin at a mark that somebody else has, not below ``oldest``."""
+
+    height: int
+    oldest: int
+
+
+class Broke(msgspec.Struct, frozen=True):
+    """The layer has another block where there was a final one. Nothing more is read: find out what happened."""
+
+    was: Place
+    now: Place

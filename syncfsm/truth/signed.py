@@ -1,0 +1,59 @@
+"""The reference batches: signed with Ed25519 by the key that signs the chain's blocks. See ``syncfsm.signed``.
+
+Signed is ``tag ‖ the batch's hash``, where the hash covers the batch with an empty proof. The tag keeps a signature
+of a batch from being one of a block.
+"""
+
+from hashlib import blake2b
+from typing import Final
+
+import attrs
+from msgspec.structs import replace
+from nacl.bindings import crypto_sign_open
+from nacl.exceptions import BadSignatureError
+
+from syncfsm.blocks import Header
+from syncfsm.errors import Fault, Penalty
+from syncfsm.signed import HASH_BYTES, SIGNATURE_BYTES, SignedChain
+from syncfsm.truth.messages import Batch, encode
+
+_TAG: Final = b"syncfsm batch 1"
+
+
+def unsigned(batch: Batch) -> bytes:
+    """What to sign of a batch; what its proof is does not matter."""
+    return _TAG + blake2b(encode(replace(batch, proof=b"")), digest_size=HASH_BYTES).digest()
+
+
+@attrs.frozen
+class _NoPast:
+    """The reference chain's ids commit to parents, so that its check needs none of this."""
+
+    parent: Header
+    oldest: int = 0
+
+    def at(self, height: int) -> Header | None:
+        return None
+
+    def back(self, count: int) -> tuple[Header, ...]:
+        return ()
+
+
+@attrs.frozen
+class SignedBatches:
+    """The ``BatchCheck`` of the reference chain."""
+
+    chain: SignedChain
+
+    def batch(self, batch: Batch) -> Fault | None:
+        """The batch's signature first, as anybody may write a blob; then ids, the newest signature, and the bodies."""
+        try:
+            if len(batch.proof) != SIGNATURE_BYTES:
+                raise BadSignatureError
+            crypto_sign_open(batch.proof + unsigned(batch), self.chain.key)
+        except BadSignatureError:
+            return Fault("not-signed", "it is not signed by this chain's key", batch.cover.id, Penalty.NONE)
+        headers = tuple(entry.header for entry in batch.blocks)
+        wrong = self.chain.run(headers, _NoPast(headers[0]))
+        bodies = (self.chain.body(entry.header, entry.body) for entry in batch.blocks)
+        return wrong or next((fault for fault in bodies if fault is not None), None)
