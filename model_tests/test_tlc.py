@@ -24,7 +24,7 @@ LARGE: Final = [kind for kind in KINDS_OF_TWO if kind not in (ahead, race)]
 LEFT_OUT: Final = {
     "AskAsk", "AskOlder", "BlocksInvalid", "BlocksNoRoomInTree", "ConnectMisuse", "DoNotWantActive",
     "DoNotWantIgnore", "EndedEnd", "FaultViolation", "GiveDeclinedEnough", "GreetGreet", "GreetIgnore",
-    "HasViolation", "HeardNoteLife", "HelloFlooding", "MovedHellosSpent", "PingPong", "PongIgnore", "RefuseOff",
+    "HasViolation", "HeardNoteLife", "HelloFlooding", "MovedHellosSpent", "PingPong", "PongIgnore",
     "RefuseOlder", "RefuseRefuse", "RefuseRefusedEnough", "ShutOlder", "ShutShut", "SpentSpend", "TickIgnore",
     "TickOwesHello", "TickOwesWorseHello", "TickQuiet", "TickSearchIsLate", "TickSilent",
 }  # fmt: skip

@@ -98,7 +98,7 @@ def turns_on(link: Link, switch: Switch, view: View) -> bool:
 
 
 def refused_enough(link: Link, message: object, view: View) -> bool:
-    return link.mode is Mode.BACKUP and refusal_credit(link, view) < 1
+    return link.mode is not Mode.ACTIVE and refusal_credit(link, view) < 1
 
 
 def declined_enough(link: Link, message: object, view: View) -> bool:

@@ -109,7 +109,6 @@ RULES: Final = (
     Rule(OPEN,    E.SERVE,   "backup",               STAY,    "serve",          "From here on they get our blocks, beginning with those that they lack.", "founding/link-notes#active"),
     Rule(OPEN,    E.SERVE,   ALWAYS,                 STAY,    IGNORE,           "They get them already; or it is off.", "founding/link-notes#active"),
     Rule(OPEN,    E.REFUSE,  "older",                STAY,    IGNORE,           "It could not ask another: it gets every block.", "decisions/0023"),
-    Rule(OPEN,    E.REFUSE,  "off",                  STAY,    "refuse_off",     "Off is left by an operator only.", "founding/link-notes#off"),
     Rule(OPEN,    E.REFUSE,  "refused_enough",       STAY,    IGNORE,           "It asks again and again: it has its answer.", "founding/requirements#bounded-memory"),
     Rule(OPEN,    E.REFUSE,  ALWAYS,                 STAY,    "refuse",         "We send blocks to as many as we may; they are told of others.", "decisions/0023"),
     Rule(OPEN,    E.SWITCH,  "turns_off",            STAY,    "switch_off",     "Manually set only.", "founding/link-notes#off"),

@@ -69,11 +69,13 @@ UNDERSTOOD: Final = Promise(
 
 
 def off_is_manual(moment: Moment) -> bool:
-    switched = isinstance(moment.stimulus, Switch)
+    """And where the operator says so, it is."""
+    event = moment.stimulus
     for peer, link in links(moment.after).items():
         before = link_to(moment.before, peer)
         was_off = before is not None and before.mode is Mode.OFF
-        if was_off is not (link.mode is Mode.OFF) and not switched:
+        switched = isinstance(event, Switch) and (event.peers is None or peer in event.peers)
+        if (link.mode is Mode.OFF) is not (event.off if switched else was_off):
             return False
         if was_off and link.mode is Mode.OFF and (peer in peers_of(moment) or _said(moment, peer, Has)):
             return False

@@ -425,9 +425,8 @@ SMALL: Final = (
     once("once-diamond", DIAMOND), *(closing(strategy) for strategy in (LOCATOR, STREAMING)),
     outage(), dies(), crowded(), star(), switched(), switched_beside(), late_comer(), older(), busy_and_off(), races(),
     false_feed(), false_feeds(), steady(), torn(), four("ring", RING),
+    four("ring-torn", RING, again=(A_B,)), four("diamond", DIAMOND),
 )  # fmt: skip
 """All that is promised of relay, in worlds that take seconds. What relay does depends on no strategy of the search, so
 but for the one where nodes meet there is one of each."""
-LARGE: Final = (
-    four("ring-behind", RING, made=(a2,)), four("ring-torn", RING, again=(A_B,)), four("diamond", DIAMOND),
-)  # fmt: skip
+LARGE: Final = (four("ring-behind", RING, made=(a2,)), four("diamond-torn", DIAMOND, again=(A_B,)))

@@ -268,7 +268,10 @@ def noise(strategy: Strategy) -> World:
 def early_liar(strategy: Strategy) -> World:
     """C says what nobody says before the common ancestor is known."""
     has = Has(b1.point, b1.score)
-    moves = [lies("C", "A", "finds", Found(g.point)), lies("C", "A", "has b1", has)]
+    moves = [
+        lies("C", "A", "finds", Found(g.point)), lies("C", "A", "has b1", has),
+        lies("C", "A", "sends a wrong block", WRONG),
+    ]  # fmt: skip
     setting = Setting(strategy=strategy, liars=("C",), bound=2)
     return setting.three(
         "early-liar", ([g], [g, a1], [g, b1]), [A_B, A_C], moves,
