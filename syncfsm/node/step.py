@@ -67,8 +67,8 @@ HELD: Final = (Outcome.NEW, Outcome.KNOWN, Outcome.BANNED)
 FRESH: Final = (Outcome.NEW, Outcome.BANNED)
 """Outcomes that add a block to the tree."""
 TELLINGS: Final = 16
-"""How much more than what happened may be told to what is decided across peers in one step, for each connection and once
-more. Beyond that, a table goes round in circles."""
+"""How much more than what happened may be told to what is decided across peers in one step, for each connection and
+once more. Beyond that, a table goes round in circles."""
 
 
 def run(node: "Node", event: Event, rules: "Mapping[str, Rules] | None") -> "tuple[Node, tuple[Output, ...]]":
