@@ -49,6 +49,17 @@ _GENESIS_TAG: Final = b"syncfsm genesis 1"
 _PACKET_TAG: Final = b"syncfsm packet 1"
 
 
+def is_signed(message: bytes, signature: bytes, key: bytes) -> bool:
+    """Whether this is a detached signature of ``message`` by ``key``, which has the right length."""
+    if len(signature) != SIGNATURE_BYTES:
+        return False
+    try:
+        crypto_sign_open(signature + message, key)
+    except BadSignatureError:
+        return False
+    return True
+
+
 def payload_hash(body: bytes) -> bytes:
     """The hash that a block's proof starts with."""
     return blake2b(body, digest_size=HASH_BYTES).digest()
@@ -132,11 +143,9 @@ class SignedChain:
         return self._signature(headers[-1], message) if headers else None
 
     def _signature(self, newest: Header, message: bytes) -> Fault | None:
-        try:
-            crypto_sign_open(newest.proof[HASH_BYTES:] + message, self.key)
-        except BadSignatureError:
-            return Fault("bad-signature", f"{newest.point} is not signed by this chain's key", newest.proof)
-        return None
+        if is_signed(message, newest.proof[HASH_BYTES:], self.key):
+            return None
+        return Fault("bad-signature", f"{newest.point} is not signed by this chain's key", newest.proof)
 
     def body(self, header: Header, body: bytes) -> Fault | None:
         """Whether ``body`` has the hash that the header's proof starts with."""
@@ -158,10 +167,6 @@ class SignedPackets:
 
     def __call__(self, packet: Packet) -> bool:
         key, signature = packet.id.origin, packet.signature
-        if len(key) != crypto_sign_PUBLICKEYBYTES or len(signature) != SIGNATURE_BYTES:
-            return False
-        try:
-            crypto_sign_open(signature + packet_to_sign(self.chain_id, packet), key)
-        except BadSignatureError:
-            return False
-        return True
+        return len(key) == crypto_sign_PUBLICKEYBYTES and is_signed(
+            packet_to_sign(self.chain_id, packet), signature, key
+        )

@@ -149,7 +149,7 @@ from pathlib import Path
 sys.modules["nacl"] = None
 for path in sorted(Path("syncfsm").glob("**/[!_]*.py")):
     name = ".".join(path.with_suffix("").parts)
-    if name != "syncfsm.signed":
+    if not name.endswith(".signed"):
         import_module(name)
 try:
     import syncfsm.signed

@@ -9,12 +9,10 @@ from typing import Final
 
 import attrs
 from msgspec.structs import replace
-from nacl.bindings import crypto_sign_open
-from nacl.exceptions import BadSignatureError
 
 from syncfsm.blocks import Header
 from syncfsm.errors import Fault, Penalty
-from syncfsm.signed import HASH_BYTES, SIGNATURE_BYTES, SignedChain
+from syncfsm.signed import HASH_BYTES, SignedChain, is_signed
 from syncfsm.truth.messages import Batch, encode
 
 _TAG: Final = b"syncfsm batch 1"
@@ -47,11 +45,7 @@ class SignedBatches:
 
     def batch(self, batch: Batch) -> Fault | None:
         """The batch's signature first, as anybody may write a blob; then ids, the newest signature, and the bodies."""
-        try:
-            if len(batch.proof) != SIGNATURE_BYTES:
-                raise BadSignatureError
-            crypto_sign_open(batch.proof + unsigned(batch), self.chain.key)
-        except BadSignatureError:
+        if not is_signed(unsigned(batch), batch.proof, self.chain.key):
             return Fault("not-signed", "it is not signed by this chain's key", batch.cover.id, Penalty.NONE)
         headers = tuple(entry.header for entry in batch.blocks)
         wrong = self.chain.run(headers, _NoPast(headers[0]))
