@@ -127,9 +127,9 @@ class Limits:
     silence: float = attrs.field(default=5.0, validator=must.gt(0))
     """Silence after which the link is given up."""
     patience: float = attrs.field(default=1.0, validator=must.gt(0))
-    """How long a node that is behind waits for new blocks from one peer before it greets the others."""
+    """How long a node that is behind waits for new blocks from one peer before it asks the others too."""
     lead: float = attrs.field(default=30.0, validator=must.gt(0))
-    """How long it follows one peer at all before it greets the others, so that a slow one does not set the pace."""
+    """How long it follows one peer at all before it asks the others too, so that a slow one does not set the pace."""
     gates: int = attrs.field(default=4, validator=must.ge(1))
     """How many peers a node sends whole blocks to, its feed among them if blocks come from its own side; to others it
     tells what it has, unless they insist. A node with a fast line carries more: give it more."""

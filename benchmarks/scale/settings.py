@@ -22,7 +22,7 @@ Figures = dict[str, object]
 SIZES: Final = {"1KB": 1_000, "10KB": 10_000, "100KB": 100_000}
 GATES: Final = 5
 FAST_GATES: Final = 16
-SOURCE_GATES: Final = 3
+SOURCE_GATES: Final = 4
 """To how many peers a node sends blocks, its feed among them if they come from its side, unless more insist: one with a
 slow line, one with a fast line, and the producers, which are to send few copies."""
 LIMITS: Final = Limits(gates=GATES)

@@ -146,6 +146,10 @@ class Chain:
         """The header of a held block, else ``None``."""
         return self.blocks.get(id)
 
+    def those_held(self, points: Iterable[Point]) -> list[Header]:
+        """The headers of those of these blocks that are held, in this order. The ids count, not the heights."""
+        return self.blocks.those_held(points)
+
     def ancestor(self, id: bytes, height: int) -> Header:
         """The block of the chain that ends with ``id`` at ``height``, from the base up to its own height. O(log n)."""
         run, top = self._spot(id)
@@ -166,6 +170,10 @@ class Chain:
         above = self.blocks.recent.get(a)
         height = above.height if above is not None else self._spot(a)[1]
         return self.blocks.descends(self._spot(b), a, height)
+
+    def descends(self, block: Header, ancestor: Header | Point) -> bool:
+        """The same for those whose headers are at hand: quicker, as their heights are known."""
+        return self.blocks.descends(self.blocks.spot(block), ancestor.id, ancestor.height)
 
     def barred(self, id: bytes) -> bool:
         """Whether a held block or an ancestor of it is banned."""
@@ -214,7 +222,7 @@ class Chain:
             below = point.height < self.base.height
             advice = f"it is below the base {self.base.point}" if below else "feed the block first, with extend"
             raise LocalError(f"can not finalise {point}: no such block is held at that height; {advice}")
-        if self._descends(final, point):
+        if self.descends(final, point):
             return self
         if not blocks.descends(spot, final.id, final.height):
             raise LocalError(f"can not finalise {point}: it contradicts {final.point}, which is final already")
@@ -223,7 +231,7 @@ class Chain:
             raise LocalError(f"can not finalise {point}: it or an ancestor is banned; unban that first")
         became = sum(run.size(low, high) for run, low, high in blocks.down(spot, final.height + 1))
         chain = attrs.evolve(self, final=run.at(height), unfinal_bytes=self.unfinal_bytes - became)
-        return chain if self._descends(self.head, point) else attrs.evolve(chain, head=chain._best())
+        return chain if self.descends(self.head, point) else attrs.evolve(chain, head=chain._best())
 
     def pruned(self) -> tuple[Self, tuple[Header, ...]]:
         """Drop what conflicts with the final block, and of the final chain what is older than the retention.
@@ -295,10 +303,6 @@ class Chain:
         """The run of the best chain at a height from the base to the head."""
         blocks, head = self.blocks, self.head
         return blocks.at(blocks.run(head.id, head.height), height)
-
-    def _descends(self, header: Header, point: Point) -> bool:
-        """Whether a held block descends from this one, or is it."""
-        return self.blocks.descends(self.blocks.spot(header), point.id, point.height)
 
     def _held(self, id: bytes) -> Header:
         header = self.blocks.get(id)

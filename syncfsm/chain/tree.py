@@ -17,14 +17,14 @@ from typing import Final, Self
 import msgspec
 from immutables import Map, MapMutation
 
-from syncfsm.blocks import Header
+from syncfsm.blocks import Header, Point
 from syncfsm.chain.runs import NEVER, Loose, Packed, Run
 
 SPAN: Final = 128
 """Heights of a span. A block at the head costs more with longer ones, and one that is old takes less."""
 
-GROUP: Final = 8
-"""Heights that share one number in the index."""
+GROUP: Final = 2
+"""Heights that share one number in the index: the more, the less memory it takes, and the longer it takes."""
 KEY: Final = 2**60 - 1
 """What is used of an id's hash."""
 Spot = tuple[Run, int]
@@ -50,7 +50,7 @@ class _Lookups:
     def get(self, id: bytes) -> Header | None:
         """The header of a held block, else ``None``."""
         header = self.recent.get(id)
-        if header is None and (found := self._packed(id)) is not None:
+        if header is None and hash(id) & KEY in self.index and (found := self._packed(id)) is not None:
             run, height = found
             return run.at(height)
         return header
@@ -78,13 +78,10 @@ class _Lookups:
         group = self.index.get(hash(id) & KEY)
         if group is None:
             return None
-        low = group * GROUP
-        high = low + GROUP - 1
-        for number in range(low // self.span, high // self.span + 1):
-            for run in self.spans.get(number, ()):
-                start, end = max(low, run.low), min(high, run.top)
-                if start <= end and id in (ids := run.ids(start, end)):
-                    return run, start + ids.index(id)
+        for height in range(group * GROUP, (group + 1) * GROUP):
+            for run in self.spans.get(height // self.span, ()):
+                if run.low <= height <= run.top and run.id_at(height) == id:
+                    return run, height
         return None
 
     def run(self, id: bytes, height: int) -> Run:
@@ -183,6 +180,12 @@ class Tree(_Lookups, msgspec.Struct, frozen=True, eq=False, gc=False):
 
     def mutate(self) -> "TreeMutation":
         return TreeMutation(self)
+
+    def those_held(self, points: Iterable[Point]) -> list[Header]:
+        """The headers of those of these blocks that are held, as far as their ids tell."""
+        recent, index = self.recent, self.index
+        likely = [id for point in points if (id := point.id) in recent or hash(id) & KEY in index]
+        return [header for header in map(self.get, likely) if header is not None] if likely else []
 
     def headers(self) -> Iterator[Header]:
         """All headers, in no order."""

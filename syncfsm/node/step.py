@@ -67,8 +67,8 @@ HELD: Final = (Outcome.NEW, Outcome.KNOWN, Outcome.BANNED)
 FRESH: Final = (Outcome.NEW, Outcome.BANNED)
 """Outcomes that add a block to the tree."""
 TELLINGS: Final = 16
-"""How much of one step may be told to what is decided across peers, for each connection and once more. More is a table
-that goes round in circles."""
+"""How much more than what happened may be told to what is decided across peers in one step, for each connection and
+once more. Beyond that, a table goes round in circles."""
 
 
 def run(node: "Node", event: Event, rules: "Mapping[str, Rules] | None") -> "tuple[Node, tuple[Output, ...]]":
@@ -282,7 +282,8 @@ class _Step:
         """Tell what is decided across peers all that happened, and of deadlines that have come, until all is said."""
         if not self.reports and not self._late():
             return
-        for _ in range(TELLINGS * (len(self._peers()) + 1)):
+        most = len(self.reports) + TELLINGS * (len(self._peers()) + 1)  # who has left in this step is in the reports
+        for _ in range(most):
             if self.reports:
                 self._decide(*self.reports.popleft())
             elif not self._late():

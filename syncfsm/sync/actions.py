@@ -23,7 +23,7 @@ from syncfsm.sync.guards import orderly, worse_than_heard
 from syncfsm.sync.messages import DoNotWant, Finality, Found, Has, Hello
 from syncfsm.sync.meter import full, spent
 from syncfsm.sync.relay import RELAY_ACTIONS, crosses, head, heard_more, quiet
-from syncfsm.sync.tracking import ahead, claimed, counted, leaving, unheld
+from syncfsm.sync.tracking import ahead, claimed, counted, learnt, leaving, unheld
 from syncfsm.sync.types import Ancestor, Greet, Heard, Link, Mode, Moved, Receipt, Told, Turn
 
 Result = tuple[Link, tuple[Any, ...]]
@@ -99,7 +99,7 @@ def learn_head(link: Link, told: Told, view: View) -> Result:
     peer, that we have it is owed."""
     owed = crosses(link, told, view)
     if told.held is None:
-        link = replace(link, claims=claimed(link, view, (told.has.head,)))
+        link = replace(link, claims=claimed(link, view, learnt(link, view), (told.has.head,)))
     link, reports = heard_more(link, told.has, view)
     link, news = _told(link, told.sent, told.held, view)
     if owed and link.owes + 1 >= view.limits.join:
@@ -131,8 +131,9 @@ def _hear(link: Link, heard: Heard, view: View) -> tuple[Link, tuple[Report, ...
     feed is to know if the peer is ahead; and that it wants blocks, unless it has said that it does not."""
     link = spent(link, view, hear=0 if orderly(link, heard.hello) else 1)
     hello, shared = heard.hello, heard.assessment.shared
-    left = leaving(link, link.received, link.sent, view, shared.has if shared else None)
-    claims = claimed(link, view, (hello.head, *hello.points))
+    found = learnt(link, view)
+    left = leaving(link, link.received, link.sent, view, (*found, shared.has) if shared else found)
+    claims = claimed(link, view, found, (hello.head, *hello.points))
     wants = (Report(Feed.WANTED, False),) if link.relays and link.mode is Mode.ACTIVE and link.heard is None else ()
     link, more = heard_more(replace(link, final=hello.final), Has(hello.head, hello.score), view)
     link = replace(link, heard=hello, since=view.now, left=left, claims=claims)
@@ -170,7 +171,8 @@ def _in_step(link: Link, sent: Header | None, received: Header | None, view: Vie
 
 
 def _tracked(link: Link, sent: Header | None, received: Header | None, view: View, more: int = 0) -> Link:
-    left, claims, says = leaving(link, received, sent, view), claimed(link, view), unheld(link.says, view)
+    found, says = learnt(link, view), unheld(link.says, view)
+    left, claims = leaving(link, received, sent, view, found), claimed(link, view, found)
     aside, pending = counted(link, received, view, more)
     same = left == link.left and claims == link.claims and aside == link.aside and pending == link.pending
     if same and sent is link.sent and received is link.received and says is link.says:

@@ -29,7 +29,7 @@ def rebased(link: Link, view: View, told: Header | None = None) -> Header | None
     sent = link.sent
     if sent is not None and not view.chain.on_best(sent.point):
         sent = raised(None, sent, view)
-    for known in (link.received, *link.left, *_learnt(link, view), told):
+    for known in (link.received, *link.left, *learnt(link, view), told):
         sent = raised(sent, known, view)
     return sent
 
@@ -41,11 +41,11 @@ def after(link: Link, newest: Header, view: View) -> Header | None:
 
 
 def leaving(
-    link: Link, received: Header | None, sent: Header | None, view: View, told: Header | None = None
+    link: Link, received: Header | None, sent: Header | None, view: View, told: Sequence[Header]
 ) -> tuple[Header, ...]:
-    """What ``left`` becomes when ``sent`` and ``received`` change, or the peer told us that it has a block: ends of
-    branches that neither of the new ones covers."""
-    more = (*link.left, *_learnt(link, view)) if told is None else (*link.left, *_learnt(link, view), told)
+    """What ``left`` becomes when ``sent`` and ``received`` change, or the peer turns out to have the blocks ``told``:
+    ends of branches that neither of the new ones covers."""
+    more = (*link.left, *told)
     old = [known for known in (link.sent, link.received) if known is not None and known not in (sent, received)]
     if not more and all(_follows(received, known) for known in old):
         return ()
@@ -53,7 +53,7 @@ def leaving(
     covers = [by for by in (sent, received) if by is not None and by.id in chain]
     kept: list[Header] = []
     for known in (*old, *more):
-        if known.id in chain and not any(chain.is_ancestor(known.id, by.id) for by in (*covers, *kept)):
+        if known.id in chain and not any(chain.descends(by, known) for by in (*covers, *kept)):
             kept.append(known)
     return tuple(kept[: view.limits.branches])
 
@@ -62,23 +62,24 @@ def _follows(block: Header | None, parent: Header) -> bool:
     return block is not None and block.parent == parent.id
 
 
-def claimed(link: Link, view: View, points: Sequence[Point] = ()) -> tuple[Point, ...]:
-    """What ``claims`` becomes when the peer names these blocks, or we got some: what is not held, and still may be.
-    ``link.claims`` is in order already."""
+def claimed(link: Link, view: View, found: Sequence[Header], points: Sequence[Point] = ()) -> tuple[Point, ...]:
+    """What ``claims`` becomes when the peer names these points, or we got some blocks: what is not held, and still may
+    be. Of ``link.claims``, which is in order already, ``found`` is held."""
     named = {*link.claims, *points} if points else link.claims
     if not named:
         return ()
-    held, final = view.chain.blocks, view.chain.final.height
+    final, held = view.chain.final.height, view.chain.blocks if points else {header.id for header in found}
+    if not (points or found) and link.claims[-1].height > final:
+        return link.claims
     missing = [point for point in named if point.height > final and point.id not in held]
     if points:
         missing.sort(key=lambda point: (-point.height, point.id))
     return tuple(missing[: view.limits.claims])
 
 
-def _learnt(link: Link, view: View) -> tuple[Header, ...]:
+def learnt(link: Link, view: View) -> Sequence[Header]:
     """What the peer named when we did not hold it, and we hold now."""
-    get = view.chain.get
-    return tuple([held for point in link.claims if (held := get(point.id)) is not None]) if link.claims else ()
+    return view.chain.those_held(link.claims) if link.claims else ()
 
 
 def beside(fresh: Sequence[Header], view: View) -> int:

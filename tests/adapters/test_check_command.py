@@ -112,7 +112,7 @@ def test_a_table_that_is_not_sound_is_told_first(worlds: Path, capsys: pytest.Ca
         "STANDARD = (unsound,)\ndel world\n"
     )
     main(["check", str(worlds), "--stories", str(worlds.parent)])
-    assert capsys.readouterr().out.startswith("table sync is not sound: (closed, greet) has no row")
+    assert capsys.readouterr().out.startswith("table sync is not sound: (closed, hello) has no row")
 
 
 @pytest.mark.parametrize("package", NEEDED)

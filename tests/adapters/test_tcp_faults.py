@@ -229,20 +229,6 @@ async def test_a_peer_that_breaks_the_protocol_is_blamed_and_told(
 
 
 @in_trio
-async def test_a_block_before_our_hello_is_a_breach(carriers: Carriers) -> None:
-    node = Running(carriers, b"node", chosen=Limits(patience=60))
-    async with trio.open_nursery() as nursery:
-        await start(nursery, node)
-        async with raw(node.address), raw(node.address, greeting(b"second")) as second:
-            # The node has greeted the first, which says nothing, and lets the second wait.
-            await second.send(BLOCKS[:1])
-            assert await second.last_word() == Bye(Parting.FAULT)
-        assert node.rules == ["block-before-hello"]
-        await syncs(nursery, node, carriers)
-        nursery.cancel_scope.cancel()
-
-
-@in_trio
 async def test_a_block_without_its_parent_parts_and_blames_nobody(carriers: Carriers) -> None:
     node = Running(carriers, b"node")
     async with trio.open_nursery() as nursery:

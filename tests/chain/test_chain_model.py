@@ -209,6 +209,9 @@ class Comparison(RuleBasedStateMachine):
         assert {header.id: header for header in chain.blocks.headers()} == model.held
         assert (chain.base, chain.final, chain.head) == (model.base, model.final, best[-1])
         assert (set(chain.tips), set(chain.banned)) == (model.tips(), model.banned)
+        held = [model.held[header.id] for header in self.pool if header.id in model.held]
+        assert chain.those_held([header.point for header in self.pool]) == held
+        assert [chain.barred(header.id) for header in held] == [model.barred(header.id) for header in held]
         for header in self.pool:
             assert (header.id in chain) == (header.id in model.held)
             assert chain.get(header.id) == model.held.get(header.id)
@@ -239,6 +242,7 @@ class Comparison(RuleBasedStateMachine):
                 shared = [x for x, y in zip(ours, theirs, strict=False) if x is y]
                 assert self.chain.common(a, b) == shared[-1]
                 assert self.chain.is_ancestor(a, b) == (ours[-1] in theirs)
+                assert self.chain.descends(theirs[-1], ours[-1]) == (ours[-1] in theirs)
 
     def teardown(self) -> None:
         if hasattr(self, "first"):

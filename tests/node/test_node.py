@@ -307,3 +307,11 @@ def test_every_link_ends_with_one_disconnect() -> None:
     assert feed(made) == feed(node())
     assert [said.peer for said in partings(outputs)] == list(PEERS)
     assert all(isinstance(said, Disconnect) and said.reason is Parting.LOST for said in partings(outputs))
+
+
+def test_any_number_of_connections_may_end_in_one_step() -> None:
+    """All that fell silent at once, as after an outage of the line: nothing goes round in circles there."""
+    made, _ = connected(node(), *(f"peer {number}" for number in range(30)))
+    made, outputs = made.step(Tick(1000.0))
+    assert len(partings(outputs)) == 30
+    assert not made.links
