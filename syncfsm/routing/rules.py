@@ -38,7 +38,7 @@ RULES: Final = (
     Rule(OPEN,   E.ASK,    ALWAYS,             STAY,   "ask",       "Nobody has brought them in time.", "decisions/0024"),
     Rule(OPEN,   E.BLAME,  ALWAYS,             CLOSED, VIOLATION,   "It is not signed by its origin, or the integrator says so.", "founding/requirements#peer-mistake"),
 
-    Rule(OPEN,   E.NEWS,   "none_waits",       STAY,   IGNORE,      "There is nothing to let go.", "founding/requirements#payloads"),
+    Rule(OPEN,   E.NEWS,   "none_waits",       STAY,   IGNORE,      "No packet waits to be let go.", "founding/requirements#payloads"),
     Rule(OPEN,   E.NEWS,   ALWAYS,             STAY,   "let_go",    "What waited for a block goes as soon as the peer has it.", "founding/requirements#payloads"),
     Rule(OPEN,   E.FAULT,  ALWAYS,             CLOSED, VIOLATION,   "What came is no message of this protocol.", "founding/requirements#peer-mistake"),
     Rule(OPEN,   E.ENDED,  ALWAYS,             CLOSED, "end",       "The connection is over.", "founding/requirements#one-disconnect"),
