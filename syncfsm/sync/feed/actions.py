@@ -196,10 +196,9 @@ def give(feed: Feed, message: None, view: View) -> Result:
     return replace(feed, served=served, makes=True), (Poke(chosen, LinkEvent.SERVE, Serve(False)),)
 
 
-def turn_to_child(feed: Feed, said: Said, view: View) -> Result:
+def turn_to_child(feed: Feed, message: None, view: View) -> Result:
     """It costs the child nothing, as we have what it has: so we insist."""
-    feed, old = replace(feed, served=_but(feed.served, said.peer)), feed.peer
-    chosen = feed.served[0]
+    old, chosen = feed.peer, feed.served[0]
     pokes = (Poke(old, LinkEvent.SHUT), _ask(feed, chosen, insist=True))
     others, asked = (*_but(feed.others, chosen), old), tuple(each for each in feed.asked if each.peer != chosen)
     feed = replace(feed, peer=chosen, others=others, asked=asked, ahead=_but(feed.ahead, chosen), rival=None, beaten=())

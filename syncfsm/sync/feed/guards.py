@@ -218,8 +218,9 @@ def is_given(feed: Feed, message: None, view: View) -> bool:
     return chosen is None or chosen in feed.served
 
 
-def feed_declines(feed: Feed, said: Said, view: View) -> bool:
-    return feed.makes and feed.peer == said.peer and any(peer != said.peer for peer in feed.served)
+def gift_declined(feed: Feed, message: None, view: View) -> bool:
+    """It was given the block before this one, which we made too, and wanted no more; and others have our blocks."""
+    return feed.makes and feed.peer not in feed.served and bool(feed.served)
 
 
 def serves(feed: Feed, said: Said, view: View) -> bool:
@@ -236,7 +237,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     for guard in (
         is_there, has_left, feed_gives_none, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead,
         gives, feed_has_no_more, rival_is_due, race_is_lost, asked_in_vain, patience_ends,
-        one_is_ahead, feed_refuses_others_left, feed_is_off, feed_is_on_again, is_given, feed_declines, serves,
+        one_is_ahead, feed_refuses_others_left, feed_is_off, feed_is_on_again, is_given, gift_declined, serves,
         has_gate,
     )
 }  # fmt: skip

@@ -46,6 +46,7 @@ RULES: Final = (
     Rule(FED,   E.GAINED,   "asked",               STAY,  "graft",           "The first to deliver is the feed: the old one is shut.", "founding/link-notes#backup-receives"),
     Rule(FED,   E.GAINED,   ALWAYS,                STAY,  IGNORE,            "It was under way when it was shut.", "founding/link-notes#backup-receives"),
     Rule(FED,   E.MADE,     "is_given",            STAY,  IGNORE,            "They go to those that are served.", "decisions/0023"),
+    Rule(FED,   E.MADE,     "gift_declined",       STAY,  "turn_to_child",   "What we make it has from another: a child is our feed, as it brings nothing twice.", "decisions/0023"),
     Rule(FED,   E.MADE,     ALWAYS,                STAY,  "give",            "A producer's own blocks always go out in full to its feed: the network beyond has them from there.", "founding/link-notes#spanning-tree"),
 
     # ---- A peer says that it has more ----
@@ -74,7 +75,6 @@ RULES: Final = (
     Rule(FED,   E.WANTED,   "serves",              STAY,  "serve",           "It gets them already.", "decisions/0023"),
     Rule(FED,   E.WANTED,   "has_gate",            STAY,  "serve",           "It gets what it lacks, and what comes.", "founding/link-notes#active"),
     Rule(FED,   E.WANTED,   ALWAYS,                STAY,  "refuse",          "As many are served as may be: it is told of others.", "decisions/0023"),
-    Rule(FED,   E.UNWANTED, "feed_declines",       STAY,  "turn_to_child",   "What we make it has from another: a child is our feed, as it brings nothing twice.", "decisions/0023"),
     Rule(FED,   E.UNWANTED, ALWAYS,                STAY,  "unserve",         "It has its blocks from another.", "founding/link-notes#prune-incoming"),
 
     # ---- Nobody is there ----
