@@ -26,7 +26,6 @@ from syncfsm.notes.types import Event as NotesEvent
 from syncfsm.notes.types import Held, Say
 from syncfsm.notes.types import State as NotesState
 from syncfsm.numbers import ProtocolNumber
-from syncfsm.outputs import Send
 from syncfsm.peer.messages import Bye, Parting, Ping, Pong
 from syncfsm.protocol import Hook, Joined, Said, View
 from syncfsm.routing.router.types import Event as PacketsEvent
@@ -36,7 +35,7 @@ from syncfsm.sync.feed.types import FED
 from syncfsm.sync.feed.types import Event as FeedEvent
 from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Finality, Found, Give, Has, Want
 from syncfsm.sync.protocol import SYNC
-from syncfsm.sync.types import OPEN, Event, Link, Mode, Serve, State, Switch
+from syncfsm.sync.types import OPEN, Event, Link, Serve, State, Switch
 from syncfsm.testing import GENESIS, Pair, branch, child
 from syncfsm_spec.routing.worlds import by_itself as packets_of_a_peer
 from syncfsm_spec.routing.worlds import router_by_itself as packets_across
@@ -387,8 +386,6 @@ def scenario_rows_a_node_never_uses() -> None:
     older = Link("p", State.IDLE, relays=False)
     for event in (Event.ASK, Event.SHUT, Event.REFUSE):
         assert SYNC.table.step(older, event, Want() if event is Event.ASK else None, view)[:2] == (older, ())
-    off = Link("p", State.IDLE, mode=Mode.OFF)
-    assert SYNC.table.step(off, Event.REFUSE, Busy(), view).outputs == (Send("p", Busy(off=True)),)
     held = Held("p", NotesState.OPEN)
     for event in (NotesEvent.OPENED, NotesEvent.NEWS):
         assert NOTES.table.step(held, event, None, view)[:2] == (held, ())
