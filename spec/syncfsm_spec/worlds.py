@@ -3,7 +3,7 @@
 from typing import Final
 
 from syncfsm_spec.kit.ledgers import with_ledgers
-from syncfsm_spec.kit.trees import TREE, b3
+from syncfsm_spec.kit.trees import TREE
 from syncfsm_spec.notes import worlds as notes
 from syncfsm_spec.peer import worlds as peer
 from syncfsm_spec.routing import worlds as routing
@@ -26,7 +26,6 @@ from syncfsm_spec.sync.worlds import (
     liar,
     line,
     line_finals,
-    long_line,
     meter,
     next_parts,
     noise,
@@ -38,7 +37,6 @@ from syncfsm_spec.sync.worlds import (
     refused,
     spoil,
     tired,
-    triangle,
 )  # fmt: skip
 
 BOTH: Final = (LOCATOR, STREAMING)
@@ -67,10 +65,5 @@ STANDARD: Final = (
     *(with_ledgers(kind(strategy), TREE, NO_ECHO) for kind in KINDS_WITH_LEDGERS for strategy in BOTH),
 )
 """What ``syncfsm check`` explores when no world is named."""
-LARGE: Final = (
-    *(long_line(strategy) for strategy in BOTH),
-    long_line(LOCATOR, "longest-line", [b3]),
-    triangle(LOCATOR),
-    *relay.LARGE,
-)
-"""For the night: the largest of three nodes that are done in ten minutes, with 10 GB of memory."""
+LARGE: Final = relay.LARGE
+"""For the night: of four nodes, what is done in ten minutes, with 10 GB of memory."""
