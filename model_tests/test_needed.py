@@ -44,6 +44,9 @@ UNSHOWN: Final = {
     "feed: (fed) late [patience_ends] -> stay / ask_all": (
         "It bounds by patience for how long many liars can be asked one after the other."
     ),
+    "feed: (fed) refused [feed_refuses_others_left] -> stay / turn_to_another": (
+        "One that is busy is not pressed while there are others: it sends no more copies than it is to."
+    ),
     "feed: (fed) given [asked_already] -> stay / take_offer": (
         "That it gives of itself decides where the old feed has its blocks from."
     ),

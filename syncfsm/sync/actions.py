@@ -48,7 +48,7 @@ def end(link: Link, message: None, view: View) -> Result:
 def remember(link: Link, heard: Heard, view: View) -> Result:
     """Keep the hello: it is the last one heard, whatever comes of it."""
     link, reports = _hear(link, heard, view)
-    return _pending(link, reports), (*reports, *NEWS)
+    return _pending(link, reports, view), (*reports, *NEWS)
 
 
 def search(link: Link, heard: Heard, view: View) -> Result:
@@ -57,7 +57,7 @@ def search(link: Link, heard: Heard, view: View) -> Result:
     hello, last = heard.hello, link.heard
     anew = last is None or hello.head != last.head or hello.points[0] == hello.head
     link, reports = _hear(link, heard, view)
-    return _pending(replace(link, cursor=None) if anew else link, reports), (*reports, *NEWS)
+    return _pending(replace(link, cursor=None) if anew else link, reports, view), (*reports, *NEWS)
 
 
 def narrow(link: Link, heard: Heard, view: View) -> Result:
@@ -65,7 +65,7 @@ def narrow(link: Link, heard: Heard, view: View) -> Result:
     assert said is not None  # while a link is greeting, it has said hello
     answer = narrower(said, heard.hello, heard.assessment, view)
     link, reports = _hear(link, heard, view)
-    return _pending(link, reports), (Send(link.peer, answer), *reports, *NEWS)
+    return _pending(link, reports, view), (Send(link.peer, answer), *reports, *NEWS)
 
 
 def conclude(link: Link, message: Heard | Moved, view: View) -> Result:
@@ -83,7 +83,7 @@ def conclude(link: Link, message: Heard | Moved, view: View) -> Result:
     assert shared is not None
     named = shared.has if shared.common.height < hello.base.height else shared.common
     link, news = _told(link, message.sent, shared.has, view)
-    return _pending(link, reports), (Send(link.peer, Found(named.point)), *reports, *news)
+    return _pending(link, reports, view), (Send(link.peer, Found(named.point)), *reports, *news)
 
 
 def learn_has(link: Link, heard: Heard, view: View) -> Result:
@@ -91,7 +91,7 @@ def learn_has(link: Link, heard: Heard, view: View) -> Result:
     shared = heard.assessment.shared
     link, reports = _hear(link, heard, view)
     link, news = _told(link, heard.sent, shared.has if shared else None, view)
-    return _pending(link, reports), (*reports, *news)
+    return _pending(link, reports, view), (*reports, *news)
 
 
 def learn_head(link: Link, told: Told, view: View) -> Result:
@@ -140,10 +140,13 @@ def _hear(link: Link, heard: Heard, view: View) -> tuple[Link, tuple[Report, ...
     return link, (*wants, *more)
 
 
-def _pending(link: Link, reports: tuple[Report, ...]) -> Link:
-    """Whether a peer that wants blocks gets any is decided at the end of the step: until then it gets none."""
-    wants = any(report.event is Feed.WANTED for report in reports)
-    return replace(link, mode=Mode.BACKUP) if wants else link
+def _pending(link: Link, reports: tuple[Report, ...], view: View) -> Link:
+    """Whether a peer that wants blocks gets any is decided at the end of the step: until then it gets none. If it is to
+    get none, and lacks some, what our head is is owed."""
+    if not any(report.event is Feed.WANTED for report in reports):
+        return link
+    lacks = link.sent is not None and link.sent.id != view.chain.head.id
+    return replace(link, mode=Mode.BACKUP, owes=link.owes + lacks)
 
 
 def _told(link: Link, sent: Header | None, has: Header | None, view: View) -> Result:

@@ -146,13 +146,20 @@ def shut(link: Link, message: None, view: View) -> Result:
 
 
 def serve(link: Link, given: Serve, view: View) -> Result:
-    return replace(link, mode=Mode.ACTIVE), (() if given.asked else (Send(link.peer, Give()),))
+    """What it lacks will tell it what we have."""
+    lacks = link.sent is not None and link.sent.id != view.chain.head.id
+    return replace(link, mode=Mode.ACTIVE, owes=0 if lacks else link.owes), (
+        () if given.asked else (Send(link.peer, Give()),)
+    )
 
 
 def refuse(link: Link, busy: Busy, view: View) -> Result:
     """Blocks that are on their way arrive; then it is told what our head is. That it gets none as before is counted."""
     if link.mode is not Mode.ACTIVE:
-        return spent(link, view, ask=1), (Send(link.peer, busy),)
+        link = spent(link, view, ask=1)
+        if not link.owes or link.state not in IN_STEP:
+            return link, (Send(link.peer, busy),)
+        return replace(link, owes=0), (Send(link.peer, busy), Send(link.peer, head(view)))
     link, (_, *told) = close(link, DoNotWant(), view)
     return link, (Send(link.peer, busy), *told)
 
