@@ -282,7 +282,7 @@ class _Step:
         """Tell what is decided across peers all that happened, and of deadlines that have come, until all is said."""
         if not self.reports and not self._late():
             return
-        most = len(self.reports) + TELLINGS * (len(self._peers()) + 1)  # who has left in this step is in the reports
+        most = len(self.reports) + TELLINGS * (len(self.node.links) + len(self.open) + 1)
         for _ in range(most):
             if self.reports:
                 self._decide(*self.reports.popleft())
