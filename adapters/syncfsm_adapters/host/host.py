@@ -15,7 +15,7 @@ import attrs
 
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
-from syncfsm.events import Event, Leave, Produced, Received, Verdict
+from syncfsm.events import Confirmed, Event, Leave, Produced, Received, Verdict
 from syncfsm.node.node import Node
 from syncfsm.outputs import Accepted, Disconnect, Dropped, FinalMoved, HeadMoved, Output, Send, SendBlocks
 from syncfsm.peer.messages import Parting
@@ -173,12 +173,12 @@ class Host:
         given: Sequence[bytes] = ()
         headers = self._headers(event)
         if headers:
-            given = event.bodies if isinstance(event, Produced) else event.message.bodies  # type: ignore[union-attr]
+            given = event.bodies if isinstance(event, Produced | Confirmed) else event.message.bodies  # type: ignore[union-attr]
         return dict(zip([header.id for header in headers], given, strict=False))
 
     def _headers(self, event: Event) -> Sequence[Header]:
         """The headers that an event brings with their bodies."""
-        if isinstance(event, Produced):
+        if isinstance(event, Produced | Confirmed):
             return event.headers
         return self._registry.headers(event.message) if isinstance(event, Received) else ()
 

@@ -14,7 +14,7 @@ import attrs
 from syncfsm.blocks import Point
 from syncfsm.node.node import Node
 from syncfsm.notes.types import Undelivered
-from syncfsm.outputs import Accepted, Disconnect, FinalMoved, HeadMoved, Misbehaviour, Output
+from syncfsm.outputs import Accepted, ConfirmedMoved, Disconnect, FinalMoved, HeadMoved, Misbehaviour, Output
 from syncfsm.protocol import PEER_PLACE
 from syncfsm_adapters.host.host import Host
 
@@ -53,6 +53,8 @@ def follow(host: Host, write: Write) -> None:
                 undone = old.height - common.height
                 counted = attrs.asdict(host.tally)
                 write("head", height=new.height, id=new.id, undone=undone, fed_by=host.fed_by, **counted)
+            case ConfirmedMoved(old, new):
+                write("confirmed", height=new.height, id=new.id, back=max(0, old.height - new.height))
             case FinalMoved(_, new):
                 write("final", height=new.height, id=new.id)
             case Misbehaviour(peer, fault):
