@@ -123,6 +123,7 @@ def _node(node: argparse.ArgumentParser) -> None:
     node.add_argument("--payload-bytes", type=int, metavar="N", help="size of payloads it makes up (default: 1024)")
     node.add_argument("--blocks", type=int, metavar="N", help="make no more than N blocks, then only serve")
     node.add_argument("--final-after", type=int, metavar="N", help="blocks in a batch; older batches are final")
+    add_da_flags(node)
     node.add_argument("--strategy", choices=[s.value for s in Strategy], help="how to search (default: locator)")
     node.add_argument("--retention", type=int, metavar="N", help="headers kept below the final point")
     node.add_argument("--keepalive", type=float, metavar="S", help="silence before asking for a sign of life")
@@ -130,6 +131,18 @@ def _node(node: argparse.ArgumentParser) -> None:
     node.add_argument("--gates", type=int, metavar="N", help="how many peers get whole blocks from it (default: 4)")
     node.add_argument("--log", choices=FORMATS, help="default: text on a terminal, else json")
     node.set_defaults(run=_run_node)
+
+
+def add_da_flags(node: argparse.ArgumentParser) -> None:
+    """Where the source of truth is."""
+    add = node.add_argument
+    add("--da", metavar="URL", help="the data-availability layer that decides what is final: syncfsm da, or Celestia")
+    add("--da-namespace", metavar="NAME", help="whose batches (default: the chain's name)")
+    add("--da-token", metavar="FILE", help="what the layer wants to be shown")
+    add("--da-start", type=int, metavar="N", help="the layer's height at which a new node begins to read (default: 1)")
+    add("--da-finality", type=int, metavar="N", help="so many of the layer's blocks may be taken back (default: 0)")
+    add("--batch-seconds", type=float, metavar="S", help="a sequencer posts a batch every S seconds (default: 30)")
+    add("--unconfirmed", type=int, metavar="N", help="a sequencer waits while N blocks are not confirmed")
 
 
 def _keygen(keygen: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
+from typing import TYPE_CHECKING
 
 import trio
 from nacl.signing import SigningKey
@@ -18,19 +19,25 @@ from syncfsm.events import Finalised
 from syncfsm.limits import Strategy
 from syncfsm.node.node import Config, Node
 from syncfsm.outputs import Accepted, Output
+from syncfsm.truth.signed import signed_by
 from syncfsm_adapters.command import keys, payloads
 from syncfsm_adapters.command.producer import Producer
 from syncfsm_adapters.command.resume import guarded, resume
 from syncfsm_adapters.command.settings import Settings
+from syncfsm_adapters.command.truth import post, truth_of
 from syncfsm_adapters.connect.off import named
 from syncfsm_adapters.guard import Guard
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Journal, follow
 from syncfsm_adapters.host.mistakes import one_mistake
+from syncfsm_adapters.host.witness import Witness
 from syncfsm_adapters.secure import Identity
 from syncfsm_adapters.store.base import load_chain
 from syncfsm_adapters.store.file import FileStore, Promise
 from syncfsm_adapters.tcp.node import TcpNode
+
+if TYPE_CHECKING:
+    from syncfsm_adapters.da.truth import Truth
 
 DRAIN = 1.0
 """Seconds that a node which is to stop still gives its peers to take what they lack."""
@@ -38,6 +45,8 @@ LOOK_AGAIN = 0.01
 """Seconds between two looks whether they have it."""
 SCRUB_BYTES = 1024 * 1024
 """Bytes of stored bodies that are looked at each second."""
+PASS_ON = 0.2
+"""Seconds between two looks whether a peer is to be told of evidence."""
 BATCHES_BEHIND = 1
 """How many whole batches below the newest one are final: the data-availability layer takes a while to confirm."""
 
@@ -76,14 +85,20 @@ async def _run(settings: Settings) -> None:
     if settings.plain:
         journal("plain", sentence=PLAIN)
     follow(tcp.host, journal)
+    truth = truth_of(settings, tcp.host, chain, journal)
+    witness = Witness(tcp.host, partial(signed_by, chain), Path(f"{settings.store}.evidence"), journal)
     async with trio.open_nursery() as nursery:
         making, stopping = trio.CancelScope(), list[int]()
         await nursery.start(_stop_on_signal, tcp, making, journal, stopping)
-        nursery.start_soon(_confirm, tcp.host, settings.final_after)
+        if truth is None:
+            nursery.start_soon(_confirm, tcp.host, settings.final_after)
+        else:
+            nursery.start_soon(truth.read)
+        nursery.start_soon(_pass_on, witness)
         nursery.start_soon(_tell_why, tcp.host, journal)
         nursery.start_soon(_scrub, store, journal)
         if key is not None:
-            nursery.start_soon(_produce, tcp.host, key, source, settings, making, journal)
+            nursery.start_soon(_produce, tcp.host, key, source, settings, making, journal, truth)
         await tcp.run(settings.listen, settings.peers)
         nursery.cancel_scope.cancel()
     journal("stopped", head=tcp.host.head)
@@ -157,15 +172,21 @@ async def _produce(
     settings: Settings,
     making: trio.CancelScope,
     journal: Journal,
+    truth: "Truth | None",
 ) -> None:
     """A block every interval while payloads last, as soon as the guard of the key allows it; then serve on what there
-    is."""
-    with making, guarded(settings, key, host.node.chain.head, journal) as guard:
-        await resume(host, guard, settings, journal)
-        host.watch(partial(_note_twin, guard, journal))
-        producer = Producer(key, settings.chain.encode(), guard)
-        made = await producer.run(host, source, settings.interval, settings.blocks)
-        journal("payloads-end", blocks=made, head=host.head)
+    is, and post it."""
+    async with trio.open_nursery() as nursery:
+        with making, guarded(settings, key, host.node.chain.head, journal) as guard:
+            await resume(host, guard, settings, journal)
+            if truth is not None:
+                await post(truth, key, journal)
+                nursery.start_soon(truth.write)
+            host.watch(partial(_note_twin, guard, journal))
+            producer = Producer(key, settings.chain.encode(), guard)
+            held = (lambda: truth.held) if truth is not None else (lambda: False)
+            made = await producer.run(host, source, settings.interval, settings.blocks, held)
+            journal("payloads-end", blocks=made, head=host.head)
 
 
 async def _tell_why(host: Host, journal: Journal) -> None:
@@ -186,6 +207,13 @@ async def _scrub(store: FileStore, journal: Journal) -> None:
         done = store.scrub(SCRUB_BYTES)
         if done is not None:
             journal("store-scrubbed", blocks=done.blocks, bytes=done.bytes, lost=done.lost)
+
+
+async def _pass_on(witness: Witness) -> None:
+    """Tell the peers of evidence."""
+    while True:
+        await trio.sleep(PASS_ON)
+        witness.pass_on(trio.current_time())
 
 
 async def _confirm(host: Host, batch: int) -> None:

@@ -29,6 +29,8 @@ from syncfsm_adapters.da.ledger import Block, Ledger
 
 WAITERS = 256
 """Most who wait for a block at once."""
+BLOCKS_TO_WAIT = 4
+"""For so many block times one may wait for the next block at most: the layer may be out."""
 OUT = "the layer is out"
 
 
@@ -159,5 +161,9 @@ class EmbeddedLayer:
     async def wait(self, height: int) -> Head | Trouble:
         if self.layer.out:
             return Trouble(OUT)
-        found = await self.layer.reach(height)
+        found = None
+        with trio.move_on_after(BLOCKS_TO_WAIT * self.layer.ledger.options.block_time) as scope:
+            found = await self.layer.reach(height)
+        if scope.cancelled_caught:
+            return await self.head()
         return Trouble(Full.WAITERS.value) if found is None else Head(found.height)
