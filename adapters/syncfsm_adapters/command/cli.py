@@ -163,6 +163,17 @@ def _outage(outage: argparse.ArgumentParser) -> None:
     outage.add_argument("--gap", type=int, default=100, metavar="N", help="blocks missed (default: %(default)s)")
     outage.add_argument("--tail", type=int, default=11, metavar="N", help="blocks after it (default: %(default)s)")
     outage.add_argument("--payload-bytes", type=int, default=1024, metavar="N", help="size (default: %(default)s)")
+    da_help = (
+        "with a data-availability layer, and two more acts: A follows from it alone; and somebody has stolen the key"
+    )
+    outage.add_argument("--da", action="store_true", help=da_help)
+    outage.add_argument(
+        "--batch-seconds",
+        type=float,
+        default=4.0,
+        metavar="S",
+        help="seconds from batch to batch (default: %(default)s)",
+    )
     outage.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     outage.add_argument("--keep", type=Path, metavar="DIR", help="keep the nodes' files there")
     outage.set_defaults(run=_tell_outage)
@@ -216,7 +227,7 @@ def _in_folder(given: argparse.Namespace, folder: Path) -> int:
     from syncfsm_adapters.story import plan, screen
     from syncfsm_adapters.story.director import Director
 
-    names = ("followers", "degree", "interval", "mode", "gap", "tail", "payload_bytes")
+    names = ("followers", "degree", "interval", "mode", "gap", "tail", "payload_bytes", "da", "batch_seconds")
     story = plan.make(**{name: getattr(given, name) for name in names}, folder=folder)
     console = Console()
 

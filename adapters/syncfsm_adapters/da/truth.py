@@ -187,11 +187,13 @@ class Truth:
             self.lag = now - self._heads[0][1]
         while self._heads and self._heads[0][0] <= end.height:
             self._heads.popleft()
-        self._journal("batch", layer=place.height, first=headers[0].height, last=end.height)
-        first = next((header for header in headers if header.height > before.final.height), None)
-        if first is not None and first.height <= before.head.height and not before.on_best(first.point):
+        waited = round(self.lag, 3) if self.lag is not None else None
+        self._journal("batch", layer=place.height, first=headers[0].height, last=end.height, waited=waited)
+        after, was = self._host.node.chain, before.head
+        if was.id in after and not after.on_best(was.point):
             self.contradictions += 1
-            self._journal("contradicted", height=first.height, was=before.head.point, sentence=CONTRADICTS)
+            height = after.common(was.id, after.head.id).height + 1
+            self._journal("contradicted", height=height, was=was.point, sentence=CONTRADICTS)
 
     def _feed(self, event: Event) -> bool:
         """Give the node an event of the layer, unless the layer is not followed any more. Says whether it took it."""
@@ -239,9 +241,11 @@ class Truth:
         bodies = self._host.store.bodies([header.point for header in headers])
         batch = batch_of(self._chain_id, tuple(map(_entry, headers, bodies)))
         blob = encode(replace(batch, proof=self._sign(unsigned(batch))))
-        self.retries += self._posted is not None and submit.first.height <= self._posted.height
+        again = self._posted is not None and submit.first.height <= self._posted.height
         self._posted = submit.last
-        self.batches, self.bytes = self.batches + 1, self.bytes + len(blob)
+        self.batches, self.bytes, self.retries = self.batches + 1, self.bytes + len(blob), self.retries + again
+        first, last = submit.first.height, submit.last.height
+        self._journal("post", first=first, last=last, bytes=len(blob), again=again)
         return blob
 
 

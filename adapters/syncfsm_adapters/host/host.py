@@ -54,6 +54,8 @@ class Tally:
 
     received: int = 0
     repeated: int = 0
+    read: int = 0
+    """Blocks that the source of truth brought before any peer did."""
     hellos: int = 0
     sent_bytes: int = 0
     sent_blocks: int = 0
@@ -159,6 +161,8 @@ class Host:
                 self.store.mend(header, bodies[header.id])
 
     def _count(self, event: Event, outputs: Sequence[Output]) -> None:
+        if isinstance(event, Confirmed):
+            self.tally.read += sum(len(output.headers) for output in outputs if isinstance(output, Accepted))
         if not isinstance(event, Received):
             return
         self.tally.hellos += isinstance(event.message, Hello)
