@@ -1,4 +1,5 @@
-"""The command line: ``syncfsm node``, ``keygen``, ``outage``, ``store``, ``da``, ``check``, ``replay``, ``table``.
+"""The command line: ``syncfsm node``, ``keygen``, ``outage``, ``store``, ``status``, ``peers``, ``block``, ``da``,
+``check``, ``replay``, ``table``.
 
 Exit codes: 0 all is well, 1 what was to be shown was not shown, 2 a mistake in what was asked for, 130 interrupted (see
 ``__main__``), 141 whoever read the output has left.
@@ -20,6 +21,7 @@ from syncfsm.limits import Strategy
 from syncfsm.node.registry import STANDARD
 from syncfsm_adapters.command.check import CHECK_HELP, REPLAY_HELP, add_check, add_replay
 from syncfsm_adapters.command.da import DA_HELP, add_da
+from syncfsm_adapters.command.look import BLOCK_HELP, PEERS_HELP, STATUS_HELP, add_block, add_peers, add_status
 from syncfsm_adapters.command.store import STORE_HELP, add_store
 from syncfsm_adapters.host.journal import FORMATS
 from syncfsm_adapters.host.mistakes import one_mistake
@@ -65,6 +67,9 @@ def parser() -> argparse.ArgumentParser:
     _keygen(commands.add_parser("keygen", help="make a key", description=KEYGEN_HELP))
     _outage(commands.add_parser("outage", help="lose a node and get it back", description=OUTAGE_HELP))
     add_store(commands.add_parser("store", help="look at and mend a block store", description=STORE_HELP))
+    add_status(commands.add_parser("status", help="how a running node is", description=STATUS_HELP))
+    add_peers(commands.add_parser("peers", help="the peers of a running node", description=PEERS_HELP))
+    add_block(commands.add_parser("block", help="ban a block of a running node", description=BLOCK_HELP))
     add_da(commands.add_parser("da", help="run a data-availability layer", description=DA_HELP))
     add_check(commands.add_parser("check", help="explore worlds exhaustively", description=CHECK_HELP))
     add_replay(commands.add_parser("replay", help="run a saved story again", description=REPLAY_HELP))
@@ -129,6 +134,7 @@ def _node(node: argparse.ArgumentParser) -> None:
     node.add_argument("--keepalive", type=float, metavar="S", help="silence before asking for a sign of life")
     node.add_argument("--silence", type=float, metavar="S", help="silence before a link is given up")
     node.add_argument("--gates", type=int, metavar="N", help="how many peers get whole blocks from it (default: 4)")
+    node.add_argument("--control", metavar="PATH", help="its control socket (default: STORE.control)")
     node.add_argument("--log", choices=FORMATS, help="default: text on a terminal, else json")
     node.set_defaults(run=_run_node)
 

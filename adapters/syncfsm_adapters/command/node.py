@@ -3,6 +3,7 @@
 import gc
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -28,9 +29,14 @@ from syncfsm_adapters.command.truth import post, truth_of
 from syncfsm_adapters.connect.off import named
 from syncfsm_adapters.guard import Guard
 from syncfsm_adapters.host.host import Host
-from syncfsm_adapters.host.journal import Journal, follow
+from syncfsm_adapters.host.journal import Journal, Write, follow
 from syncfsm_adapters.host.mistakes import one_mistake
+from syncfsm_adapters.host.unhurried import Unhurried
 from syncfsm_adapters.host.witness import Witness
+from syncfsm_adapters.look.control import Control, socket_of
+from syncfsm_adapters.look.orders import orders
+from syncfsm_adapters.look.record import Record
+from syncfsm_adapters.look.report import Reporter
 from syncfsm_adapters.secure import Identity
 from syncfsm_adapters.store.base import load_chain
 from syncfsm_adapters.store.file import FileStore, Promise
@@ -64,7 +70,14 @@ def run(settings: Settings) -> int:
 
 async def _run(settings: Settings) -> None:
     form = settings.log or ("text" if sys.stdout.isatty() else "json")
-    journal = Journal(settings.name, form)
+    lines = Unhurried(sys.stdout)
+    try:
+        await _run_told(settings, Record(Journal(settings.name, form, lines), time.time))
+    finally:
+        lines.close()
+
+
+async def _run_told(settings: Settings, journal: Record) -> None:
     chain_id = settings.chain.encode()
     key = keys.load(Path(settings.key), settings.chain) if settings.key is not None else None
     node_key = _node_key(settings)
@@ -85,11 +98,15 @@ async def _run(settings: Settings) -> None:
     if settings.plain:
         journal("plain", sentence=PLAIN)
     follow(tcp.host, journal)
+    journal.follow(tcp.host)
     truth = truth_of(settings, tcp.host, chain, journal)
     witness = Witness(tcp.host, partial(signed_by, chain), Path(f"{settings.store}.evidence"), journal)
     async with trio.open_nursery() as nursery:
         making, stopping = trio.CancelScope(), list[int]()
         await nursery.start(_stop_on_signal, tcp, making, journal, stopping)
+        reporter = Reporter(settings.name, tcp, journal, truth.status if truth is not None else None)
+        path = Path(settings.control) if settings.control is not None else socket_of(settings.store)
+        await nursery.start(Control(path, orders(tcp, reporter, trio.current_time)).serve)
         if truth is None:
             nursery.start_soon(_confirm, tcp.host, settings.final_after)
         else:
@@ -124,7 +141,7 @@ def _check_key(store: FileStore, check: signed.SignedChain, chain: Chain) -> Non
         )
 
 
-def _note_twin(guard: Guard, journal: Journal, output: Output, now: float) -> None:
+def _note_twin(guard: Guard, journal: Write, output: Output, now: float) -> None:
     """Say of a block that came that it is signed with our key, and not by us."""
     for header in output.headers if isinstance(output, Accepted) else ():
         if header != guard.signed.header:
@@ -140,7 +157,7 @@ def _payloads(settings: Settings) -> AsyncIterator[bytes]:
 async def _stop_on_signal(
     tcp: TcpNode,
     making: trio.CancelScope,
-    journal: Journal,
+    journal: Write,
     stopping: list[int],
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -171,7 +188,7 @@ async def _produce(
     source: AsyncIterator[bytes],
     settings: Settings,
     making: trio.CancelScope,
-    journal: Journal,
+    journal: Write,
     truth: "Truth | None",
 ) -> None:
     """A block every interval while payloads last, as soon as the guard of the key allows it; then serve on what there
@@ -189,7 +206,7 @@ async def _produce(
             journal("payloads-end", blocks=made, head=host.head)
 
 
-async def _tell_why(host: Host, journal: Journal) -> None:
+async def _tell_why(host: Host, journal: Write) -> None:
     """Whenever it changes, why this node is not in step, or that it is; looked at once a second."""
     told = None
     while True:
@@ -200,7 +217,7 @@ async def _tell_why(host: Host, journal: Journal) -> None:
             journal("status", why=told.value, lag=status.lag, peers=len(status.peers), sentence=told.sentence)
 
 
-async def _scrub(store: FileStore, journal: Journal) -> None:
+async def _scrub(store: FileStore, journal: Write) -> None:
     """Read the store's bodies over and over, slowly, so that what rots is known before a peer asks for it."""
     while True:
         await trio.sleep(1.0)

@@ -61,6 +61,7 @@ class Settings:
     keepalive: float = Limits().keepalive
     silence: float = Limits().silence
     gates: int = Limits().gates
+    control: str | None = None
     log: str | None = None
 
     @classmethod

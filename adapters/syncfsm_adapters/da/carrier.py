@@ -70,11 +70,23 @@ class Carrier:
         while True:
             if self._fetch is not None:
                 self._read(await self._layer.blobs(self._fetch.height))
-            elif self.reader.state is RESTING and isinstance(head := await self._layer.wait(self.reader.next), Head):
-                self._read(head)
+                continue
+            due = reading.deadline(self.reader, self._view.limits)
+            if self.reader.state is RESTING and due is not None:
+                await self._rest(due)
             else:
-                await self._until(reading.deadline(self.reader, self._view.limits))
+                await self._until(due)
                 self._read(None)
+
+    async def _rest(self, due: float) -> None:
+        """Hear of the layer's next block, or look again when it is time to."""
+        while (left := due - self._clock()) > 0:
+            news = await self._layer.wait(self.reader.next, left)
+            if isinstance(news, Head) and news.height >= self.reader.next:
+                self._read(news)
+                return
+            await self._sleep(min(PULSE, max(0.0, due - self._clock())))
+        self._read(None)
 
     async def write(self) -> None:
         """Give batches to the layer as they become due, until cancelled."""

@@ -29,8 +29,6 @@ from syncfsm_adapters.da.ledger import Block, Ledger
 
 WAITERS = 256
 """Most who wait for a block at once."""
-BLOCKS_TO_WAIT = 4
-"""For so many block times one may wait for the next block at most: the layer may be out."""
 OUT = "the layer is out"
 
 
@@ -158,11 +156,11 @@ class EmbeddedLayer:
         await trio.lowlevel.checkpoint()
         return Trouble(OUT) if self.layer.out else Head(self.layer.ledger.head.height)
 
-    async def wait(self, height: int) -> Head | Trouble:
+    async def wait(self, height: int, seconds: float) -> Head | Trouble:
         if self.layer.out:
             return Trouble(OUT)
         found = None
-        with trio.move_on_after(BLOCKS_TO_WAIT * self.layer.ledger.options.block_time) as scope:
+        with trio.move_on_after(seconds) as scope:
             found = await self.layer.reach(height)
         if scope.cancelled_caught:
             return await self.head()

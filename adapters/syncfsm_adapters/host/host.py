@@ -56,6 +56,8 @@ class Tally:
     repeated: int = 0
     read: int = 0
     """Blocks that the source of truth brought before any peer did."""
+    made: int = 0
+    """Blocks of this node's own."""
     hellos: int = 0
     sent_bytes: int = 0
     sent_blocks: int = 0
@@ -161,8 +163,12 @@ class Host:
                 self.store.mend(header, bodies[header.id])
 
     def _count(self, event: Event, outputs: Sequence[Output]) -> None:
-        if isinstance(event, Confirmed):
-            self.tally.read += sum(len(output.headers) for output in outputs if isinstance(output, Accepted))
+        if isinstance(event, Confirmed | Produced):
+            new = sum(len(output.headers) for output in outputs if isinstance(output, Accepted))
+            if isinstance(event, Confirmed):
+                self.tally.read += new
+            else:
+                self.tally.made += new
         if not isinstance(event, Received):
             return
         self.tally.hellos += isinstance(event.message, Hello)
