@@ -66,7 +66,7 @@ def test_in_step_alone_and_back(tmp_path: Path) -> None:
     place = Place(tmp_path)
     flags = place.sequencer("--listen", "127.0.0.1:0", "--interval", "0.1")
     with process(*place.follower(public_key(place), "--peer", "127.0.0.1:9")) as follower:
-        follower.until("started")
+        follower.until("control")
         path = control(tmp_path / "f.store")
         report = until(path, lambda report: report["word"] == Word.ALONE and bool(report["attempts"]))
         assert "It has tried 127.0.0.1:9 (unreachable)" in report["sentence"]

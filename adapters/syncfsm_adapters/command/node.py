@@ -107,6 +107,7 @@ async def _run_told(settings: Settings, journal: Record) -> None:
         reporter = Reporter(settings.name, tcp, journal, truth.status if truth is not None else None)
         path = Path(settings.control) if settings.control is not None else socket_of(settings.store)
         await nursery.start(Control(path, orders(tcp, reporter, trio.current_time)).serve)
+        journal("control", path=str(path))
         if truth is None:
             nursery.start_soon(_confirm, tcp.host, settings.final_after)
         else:

@@ -80,8 +80,8 @@ def _lonely(status: Status, attempts: Sequence[Attempt], truth: Mapping[str, Any
         reasons = "; ".join(f"{each.address}: {each.reason}, {each.detail}" for each in attempts[:3])
         return Reason(
             Word.REFUSED,
-            f"All {len(attempts)} peers that it dials refuse it, or are none that it takes ({reasons}). Compare --chain, the keys and the "
-            f"versions with theirs, and ask who runs them.{layer}",
+            f"All {len(attempts)} peers that it dials refuse it, or are none that it takes ({reasons}). Compare "
+            f"--chain, the keys and the versions with theirs, and ask who runs them.{layer}",
         )
     if reads:
         return Reason(Word.LAYER_ALONE, f"It has no peer.{layer} Give it a --peer to be live")
