@@ -103,7 +103,7 @@ def test_to_do_without_tls_is_written_down(tmp_path: Path) -> None:
         assert "nobody proves who they are" in plain.until("plain")["sentence"]
     with process(*follower, "--listen", "127.0.0.1:0") as secure:
         secure.until("listening")
-        assert [line["event"] for line in secure.told] == ["started", "listening"]
+        assert [line["event"] for line in secure.told] == ["started", "control", "listening"]
 
 
 def test_two_sequencers_with_one_key_are_both_told(tmp_path: Path) -> None:
