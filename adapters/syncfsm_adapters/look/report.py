@@ -58,6 +58,7 @@ class Reporter:
             "fed_by": host.fed_by,
             "peers": [self._peer(peer, now=status.now) for peer in status.peers],
             "attempts": [attrs.asdict(attempt) for attempt in record.attempts.values()],
+            "shunned": [attrs.asdict(each) for each in self._node.connector.shunned()],
             "incidents": [attrs.asdict(incident) for incident in record.incidents],
             "sources": {**record.arrived, "da": tally.read, "own": tally.made},
             "recovery_seconds": record.recovery,
