@@ -146,9 +146,14 @@ def _node(node: argparse.ArgumentParser) -> None:
 def add_da_flags(node: argparse.ArgumentParser) -> None:
     """Where the source of truth is."""
     add = node.add_argument
-    add("--da", metavar="URL", help="the data-availability layer that decides what is final: syncfsm da, or Celestia")
+    add(
+        "--da",
+        metavar="URL",
+        help="the data-availability layer that decides what is final; ethereum+http://… is one, too",
+    )
     add("--da-namespace", metavar="NAME", help="whose batches (default: the chain's name)")
     add("--da-token", metavar="FILE", help="what the layer wants to be shown")
+    add("--da-key", metavar="FILE", help="a sequencer pays with this key of Ethereum")
     add("--da-start", type=int, metavar="N", help="the layer's height at which a new node begins to read (default: 1)")
     add("--da-finality", type=int, metavar="N", help="so many of the layer's blocks may be taken back (default: 0)")
     add("--batch-seconds", type=float, metavar="S", help="a sequencer posts a batch every S seconds (default: 30)")

@@ -52,6 +52,7 @@ class Settings:
     da: str | None = None
     da_namespace: str | None = None
     da_token: str | None = None
+    da_key: str | None = None
     da_start: int = 1
     da_finality: int = 0
     batch_seconds: float = 30.0
