@@ -7,7 +7,7 @@ PIP    := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/
 .PHONY: demo test lint types docs docs-check pytest nightly check bench scale clean
 
 demo: $(VENV)/runtime
-	$(BIN)/syncfsm outage --json out/outage.json
+	$(BIN)/syncfsm outage --da --json out/outage.json
 
 test: lint types docs-check pytest
 
@@ -46,7 +46,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/runtime: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) -e '.[adapters]'
+	$(PIP) -e '.[da]'
 	touch $@
 
 $(VENV)/dev: $(VENV)/bin/python pyproject.toml constraints.txt

@@ -11,7 +11,9 @@ from typing import Any, Final
 import attrs
 from msgspec.structs import replace
 
-from syncfsm.chain import Outcome
+from syncfsm.blocks import Header
+from syncfsm.chain import Chain, Outcome
+from syncfsm.chain.tree import TreeMutation
 from syncfsm.check import Channel, Component, Environment, NodeComponent, World, with_rules
 from syncfsm.check.nodes import CALM
 from syncfsm.errors import Fault
@@ -42,6 +44,7 @@ from syncfsm_spec.sync.promises import NO_ECHO
 from syncfsm_spec.sync.worlds import (
     ahead,
     aside,
+    confirmed,
     contradiction,
     finals,
     forks,
@@ -341,6 +344,25 @@ def narrow_all(link: Link, heard: Heard, view: View) -> bool:
     return len(points) > 1 or heard.assessment.shared is not None or points[-1].height < view.chain.base.height
 
 
+class Unpinned(Chain):
+    """Takes a better block as its head, wherever it is."""
+
+    def _strays(self, header: Header, blocks: TreeMutation) -> bool:
+        return False
+
+
+def without_pins(world: World) -> World:
+    """What a source of truth has confirmed is forgotten when better blocks come."""
+
+    def unpinned(component: Component) -> Component:
+        if not isinstance(component, NodeComponent):
+            return component
+        chain = Unpinned(**{field.name: getattr(component.start.chain, field.name) for field in attrs.fields(Chain)})
+        return attrs.evolve(component, start=attrs.evolve(component.start, chain=chain))
+
+    return attrs.evolve(world, components=tuple(map(unpinned, world.components)))
+
+
 def without_scales(world: World) -> World:
     """Nodes whose chains take bodies of any size."""
 
@@ -388,6 +410,7 @@ MUTANTS: Final = (
     mutant("shrug-at-a-claim", "NeverBelowFinal", refused(LOCATOR), guards={"claim_names_refused": never}),
     mutant("shrug-at-a-block", "NeverBelowFinal", refused(LOCATOR), guards={"refused_is_final": never}),
     mutant("quick-to-part", "NeverBelowFinal", finals(LOCATOR), guards={"claim_names_refused": unknown}),
+    Mutant("follow-the-crowd", "ConfirmedOnBest", without_pins(confirmed(LOCATOR)), SYNC),
     mutant("say-nothing", "PrunedIsSaid", prune(LOCATOR), guards={"nothing_shared": never}),
     mutant("last-word", "OneDisconnect", contradiction(LOCATOR), actions={"take_leave": last_word}, table=PEER),
     mutant("slip-away", "OneDisconnect", contradiction(LOCATOR), actions={"take_leave": slip_away}, table=PEER),

@@ -11,7 +11,7 @@ from syncfsm.check import Move, World, happen
 from syncfsm.events import Leave
 from syncfsm.limits import Strategy
 from syncfsm.peer.messages import Parting
-from syncfsm_spec.kit.moves import bans, finalises, makes, switches
+from syncfsm_spec.kit.moves import bans, confirms, finalises, makes, switches
 from syncfsm_spec.kit.trees import BLOCK, a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g
 from syncfsm_spec.settings import LOCATOR, STREAMING, Setting
 
@@ -55,6 +55,10 @@ def shrinking(strategy: Strategy) -> tuple[World, ...]:
     return (
         ban.two("ban", [g, a1, a2], [g, a1, c2], [*bans("A", a2), *bans("B", c2)], connects=1, cuts=0),
         ban.two("worsen", [g, a1, a2, a3], [g, b1, b2, b3], bans("B", b3), connects=1, cuts=0),
+        ban.two("confirm", [g, a1, a2], [g, b1], [*confirms("A", (b1,), (a1,)), *makes("B", b2)], connects=1, cuts=0),
+        final.two(
+            "settle", [g, a1, a2], [g, a1, c2], [*confirms("A", (c2,)), *finalises("A", a1, a2)], connects=1, cuts=0
+        ),
         final.two("final", [g, a1, a2], [g, a1, c2], [*finalises("A", a2), *makes("A", a3)], connects=1, cuts=0),
         final.two("overrule", [g, a1], [g, b1], [*makes("A", b2), *finalises("B", a1)], connects=1, cuts=0),
         final.two("recant", [g, b1], [g], [*makes("A", a1), *finalises("A", a1), *makes("B", b2)], connects=1, cuts=0),

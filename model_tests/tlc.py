@@ -30,8 +30,9 @@ SPEC: Final = Path(__file__).parents[1] / "spec" / "syncfsm_spec" / "sync"
 FAST_START: Final = ("-XX:TieredStopAtLevel=1",)
 """For small worlds: Java compiles quickly and not well."""
 STATES: Final = (
-    "Bounded", "CompoundStates", "FinalAdvances", "InitIffWorse", "NoContradiction", "OneDisconnect", "OneFeed",
-    "ParentKnown", "PartsOnlyFor", "PartsRightly", "PrunedIsSaid", "SettledAtRest", "Tracked",
+    "Bounded", "CompoundStates", "ConfirmedOnBest", "FinalAdvances", "InitIffWorse", "NoContradiction",
+    "OneDisconnect", "OneFeed", "ParentKnown", "PartsOnlyFor", "PartsRightly", "PrunedIsSaid", "SettledAtRest",
+    "Tracked",
 )  # fmt: skip
 STEPS: Final = (
     "AncestorExact", "BackupSendsIds", "BoundedSteps", "NeverBelowFinal", "NoEcho", "OffIsManual", "OnlyBestChain",

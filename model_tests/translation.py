@@ -15,7 +15,7 @@ from syncfsm.chain import Chain
 from syncfsm.check import Channel, Environment, NodeComponent, Steps, World
 from syncfsm.check.nodes import BREAK, CALM, EOF, OPEN, Line
 from syncfsm.check.world import Move, State
-from syncfsm.events import Finalised, Leave, Produced, Verdict
+from syncfsm.events import Confirmed, Finalised, Leave, Produced, Verdict
 from syncfsm.limits import Strategy
 from syncfsm.machine import ALWAYS, Rule
 from syncfsm.node.node import Node
@@ -132,6 +132,9 @@ class Translation:
                     return record(kind="make", node=node, run=tuple(self.numbers[header.id] for header in headers))
                 case Finalised(point):
                     return record(kind="finalise", node=node, block=self._at(point))
+                case Confirmed(point, headers=headers):
+                    run = tuple(self.numbers[header.id] for header in headers)
+                    return record(kind="confirm", node=node, run=run, block=self._at(point))
                 case Verdict(id, valid):
                     return record(kind="unban" if valid else "ban", node=node, block=self.numbers[id])
                 case Leave(_, reason):
@@ -159,6 +162,7 @@ class Translation:
         number = self.numbers
         return record(
             head=number[chain.head.id],
+            confirmed=number[chain.confirmed.id],
             final=number[chain.final.id],
             base=number[chain.base.id],
             held=frozenset(number[header.id] for header in chain.blocks.headers()),
@@ -271,7 +275,7 @@ def _headers(nodes: Iterable[NodeComponent], environment: Environment) -> set[He
     """All blocks that there are in a world."""
     held = {header for node in nodes for header in node.start.chain.blocks.headers()}
     given = (stimulus for move in environment.moves for _, stimulus in move.emissions)
-    return held.union(*(event.headers for event in given if isinstance(event, Produced)))
+    return held.union(*(event.headers for event in given if isinstance(event, Produced | Confirmed)))
 
 
 def first_row(rules: Iterable[Rule]) -> str | None:

@@ -98,8 +98,25 @@ class Produced:
 
 
 @attrs.frozen
+class Confirmed:
+    """The source of truth has ``point``, and may still take it back: then another point is confirmed, by this event.
+
+    The best chain is pinned to it. ``headers`` are blocks of the source that lead there, each the child of the one
+    before; those that are not held are taken like ``Produced``, and no limit of what is unfinal holds them up. So
+    fork choice follows the source of truth, whatever peers say. ``LocalError`` if the parent of the first, or the
+    point, is not held, if they are not valid or banned here, or contradict what is final.
+    """
+
+    point: Point
+    now: float
+    headers: tuple[Header, ...] = ()
+    bodies: tuple[bytes, ...] = ()
+
+
+@attrs.frozen
 class Finalised:
-    """The source of truth confirms ``point``: it and everything below can never be undone. It must be held."""
+    """The source of truth can not take ``point`` back: it and everything below can never be undone. It must be
+    held."""
 
     point: Point
     now: float
@@ -140,6 +157,7 @@ Event = (
     | Lost
     | Leave
     | Produced
+    | Confirmed
     | Finalised
     | Verdict
     | Say

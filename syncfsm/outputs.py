@@ -33,6 +33,13 @@ class FinalMoved(msgspec.Struct, frozen=True):
     new: Point
 
 
+class ConfirmedMoved(msgspec.Struct, frozen=True):
+    """What the source of truth has confirmed moved: on, or back, or to another branch. It is on the best chain."""
+
+    old: Point
+    new: Point
+
+
 class Dropped(msgspec.Struct, frozen=True):
     """The core no longer holds these headers: branches that lost to finality, and blocks below the retention window.
 
@@ -94,4 +101,16 @@ class Own(msgspec.Struct, frozen=True):
     of your own. The node passes them on as they are."""
 
 
-Output = Accepted | HeadMoved | FinalMoved | Dropped | Send | SendBlocks | Misbehaviour | Disconnect | Ended | Own
+Output = (
+    Accepted
+    | HeadMoved
+    | ConfirmedMoved
+    | FinalMoved
+    | Dropped
+    | Send
+    | SendBlocks
+    | Misbehaviour
+    | Disconnect
+    | Ended
+    | Own
+)

@@ -43,6 +43,7 @@ from syncfsm_spec.sync.promises import (
     ANCESTOR_EXACT,
     BOUNDED,
     COMPOUND_STATES,
+    CONFIRMED_ON_BEST,
     FINAL_ADVANCES,
     INIT_IFF_WORSE,
     NEVER_BELOW_FINAL,
@@ -68,8 +69,9 @@ from syncfsm_spec.sync.promises import (
 
 ALL = (
     ONLY_BEST_CHAIN, ONLY_CHILD, PARENT_KNOWN, NO_ECHO, TRACKED, INIT_IFF_WORSE, ANCESTOR_EXACT, COMPOUND_STATES,
-    SETTLES, FINAL_ADVANCES, NEVER_BELOW_FINAL, PRUNED_IS_SAID, NO_PUNISH_HONEST, BOUNDED, ONE_DISCONNECT,
-    SIGNS_OF_LIFE, PARTS_ONLY_FOR, PAYLOADS, OFF_IS_MANUAL, BACKUP_SENDS_IDS, ONE_FEED, TREE_SPANS, ONCE_PER_NODE,
+    SETTLES, FINAL_ADVANCES, NEVER_BELOW_FINAL, CONFIRMED_ON_BEST, PRUNED_IS_SAID, NO_PUNISH_HONEST, BOUNDED,
+    ONE_DISCONNECT, SIGNS_OF_LIFE, PARTS_ONLY_FOR, PAYLOADS, OFF_IS_MANUAL, BACKUP_SENDS_IDS, ONE_FEED, TREE_SPANS,
+    ONCE_PER_NODE,
     NEVER_DARK, NOT_STARVED, UNDERSTOOD, AT_MOST_ONCE, JUDGED_FIRST, REACHES_ALL, ROUTES_CONVERGE,
 )  # fmt: skip
 """Each promise of the house."""
@@ -103,6 +105,7 @@ def promises(
         NO_ECHO.steps(honest, along.no_echo, sends_blocks),
         ANCESTOR_EXACT.steps(honest, along.ancestor_exact, search_ends),
         NEVER_BELOW_FINAL.steps(honest, along.never_below_final),
+        CONFIRMED_ON_BEST.steps(honest, along.confirmed_on_best),
         PRUNED_IS_SAID.steps(honest, told_pruned, hello_from_below),
         ONE_DISCONNECT.steps(honest, one_disconnect),
         OFF_IS_MANUAL.steps(honest, off_is_manual),

@@ -9,7 +9,7 @@ from syncfsm.blocks import Header, Unchecked
 from syncfsm.chain import Chain, Outcome
 from syncfsm.check import Move, NodeComponent, Property, Sometimes, World, connect, cut, network
 from syncfsm.errors import LocalError
-from syncfsm.events import Finalised, Verdict
+from syncfsm.events import Confirmed, Finalised, Verdict
 from syncfsm.limits import Limits, Strategy
 from syncfsm.node.node import Config, Node
 from syncfsm.node.registry import CORE, STANDARD
@@ -74,7 +74,9 @@ class Setting:
         limits = Limits(**{"room": self.room, "points": 2, "retention": self.retention, "join": 1, **self.limits})
         nodes = [node(each, run, self.strategy, limits, self.timed, self.registry) for each, run in chains.items()]
         moves = tuple(moves)
-        worsen = any(isinstance(event, Finalised | Verdict) for move in moves for _, event in move.emissions)
+        worsen = any(
+            isinstance(event, Confirmed | Finalised | Verdict) for move in moves for _, event in move.emissions
+        )
         components = network(nodes, pairs, moves, self.bound, self.overtaking)
         found = promises(
             tuple(chains), pairs, TREE, self.partings, worsen, self.liars, self.room, self.timed, counted(limits)

@@ -16,6 +16,8 @@ from syncfsm_spec.sync.worlds import (
     ahead,
     aside,
     ban,
+    confirmed,
+    confirmed_final,
     contradiction,
     early_liar,
     finals,
@@ -42,6 +44,7 @@ from syncfsm_spec.sync.worlds import (
 BOTH: Final = (LOCATOR, STREAMING)
 KINDS_OF_TWO: Final = (
     forks, race, ahead, finals, recant, contradiction, refused, prune, prune_fork, prune_away, ban, aside,
+    confirmed, confirmed_final,
 )  # fmt: skip
 KINDS_OF_THREE: Final = (line, line_finals, tired, impatient, next_parts)
 KINDS_OF_THEIR_OWN: Final = (peer.clock, meter, notes.talk, full, heavy, spoil, liar, noise, early_liar)

@@ -1,9 +1,10 @@
 """Chain: the blocks a node holds, as a persistent value.
 
 The blocks form a ``tree``. Its root is ``base``, the oldest block held; ``final`` is the newest block that can not be
-undone; ``head`` is the best block: of the blocks that descend from ``final`` and are not barred, the one with the
-greatest rank. The best chain runs from ``base`` through ``final`` to ``head``. Every change returns a new chain and
-shares what is the same with the old one. Equal content means equal chains, in whatever order it came.
+undone; ``confirmed`` is the newest that a source of truth has, and may still take back: ``final`` itself if there is
+none. ``head`` is the best block: of the blocks that descend from ``confirmed`` and are not barred, the one with the
+greatest rank. The best chain runs from ``base`` through ``final`` and ``confirmed`` to ``head``. Every change returns a
+new chain and shares what is the same with the old one. Equal content means equal chains, in whatever order it came.
 """
 
 import enum
@@ -49,6 +50,7 @@ class Chain:
     """
 
     head: Header
+    confirmed: Header
     final: Header
     base: Header
     blocks: Tree
@@ -60,19 +62,21 @@ class Chain:
 
     @classmethod
     def start(cls, root: Header, limits: Limits = Limits()) -> Self:  # noqa: B008  a frozen value
-        """The chain that holds ``root`` alone, as base, final and head: a genesis or a trusted snapshot."""
-        return cls(root, root, root, Tree.start(root), Map({root.id: None}), Map(), limits)
+        """The chain that holds ``root`` alone, as base, final, confirmed and head: a genesis or a trusted
+        snapshot."""
+        return cls(root, root, root, root, Tree.start(root), Map({root.id: None}), Map(), limits)
 
     # Growing ----------------------------------------------------------------------------------------------------
 
-    def extend(self, run: Iterable[Header]) -> tuple[Self, tuple[Outcome, ...]]:
+    def extend(self, run: Iterable[Header], bounded: bool = True) -> tuple[Self, tuple[Outcome, ...]]:
         """Insert headers one after the other, and tell for each what became of it. Never raises on a bad header.
+        Unless it is to be ``bounded``, the limits do not hold: whoever gave these can not be told to come again.
 
         Cheap for a run of children, and for children of the head: O(1) each. A header that starts elsewhere costs
         O(log n) more.
         """
         blocks, tips, head = self.blocks.mutate(), self.tips.mutate(), self.head
-        outcomes, size = [], self.unfinal_bytes
+        outcomes, size, pinned = [], self.unfinal_bytes, self.confirmed.id != self.final.id
         unfinal = before = len(self.blocks) - (self.final.height - self.base.height + 1)
         sound, barred = head, False  # a block known to descend from the final one, so its child need not be checked
         leaf = None  # the last block that was inserted: a tip, and noted as one only if its child does not follow
@@ -82,7 +86,7 @@ class Chain:
                 tips[leaf] = None
                 leaf = None
             refused = self._refused(header, blocks, tips, sound, follows, unfinal, size)
-            if refused is not None:
+            if refused is not None and (bounded or refused is not Outcome.FULL):
                 outcomes.append(refused)
                 continue
             if not follows:
@@ -99,14 +103,14 @@ class Chain:
                 outcomes.append(Outcome.BANNED)
                 continue
             outcomes.append(Outcome.NEW)
-            if header.parent == head.id or header.rank > head.rank:  # a child is better than its parent
-                head = header
+            if header.parent == head.id or (header.rank > head.rank and not (pinned and self._strays(header, blocks))):
+                head = header  # a child is better than its parent
         if unfinal == before:
             return self, tuple(outcomes)
         if leaf is not None:
             tips[leaf] = None
         chain = type(self)(  # ``attrs.evolve`` takes twice as long
-            head, self.final, self.base, blocks.finish(), tips.finish(), self.banned, self.limits, size
+            head, self.confirmed, self.final, self.base, blocks.finish(), tips.finish(), self.banned, self.limits, size
         )
         return chain, tuple(outcomes)
 
@@ -135,6 +139,11 @@ class Chain:
         crowded = not follows and len(tips) >= limits.tips and header.parent not in tips
         full = unfinal >= limits.unfinal or size + header.size > limits.unfinal_bytes or crowded
         return Outcome.FULL if full else None
+
+    def _strays(self, header: Header, blocks: TreeMutation) -> bool:
+        """Is this block, which is held by now, on a branch without the confirmed block?"""
+        confirmed = self.confirmed
+        return not blocks.descends(blocks.held(header.id), confirmed.id, confirmed.height)
 
     # Asking -----------------------------------------------------------------------------------------------------
 
@@ -209,29 +218,58 @@ class Chain:
         """What a child of this held block stands on, for whoever checks that child."""
         return Ancestry(self, self._held(id))
 
-    # Finality ---------------------------------------------------------------------------------------------------
+    # Truth ------------------------------------------------------------------------------------------------------
+
+    def confirm(self, point: Point) -> Self:
+        """Pin the best chain to a held block. If that is not on it, the head becomes the best block above that.
+
+        Confirmed may move back, and to another branch, as long as final stays. A point of the final chain at or below
+        the final block confirms no more than that. ``LocalError`` if the block is not held, banned, or contradicts what
+        is final.
+        """
+        if point.height <= self.final.height:
+            if point.height >= self.base.height and not self.on_best(point):
+                raise self._contradicts("confirm", point)
+            point = self.final.point
+        run, height = self._clean(point, "confirm")
+        if point.id == self.confirmed.id:
+            return self
+        forward = self.is_ancestor(self.confirmed.id, point.id)
+        chain = attrs.evolve(self, confirmed=run.at(height))
+        return chain if forward and self.descends(self.head, point) else attrs.evolve(chain, head=chain._best())
 
     def finalise(self, point: Point) -> Self:
-        """Make a held block final. If it is not on the best chain, the head becomes the best block above it.
+        """Make a held block final, and so confirmed. If it is not on the best chain, the head becomes the best block
+        above it.
 
         Nothing is dropped yet: that is what ``pruned`` does, once the switch of heads has been dealt with. A point
-        of the final chain at or below the final block changes nothing.
+        of the final chain at or below the final block changes nothing. ``LocalError`` as with ``confirm``.
         """
+        blocks, spot, final = self.blocks, self.blocks.find(point.id), self.final
+        if spot is not None and spot[1] == point.height and self.descends(final, point):
+            return self
+        run, height = self._clean(point, "finalise")
+        became = sum(run.size(low, high) for run, low, high in blocks.down((run, height), final.height + 1))
+        header = run.at(height)
+        confirmed = self.confirmed if self.descends(self.confirmed, point) else header
+        chain = attrs.evolve(self, final=header, confirmed=confirmed, unfinal_bytes=self.unfinal_bytes - became)
+        return chain if self.descends(self.head, confirmed) else attrs.evolve(chain, head=chain._best())
+
+    def _clean(self, point: Point, what: str) -> Spot:
+        """Where a block stands that may be confirmed, or finalised; ``LocalError`` if it may not."""
         blocks, spot, final = self.blocks, self.blocks.find(point.id), self.final
         if spot is None or spot[1] != point.height:
             below = point.height < self.base.height
             advice = f"it is below the base {self.base.point}" if below else "feed the block first, with extend"
-            raise LocalError(f"can not finalise {point}: no such block is held at that height; {advice}")
-        if self.descends(final, point):
-            return self
+            raise LocalError(f"can not {what} {point}: no such block is held at that height; {advice}")
         if not blocks.descends(spot, final.id, final.height):
-            raise LocalError(f"can not finalise {point}: it contradicts {final.point}, which is final already")
-        run, height = spot
-        if height >= run.barred:
-            raise LocalError(f"can not finalise {point}: it or an ancestor is banned; unban that first")
-        became = sum(run.size(low, high) for run, low, high in blocks.down(spot, final.height + 1))
-        chain = attrs.evolve(self, final=run.at(height), unfinal_bytes=self.unfinal_bytes - became)
-        return chain if self.descends(self.head, point) else attrs.evolve(chain, head=chain._best())
+            raise self._contradicts(what, point)
+        if spot[1] >= spot[0].barred:
+            raise LocalError(f"can not {what} {point}: it or an ancestor is banned; unban that first")
+        return spot
+
+    def _contradicts(self, what: str, point: Point) -> LocalError:
+        return LocalError(f"can not {what} {point}: it contradicts {self.final.point}, which is final already")
 
     def pruned(self) -> tuple[Self, tuple[Header, ...]]:
         """Drop what conflicts with the final block, and of the final chain what is older than the retention.
@@ -269,13 +307,17 @@ class Chain:
     def ban(self, id: bytes) -> Self:
         """Bar a block and its descendants from being the head, now and when they arrive.
 
-        As many bans may wait for a block that is not held as ``limits.bans`` allows. What is final can not be banned.
+        As many bans may wait for a block that is not held as ``limits.bans`` allows. What is confirmed can not be
+        banned.
         """
         if id in self.banned:
             return self
         if id in self:
-            if self.is_ancestor(id, self.final.id):
-                raise LocalError(f"can not ban {id.hex()}: it is final, at or below {self.final.point}")
+            if self.is_ancestor(id, self.confirmed.id):
+                word, newest = (
+                    ("final", self.final) if self.is_ancestor(id, self.final.id) else ("confirmed", self.confirmed)
+                )
+                raise LocalError(f"can not ban {id.hex()}: it is {word}, at or below {newest.point}")
         elif sum(other not in self for other in self.banned) >= self.limits.bans:
             raise LocalError(f"can not ban {id.hex()}: {self.limits.bans} bans wait for their block; unban one first")
         return self._with_bans(self.banned.set(id, None), id)
@@ -295,8 +337,8 @@ class Chain:
 
     def _best(self) -> Header:
         """The head, found anew from the tips. O(log n) for each of them."""
-        blocks, final = self.blocks, self.final
-        above = [spot for spot in map(self._spot, self.tips) if blocks.descends(spot, final.id, final.height)]
+        blocks, pin = self.blocks, self.confirmed
+        above = [spot for spot in map(self._spot, self.tips) if blocks.descends(spot, pin.id, pin.height)]
         return max((run.at(height) for run, height in map(blocks.clean, above)), key=lambda header: header.rank)
 
     def _best_run(self, height: int) -> Run:

@@ -75,6 +75,7 @@ class Status:
 
     now: float
     head: Point
+    confirmed: Point
     final: Point
     base: Point
     blocks: int
@@ -107,6 +108,7 @@ def status(node: "Node") -> Status:
     return Status(
         now=node.now,
         head=chain.head.point,
+        confirmed=chain.confirmed.point,
         final=chain.final.point,
         base=chain.base.point,
         blocks=len(chain.blocks),

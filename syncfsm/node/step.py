@@ -1,9 +1,10 @@
 """One step of a node, in its one order.
 
 1. What came is given to the protocol that it belongs to; a message is first of all a sign of life of its connection.
-2. If it brings blocks, they are judged as one run, then taken as one run: the node says ``Accepted``, ``HeadMoved`` and
-   ``FinalMoved``; who brought them learns what became of them; and every protocol looks at the new chain, connection by
-   connection in the order of their names, and on each in the order of the registry. Only then is anything pruned.
+2. If it brings blocks, they are judged as one run, then taken as one run: the node says ``Accepted``, ``HeadMoved``,
+   ``ConfirmedMoved`` and ``FinalMoved``; who brought them learns what became of them; and every protocol looks at the
+   new chain, connection by connection in the order of their names, and on each in the order of the registry. Only then
+   is anything pruned.
 3. After each event, a connection that has room lets its protocols use it, in the order of the registry. What they hand
    out is paid for from the connection's purse.
 4. What one protocol learns that another needs (a ``Notice``) is told to it at once, before the next connection.
@@ -24,6 +25,7 @@ from syncfsm.blocks import Header, broken, flaw
 from syncfsm.chain import Chain, Outcome
 from syncfsm.errors import Fault, LocalError
 from syncfsm.events import (
+    Confirmed,
     Connected,
     Event,
     Finalised,
@@ -36,7 +38,18 @@ from syncfsm.events import (
     Tick,
     Verdict,
 )
-from syncfsm.outputs import Accepted, Disconnect, Dropped, Ended, FinalMoved, HeadMoved, Output, Send, SendBlocks
+from syncfsm.outputs import (
+    Accepted,
+    ConfirmedMoved,
+    Disconnect,
+    Dropped,
+    Ended,
+    FinalMoved,
+    HeadMoved,
+    Output,
+    Send,
+    SendBlocks,
+)
 from syncfsm.peer.messages import Bye, Parting, Reason
 from syncfsm.peer.types import Event as PeerEvent
 from syncfsm.peer.types import Opened
@@ -282,7 +295,7 @@ class _Step:
         """Tell what is decided across peers all that happened, and of deadlines that have come, until all is said."""
         if not self.reports and not self._late():
             return
-        most = len(self.reports) + TELLINGS * (len(self._peers()) + 1)  # who has left in this step is in the reports
+        most = len(self.reports) + TELLINGS * (len(self.node.links) + len(self.open) + 1)
         for _ in range(most):
             if self.reports:
                 self._decide(*self.reports.popleft())
@@ -461,30 +474,45 @@ class _Step:
     # The chain ----------------------------------------------------------------------------------------------------
 
     def produced(self, event: Produced) -> None:
-        headers = event.headers
+        self._adopt(*self._own("Produced", event.headers, made=True))
+
+    def confirmed(self, event: Confirmed) -> None:
+        """Blocks at or below the final one were taken before, and what is confirmed of them is known."""
+        chain, headers = self.chain, event.headers
+        fresh: tuple[Header, ...] = ()
+        if headers and headers[0].height <= chain.final.height:
+            headers = tuple(header for header in headers if header.height > chain.final.height)
+        if headers:
+            chain, fresh = self._own("Confirmed", headers, made=False)
+        self._adopt(chain.confirm(event.point), fresh)
+
+    def _own(self, what: str, headers: object, made: bool) -> tuple[Chain, tuple[Header, ...]]:
+        """The chain with blocks from a source of this node's own, and those that are new. What it ``made`` has to keep
+        to the limits, unlike what the source of truth has."""
         if not isinstance(headers, tuple):
             raise LocalError(
-                f"Produced takes a tuple of headers, not {type(headers).__name__}; write Produced((header,), now)"
+                f"{what} takes a tuple of headers, not {type(headers).__name__}; write {what}((header,), now)"
             )
         for at, header in enumerate(headers):
             if (wrong := flaw(header)) is not None:
                 raise LocalError(
-                    f"Produced: no peer would take block {at} of these: {wrong}; see syncfsm.blocks and "
+                    f"{what}: no peer would take block {at} of these: {wrong}; see syncfsm.blocks and "
                     f"syncfsm.limits. It begins {repr(header)[:100]}"
                 )
         fault = broken(headers) or self._judge(headers)
         if fault is not None:
             raise LocalError(f"these blocks are not accepted ({fault.rule}): {fault.detail}")
-        chain, outcomes = self.chain.extend(headers)
+        chain, outcomes = self.chain.extend(headers, bounded=made)
         for header, outcome in zip(headers, outcomes, strict=True):
             if outcome not in HELD:
                 stand = f"the chain ends at {self.chain.head.point}, final is {self.chain.final.point}"
                 raise LocalError(f"block {header.point} cannot be added: {outcome.value}; {stand}")
         fresh = tuple([header for header, outcome in zip(headers, outcomes, strict=True) if outcome in FRESH])
-        if fresh:
+        if fresh and made:
             self._report(lambda across: across.made)
+        if fresh:
             self._report(lambda across: across.taken, Taken(None, fresh))
-        self._adopt(chain, fresh)
+        return chain, fresh
 
     def finalised(self, event: Finalised) -> None:
         self._adopt(self.chain.finalise(event.point))
@@ -507,6 +535,8 @@ class _Step:
         if head.id != old.head.id:
             common = old.head if extends else chain.common(old.head.id, head.id)
             self.out.append(HeadMoved(old.head.point, head.point, common.point))
+        if chain.confirmed.id != old.confirmed.id:
+            self.out.append(ConfirmedMoved(old.confirmed.point, chain.confirmed.point))
         if chain.final.id != old.final.id:
             self.out.append(FinalMoved(old.final.point, chain.final.point))
         self._turn_to(chain, pruned.base.height)
@@ -537,6 +567,7 @@ class _Step:
         Lost: lost,
         Leave: leave,
         Produced: produced,
+        Confirmed: confirmed,
         Finalised: finalised,
         Verdict: verdict,
         Tick: tick,

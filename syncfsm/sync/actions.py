@@ -174,6 +174,12 @@ def _in_step(link: Link, sent: Header | None, received: Header | None, view: Vie
 
 
 def _tracked(link: Link, sent: Header | None, received: Header | None, view: View, more: int = 0) -> Link:
+    if (
+        sent is link.sent
+        and received is link.received
+        and not (link.left or link.claims or link.says or link.aside or more)
+    ):
+        return link
     found, says = learnt(link, view), unheld(link.says, view)
     left, claims = leaving(link, received, sent, view, found), claimed(link, view, found)
     aside, pending = counted(link, received, view, more)

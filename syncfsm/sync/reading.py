@@ -10,7 +10,7 @@ from syncfsm.limits import Strategy
 from syncfsm.protocol import Brought, Change, Reader, View
 from syncfsm.sync.discovery import assess, offer, step_back
 from syncfsm.sync.messages import Found, Has, Hello
-from syncfsm.sync.tracking import after, batch, beside, rebased
+from syncfsm.sync.tracking import after, batch, beside, rebased, stays
 from syncfsm.sync.types import GREETING, Ancestor, Event, Heard, Link, Mode, Moved, Receipt, State, Told, Turn
 
 
@@ -36,7 +36,8 @@ def has(link: Link, told: Has, view: View) -> Told:
 
 def moved(link: Link, change: Change, view: View) -> Moved:
     if link.state not in GREETING:
-        return Moved(change.extends, change.best, None, rebased(link, view))
+        sent = link.sent if change.extends and stays(link, view) else rebased(link, view)
+        return Moved(change.extends, change.best, None, sent)
     if link.heard is None:
         return Moved(change.extends, change.best, None, None)
     found = assess(link.heard, link.said, view.chain)

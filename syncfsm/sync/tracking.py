@@ -34,6 +34,15 @@ def rebased(link: Link, view: View, told: Header | None = None) -> Header | None
     return sent
 
 
+def stays(link: Link, view: View) -> bool:
+    """Is ``sent`` the nearest to our head of all that the peer is known to have, as long as it is on our best chain?
+    Most links are like that most of the time, and nothing need be looked up."""
+    sent, received = link.sent, link.received
+    if sent is None or link.left or link.claims:
+        return False
+    return received is None or received.height <= sent.height
+
+
 def after(link: Link, newest: Header, view: View) -> Header | None:
     """After a block came: the peer has it, or, if it was refused here, its parent."""
     chain = view.chain

@@ -37,6 +37,11 @@ class _NoPast:
         return ()
 
 
+def signed_by(chain: SignedChain, header: Header) -> Fault | None:
+    """Why this block, of which nothing else is known, is not signed by the chain's key; ``None`` if it is."""
+    return chain.run((header,), _NoPast(header))
+
+
 @attrs.frozen
 class SignedBatches:
     """The ``BatchCheck`` of the reference chain."""

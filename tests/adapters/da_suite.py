@@ -89,23 +89,23 @@ async def the_future_is_said_at_once(bench: Bench) -> None:
 
 async def the_head_can_be_waited_for(bench: Bench) -> None:
     now = await head(bench.layer)
-    found = await bench.layer.wait(now + 2)
+    found = await bench.layer.wait(now + 2, 30)
     assert isinstance(found, Head)
     assert found.height >= now + 2
     assert (await place(bench.layer, now + 2)).height == now + 2
-    assert isinstance(await bench.layer.wait(1), Head)
+    assert isinstance(await bench.layer.wait(1, 30), Head)
 
 
 async def places_are_linked(bench: Bench) -> None:
     last = await posted(bench.layer, b"x")
-    await bench.layer.wait(last + 1)
+    await bench.layer.wait(last + 1, 30)
     before, after = await place(bench.layer, last), await place(bench.layer, last + 1)
     assert after.parent == before.id != after.id
 
 
 async def what_is_pruned_is_neither_none_nor_future(bench: Bench) -> None:
     height = await posted(bench.layer, b"old")
-    await bench.layer.wait(height + 1)
+    await bench.layer.wait(height + 1, 30)
     await bench.prune(height + 1)
     found = await bench.layer.blobs(height)
     assert isinstance(found, Pruned)
@@ -116,7 +116,7 @@ async def what_is_pruned_is_neither_none_nor_future(bench: Bench) -> None:
 async def trouble_is_said_and_passes(bench: Bench) -> None:
     height = await posted(bench.layer, b"before")
     await bench.out(True)
-    answers = [await bench.layer.blobs(height), await bench.layer.head(), await bench.layer.wait(1)]
+    answers = [await bench.layer.blobs(height), await bench.layer.head(), await bench.layer.wait(1, 30)]
     assert all(isinstance(answer, Trouble) and answer.detail for answer in answers), answers
     assert isinstance(await bench.layer.submit(b"meanwhile"), Trouble)
     await bench.out(False)

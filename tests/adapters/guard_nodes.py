@@ -147,7 +147,7 @@ def wipe(store: Path) -> None:
 
 def replace(store: Path, copy: Path) -> None:
     wipe(store)
-    shutil.copytree(copy, store, dirs_exist_ok=True)
+    shutil.copytree(copy, store, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.control"))
 
 
 def flip(store: Path, chance: Random) -> None:

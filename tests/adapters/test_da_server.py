@@ -83,7 +83,7 @@ def test_what_waits_when_the_layer_is_killed_lands_later(tmp_path: Path) -> None
         assert outcomes[0] == Unsure("tx already in mempool")
         with DaProcess(*store(tmp_path), *QUICK) as process:
             layer = Celestia(process.url, OURS)
-            await layer.wait(2)
+            await layer.wait(2, 30)
             found = await layer.blobs(2)
         assert isinstance(found, Blobs)
         assert found.blobs == (b"late",)

@@ -120,7 +120,7 @@ def test_a_guard_that_was_restored_with_everything_else_asks_the_peers_first(tmp
     place = Place(tmp_path / "s")
     place.folder.mkdir()
     before = grown(place, 3)
-    shutil.copytree(place.folder, tmp_path / "backup")
+    shutil.copytree(place.folder, tmp_path / "backup", ignore=shutil.ignore_patterns("*.control"))
     with process(*Place(tmp_path).follower(key_of(before), "--listen", "127.0.0.1:0")) as follower:
         peer = ("--peer", follower.until("listening")["address"])
         before += grown(place, last(before)["height"] + 5, *peer)
@@ -144,7 +144,7 @@ def run_kills(folder: Path, kills: int) -> None:
     place, copy, whole = Place(folder), folder / "copy", folder / "whole"
     journals = [grown(place, 1)]
     for kept in (copy, whole):
-        shutil.copytree(place.store, kept)
+        shutil.copytree(place.store, kept, ignore=shutil.ignore_patterns("*.control"))
     states: set[str] = set()
     with process(*place.follower(key_of(journals[0]), "--listen", "127.0.0.1:0")) as follower:
         peer = ("--peer", follower.until("listening")["address"], "--interval", "0.001")

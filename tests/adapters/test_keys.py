@@ -103,7 +103,7 @@ def test_to_do_without_tls_is_written_down(tmp_path: Path) -> None:
         assert "nobody proves who they are" in plain.until("plain")["sentence"]
     with process(*follower, "--listen", "127.0.0.1:0") as secure:
         secure.until("listening")
-        assert [line["event"] for line in secure.told] == ["started", "listening"]
+        assert [line["event"] for line in secure.told] == ["started", "control", "listening"]
 
 
 def test_two_sequencers_with_one_key_are_both_told(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_two_sequencers_with_one_key_are_both_told(tmp_path: Path) -> None:
     copy = Place(tmp_path / "two")
     place.folder.mkdir()
     place.sequencer()  # makes its key
-    shutil.copytree(place.folder, copy.folder)
+    shutil.copytree(place.folder, copy.folder, ignore=shutil.ignore_patterns("*.control"))
     (copy.folder / "s.id").unlink()
     with process(*place.sequencer("--listen", "127.0.0.1:0", "--interval", "0.1")) as first:
         address = first.until("listening")["address"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from syncfsm_adapters.story.fields import FIELDS
+from syncfsm_adapters.story.fields import FIELDS, OF_LAYER
 from syncfsm_adapters.story.plan import Mode, make
 from tests.adapters.test_figures import paths
 from tests.pages import FENCE, ROOT, text_of
@@ -33,7 +33,8 @@ def tell(folder: Path, mode: str, *flags: str) -> tuple[dict[str, Any], str]:
 
 def must_be_whole(shown: dict[str, Any]) -> None:
     """What holds however slow the machine is."""
-    assert set(paths(shown)) == {name for name in FIELDS if "feed" in shown or not name.startswith("feed.")}
+    absent = (*(() if "feed" in shown else ("feed.",)), *(() if "da" in shown else OF_LAYER))
+    assert set(paths(shown)) == {name for name in FIELDS if not name.startswith(absent)}
     assert shown["agreed"] is True
     assert shown["recovery"]["gaps"] == 0
     assert shown["recovery"]["blocks"] >= GAP
@@ -72,8 +73,21 @@ def test_the_lost_node_comes_back_whole(mode: str, tmp_path: Path) -> None:
     shown, said = tell(tmp_path, mode, "--followers", "3", *SHORT)
     must_be_back(shown)
     assert "Node A was lost at height" in said
-    if mode == "network":
-        assert shape(said) == shape(RUN), "README shows a run of today"
+
+
+def test_the_layer_decides(tmp_path: Path) -> None:
+    """The two acts more, with a data-availability layer."""
+    shown, said = tell(tmp_path, "network", "--followers", "3", "--da", "--batch-seconds", "1.5", *SHORT)
+    must_be_back(shown)
+    act, stolen = shown["act2"], shown["equivocation"]
+    assert act["blocks"] > 0
+    assert act["gaps"] == 0
+    assert act["duplicates"] == 0
+    assert stolen == {"evidence": 4, "undone": stolen["undone"], "head_agrees": True}
+    assert stolen["undone"] >= 30
+    assert 0 < shown["heads"]["final"] <= shown["heads"]["confirmed"] <= shown["heads"]["soft"]
+    assert shown["da"]["batches"] >= 4
+    assert shape(said) == shape(RUN), "README shows a run of today"
 
 
 @pytest.mark.parametrize("mode", FEED_MODES)

@@ -383,3 +383,49 @@ def test_a_pruned_chain_equals_one_started_at_its_base() -> None:
     limits = Limits(retention=0)
     old, _ = attrs.evolve(grown([*headers, *forks]), limits=limits).finalise(headers[99].point).pruned()
     assert old == grown([*headers[100:], *forks], headers[99], limits)
+
+
+# Confirmed ------------------------------------------------------------------------------------------------------
+
+
+def test_confirmed_pins_the_best_chain_and_may_move_back_to_another_branch() -> None:
+    headers, side = branch(root(), 4), branch(root(), 2, "side")
+    chain = grown([*headers, *side])
+    pinned = chain.confirm(side[0].point)
+    assert (pinned.head, pinned.confirmed, pinned.final) == (side[1], side[0], root())
+    assert pinned.pruned() == (pinned, ())  # the other branch may be right after all
+    longer, _ = pinned.extend(branch(headers[3], 3))
+    assert longer.head == side[1]
+    back = longer.confirm(headers[1].point)
+    assert (back.head.height, back.confirmed) == (7, headers[1])
+    assert back.confirm(root().point) == longer.confirm(root().point)
+
+
+def test_what_became_final_is_confirmed() -> None:
+    headers, side = branch(root(), 4), branch(root(), 2, "side")
+    chain = grown([*headers, *side]).confirm(side[0].point).finalise(headers[1].point)
+    assert (chain.confirmed, chain.head) == (headers[1], headers[3])
+    assert chain.confirm(headers[2].point).finalise(headers[1].point).confirmed == headers[2]
+
+
+def test_at_or_below_final_no_more_than_that_is_confirmed() -> None:
+    headers = branch(root(), 9)
+    chain = attrs.evolve(grown(headers), limits=Limits(retention=2)).finalise(headers[6].point).pruned()[0]
+    for point in (headers[6].point, headers[5].point, headers[0].point):  # the last one is not held any more
+        assert chain.confirm(headers[7].point).confirm(point) == chain
+
+
+def test_what_can_not_be_confirmed() -> None:
+    headers, side = branch(root(), 4), branch(root(), 4, "side")
+    chain = grown([*headers, *side]).finalise(headers[1].point).ban(headers[3].id)
+    wrongs = [
+        (side[0].point, "contradicts"),
+        (side[3].point, "contradicts"),
+        (headers[3].point, "banned"),
+        (Point(4, b"nowhere"), "feed the block first"),
+    ]
+    for point, word in wrongs:
+        with pytest.raises(LocalError, match=word):
+            chain.confirm(point)
+    with pytest.raises(LocalError, match="it is confirmed"):
+        chain.confirm(headers[2].point).ban(headers[2].id)

@@ -25,7 +25,7 @@ class Model:
         self.limits = limits
         self.held = {start.id: start}
         self.banned: set[bytes] = set()
-        self.final = self.base = start
+        self.final = self.confirmed = self.base = start
 
     def line(self, id: bytes) -> list[Header]:
         """The block and its ancestors, from the base up."""
@@ -41,14 +41,14 @@ class Model:
         return any(header.id in self.banned for header in self.line(id))
 
     def best(self) -> list[Header]:
-        open_lines = [line for line in map(self.line, self.held) if self.final in line and not self.barred(line[-1].id)]
-        return max(open_lines, key=lambda line: line[-1].rank)
+        lines = [line for line in map(self.line, self.held) if self.confirmed in line and not self.barred(line[-1].id)]
+        return max(lines, key=lambda line: line[-1].rank)
 
     def unfinal_bytes(self) -> int:
         final = self.line(self.final.id)
         return sum(header.size for header in self.held.values() if header not in final)
 
-    def insert(self, header: Header) -> Outcome:
+    def insert(self, header: Header, bounded: bool = True) -> Outcome:
         if header.id in self.held:
             return Outcome.KNOWN
         parent = self.held.get(header.parent)
@@ -58,25 +58,42 @@ class Model:
             return Outcome.BELOW_FINAL
         if not parent:
             return Outcome.UNLINKABLE
-        final_chain = self.final.height - self.base.height + 1
-        if len(self.held) - final_chain >= self.limits.unfinal:
-            return Outcome.FULL
-        if self.unfinal_bytes() + header.size > self.limits.unfinal_bytes:
-            return Outcome.FULL
-        if parent.id not in self.tips() and len(self.tips()) >= self.limits.tips:
+        if bounded and self.is_full(header, parent):
             return Outcome.FULL
         self.held[header.id] = header
         return Outcome.BANNED if self.barred(header.id) else Outcome.NEW
 
-    def finalise(self, point: Point) -> None:
+    def is_full(self, header: Header, parent: Header) -> bool:
+        final_chain = self.final.height - self.base.height + 1
+        if len(self.held) - final_chain >= self.limits.unfinal:
+            return True
+        if self.unfinal_bytes() + header.size > self.limits.unfinal_bytes:
+            return True
+        return parent.id not in self.tips() and len(self.tips()) >= self.limits.tips
+
+    def clean(self, point: Point) -> Header:
+        """The block, if it may be made final or confirmed."""
         header = self.held.get(point.id)
         if header is None or header.height != point.height:
             raise LocalError
-        if header in self.line(self.final.id):
-            return
         if self.final not in self.line(point.id) or self.barred(point.id):
             raise LocalError
-        self.final = header
+        return header
+
+    def finalise(self, point: Point) -> None:
+        if point in [header.point for header in self.line(self.final.id)]:
+            return
+        self.final = self.clean(point)
+        if self.final not in self.line(self.confirmed.id):
+            self.confirmed = self.final
+
+    def confirm(self, point: Point) -> None:
+        if point.height <= self.final.height:
+            final = [header.point for header in self.line(self.final.id)]
+            if point.height >= self.base.height and point not in final:
+                raise LocalError
+            point = self.final.point
+        self.confirmed = self.clean(point)
 
     def prune(self) -> tuple[Header, ...]:
         line = self.line(self.final.id)
@@ -92,7 +109,7 @@ class Model:
         if id in self.banned:
             return
         waiting = self.banned - set(self.held)
-        if id in self.held and self.held[id] in self.line(self.final.id):
+        if id in self.held and self.held[id] in self.line(self.confirmed.id):
             raise LocalError
         if id not in self.held and len(waiting) >= self.limits.bans:
             raise LocalError
@@ -100,12 +117,13 @@ class Model:
 
 
 def rebuilt(model: Model) -> Chain:
-    """The same content in the plainest order: all blocks from the bottom up, then the bans, then the final point."""
+    """The same content in the plainest order: all blocks from the bottom up, the bans, what is final, and confirmed."""
     chain = Chain.start(model.base)
     chain, _ = chain.extend(sorted(model.held.values(), key=lambda header: (header.height, header.id)))
     for id in sorted(model.banned):
         chain = chain.ban(id)
-    return attrs.evolve(chain.finalise(model.final.point), limits=model.limits)
+    chain = chain.finalise(model.final.point).confirm(model.confirmed.point)
+    return attrs.evolve(chain, limits=model.limits)
 
 
 class Comparison(RuleBasedStateMachine):
@@ -133,9 +151,9 @@ class Comparison(RuleBasedStateMachine):
         held = sorted(self.model.held.values(), key=lambda h: (h.height < self.model.final.height, h.height, h.id))
         return held[index % len(held)]
 
-    def feed(self, headers: Sequence[Header]) -> None:
-        self.chain, outcomes = self.chain.extend(headers)
-        assert outcomes == tuple(self.model.insert(header) for header in headers)
+    def feed(self, headers: Sequence[Header], bounded: bool = True) -> None:
+        self.chain, outcomes = self.chain.extend(headers, bounded)
+        assert outcomes == tuple(self.model.insert(header, bounded) for header in headers)
 
     def both(self, ours: Callable[[], Chain], theirs: Callable[[], None]) -> None:
         """Apply a change to both, or see both refuse it."""
@@ -170,6 +188,10 @@ class Comparison(RuleBasedStateMachine):
     def feed_any(self, picks: list[int]) -> None:
         self.feed([self.pick(index) for index in picks])
 
+    @rule(picks=st.lists(INDEX, max_size=4))
+    def feed_unbounded(self, picks: list[int]) -> None:
+        self.feed([self.pick(index) for index in picks], bounded=False)
+
     @rule(parent=INDEX, gain=st.integers(-1, 1), rise=st.integers(-1, 3))
     def feed_odd(self, parent: int, gain: int, rise: int) -> None:
         above = self.pick(parent)
@@ -198,6 +220,17 @@ class Comparison(RuleBasedStateMachine):
         point = self.pick_held(index).point
         self.both(lambda: self.chain.finalise(point), lambda: self.model.finalise(point))
 
+    @rule(index=INDEX, off=st.sampled_from([0, 0, 0, 1]))
+    def confirm(self, index: int, off: int) -> None:
+        header = self.pick(index)
+        point = Point(header.height + off, header.id)
+        self.both(lambda: self.chain.confirm(point), lambda: self.model.confirm(point))
+
+    @rule(index=st.integers(0, 12))
+    def confirm_held(self, index: int) -> None:
+        point = self.pick_held(index).point
+        self.both(lambda: self.chain.confirm(point), lambda: self.model.confirm(point))
+
     @rule()
     def prune(self) -> None:
         self.chain, dropped = self.chain.pruned()
@@ -207,7 +240,8 @@ class Comparison(RuleBasedStateMachine):
     def same_content(self) -> None:
         chain, model, best = self.chain, self.model, self.model.best()
         assert {header.id: header for header in chain.blocks.headers()} == model.held
-        assert (chain.base, chain.final, chain.head) == (model.base, model.final, best[-1])
+        assert (chain.base, chain.final, chain.confirmed) == (model.base, model.final, model.confirmed)
+        assert chain.head == best[-1]
         assert (set(chain.tips), set(chain.banned)) == (model.tips(), model.banned)
         held = [model.held[header.id] for header in self.pool if header.id in model.held]
         assert chain.those_held([header.point for header in self.pool]) == held

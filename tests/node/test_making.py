@@ -71,8 +71,8 @@ def test_every_stand_has_its_sentence() -> None:
 
 PEER = PeerStatus("p#1", b"", False, 0.0, 0, {}, {})
 STATUS = Status(
-    now=0.0, head=GENESIS.point, final=GENESIS.point, base=GENESIS.point, blocks=1, lag=0, why=Why.ALONE, since=None,
-    peers=(), decided={},
+    now=0.0, head=GENESIS.point, confirmed=GENESIS.point, final=GENESIS.point, base=GENESIS.point, blocks=1, lag=0,
+    why=Why.ALONE, since=None, peers=(), decided={},
 )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ class Plea(Request):
         (None, "None is no event of a node"),
         (NEXT, "is no event of a node"),
         (Tick("5"), r"Tick\(now='5'\) is no event of a node"),  # type: ignore[arg-type]
-        (Plea(), "is no event of this node; it takes Connected, .*, Say, "),
+        (Plea(), "is no event of this node; it takes Confirmed, Connected, .*, Say, "),
         (
             Tick(4.9),
             "time ran backwards: Tick happened at 4.9, and the event before it at 5.0; take now from a clock that",

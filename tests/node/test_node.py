@@ -14,7 +14,18 @@ from syncfsm.node.node import Node
 from syncfsm.notes.messages import Note
 from syncfsm.notes.types import Say, Undelivered
 from syncfsm.numbers import ProtocolNumber
-from syncfsm.outputs import Accepted, Disconnect, Dropped, FinalMoved, HeadMoved, Misbehaviour, Output, Send, SendBlocks
+from syncfsm.outputs import (
+    Accepted,
+    ConfirmedMoved,
+    Disconnect,
+    Dropped,
+    FinalMoved,
+    HeadMoved,
+    Misbehaviour,
+    Output,
+    Send,
+    SendBlocks,
+)
 from syncfsm.peer.messages import Bye, Parting, Ping, Pong
 from syncfsm.sync.messages import Blocks, Finality, Hello
 from syncfsm.sync.protocol import SYNC
@@ -197,8 +208,8 @@ def test_blocks_are_accepted_before_they_are_sent_on_and_dropped_after_all_links
     made, outputs = hear(made, "p", Blocks((block,)))
     assert [type(said) for said in outputs] == [Accepted, HeadMoved, SendBlocks]
     made, final = made.step(Finalised(TRUNK[3].point, 0.0))
-    assert [type(said) for said in final] == [FinalMoved, Send, Send, Dropped]
-    assert final[0] == FinalMoved(GENESIS.point, TRUNK[3].point)
+    assert [type(said) for said in final] == [ConfirmedMoved, FinalMoved, Send, Send, Dropped]
+    assert final[1] == FinalMoved(GENESIS.point, TRUNK[3].point)
     assert final[-1] == Dropped((GENESIS, *TRUNK[:2]), TRUNK[2].point)
     assert set(messages(final)) == {Finality(TRUNK[3].point)}
 

@@ -126,7 +126,7 @@ def test_who_brought_a_block_learns_what_became_of_it_before_the_others_look() -
 
 def test_nothing_is_pruned_before_all_have_looked() -> None:
     made, outputs = in_step(*TRUNK).step(Finalised(TRUNK[3].point, 0.0))
-    expected = ["FinalMoved"]
+    expected = ["ConfirmedMoved", "FinalMoved"]
     for peer in PEERS:
         expected += [f"Finality {peer}", *both(peer, "finalised")]
     for peer in PEERS:

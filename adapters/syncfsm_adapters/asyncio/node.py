@@ -61,7 +61,7 @@ class TcpNode(Shell):
                 self._listeners.extend(listeners)
                 async with asyncio.TaskGroup() as self._tasks:
                     for target in targets:
-                        self._serve(self._keep_dialling(target))
+                        self._start_dialling(target)
                     for listener in listeners:
                         self._serve(self._accept(listener))
                     self._serve(self._keep_time())
@@ -93,6 +93,9 @@ class TcpNode(Shell):
         for task in self._services:
             task.cancel()
         await asyncio.wait(self._services)
+
+    def _start_dialling(self, target: Target) -> None:
+        self._serve(self._keep_dialling(target))
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -137,7 +140,7 @@ class TcpNode(Shell):
                 await self._over(link)
                 due = target.due(self._now()) or due
             await asyncio.sleep(max(0.0, due - self._now()))
-            if target.linked() is None:
+            if target.linked() is None and target.wanted:
                 target.begin(self._now())
                 target.end(await self._dial(target), self._now())
 

@@ -1,4 +1,5 @@
-"""The command line: ``syncfsm node``, ``keygen``, ``outage``, ``store``, ``da``, ``check``, ``replay``, ``table``.
+"""The command line: ``syncfsm node``, ``keygen``, ``outage``, ``store``, ``status``, ``peers``, ``block``, ``da``,
+``check``, ``replay``, ``table``.
 
 Exit codes: 0 all is well, 1 what was to be shown was not shown, 2 a mistake in what was asked for, 130 interrupted (see
 ``__main__``), 141 whoever read the output has left.
@@ -20,6 +21,7 @@ from syncfsm.limits import Strategy
 from syncfsm.node.registry import STANDARD
 from syncfsm_adapters.command.check import CHECK_HELP, REPLAY_HELP, add_check, add_replay
 from syncfsm_adapters.command.da import DA_HELP, add_da
+from syncfsm_adapters.command.look import BLOCK_HELP, PEERS_HELP, STATUS_HELP, add_block, add_peers, add_status
 from syncfsm_adapters.command.store import STORE_HELP, add_store
 from syncfsm_adapters.host.journal import FORMATS
 from syncfsm_adapters.host.mistakes import one_mistake
@@ -65,6 +67,9 @@ def parser() -> argparse.ArgumentParser:
     _keygen(commands.add_parser("keygen", help="make a key", description=KEYGEN_HELP))
     _outage(commands.add_parser("outage", help="lose a node and get it back", description=OUTAGE_HELP))
     add_store(commands.add_parser("store", help="look at and mend a block store", description=STORE_HELP))
+    add_status(commands.add_parser("status", help="how a running node is", description=STATUS_HELP))
+    add_peers(commands.add_parser("peers", help="the peers of a running node", description=PEERS_HELP))
+    add_block(commands.add_parser("block", help="ban a block of a running node", description=BLOCK_HELP))
     add_da(commands.add_parser("da", help="run a data-availability layer", description=DA_HELP))
     add_check(commands.add_parser("check", help="explore worlds exhaustively", description=CHECK_HELP))
     add_replay(commands.add_parser("replay", help="run a saved story again", description=REPLAY_HELP))
@@ -123,13 +128,27 @@ def _node(node: argparse.ArgumentParser) -> None:
     node.add_argument("--payload-bytes", type=int, metavar="N", help="size of payloads it makes up (default: 1024)")
     node.add_argument("--blocks", type=int, metavar="N", help="make no more than N blocks, then only serve")
     node.add_argument("--final-after", type=int, metavar="N", help="blocks in a batch; older batches are final")
+    add_da_flags(node)
     node.add_argument("--strategy", choices=[s.value for s in Strategy], help="how to search (default: locator)")
     node.add_argument("--retention", type=int, metavar="N", help="headers kept below the final point")
     node.add_argument("--keepalive", type=float, metavar="S", help="silence before asking for a sign of life")
     node.add_argument("--silence", type=float, metavar="S", help="silence before a link is given up")
     node.add_argument("--gates", type=int, metavar="N", help="how many peers get whole blocks from it (default: 4)")
+    node.add_argument("--control", metavar="PATH", help="its control socket (default: STORE.control)")
     node.add_argument("--log", choices=FORMATS, help="default: text on a terminal, else json")
     node.set_defaults(run=_run_node)
+
+
+def add_da_flags(node: argparse.ArgumentParser) -> None:
+    """Where the source of truth is."""
+    add = node.add_argument
+    add("--da", metavar="URL", help="the data-availability layer that decides what is final: syncfsm da, or Celestia")
+    add("--da-namespace", metavar="NAME", help="whose batches (default: the chain's name)")
+    add("--da-token", metavar="FILE", help="what the layer wants to be shown")
+    add("--da-start", type=int, metavar="N", help="the layer's height at which a new node begins to read (default: 1)")
+    add("--da-finality", type=int, metavar="N", help="so many of the layer's blocks may be taken back (default: 0)")
+    add("--batch-seconds", type=float, metavar="S", help="a sequencer posts a batch every S seconds (default: 30)")
+    add("--unconfirmed", type=int, metavar="N", help="a sequencer waits while N blocks are not confirmed")
 
 
 def _keygen(keygen: argparse.ArgumentParser) -> None:
@@ -150,6 +169,17 @@ def _outage(outage: argparse.ArgumentParser) -> None:
     outage.add_argument("--gap", type=int, default=100, metavar="N", help="blocks missed (default: %(default)s)")
     outage.add_argument("--tail", type=int, default=11, metavar="N", help="blocks after it (default: %(default)s)")
     outage.add_argument("--payload-bytes", type=int, default=1024, metavar="N", help="size (default: %(default)s)")
+    da_help = (
+        "with a data-availability layer, and two more acts: A follows from it alone; and somebody has stolen the key"
+    )
+    outage.add_argument("--da", action="store_true", help=da_help)
+    outage.add_argument(
+        "--batch-seconds",
+        type=float,
+        default=4.0,
+        metavar="S",
+        help="seconds from batch to batch (default: %(default)s)",
+    )
     outage.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     outage.add_argument("--keep", type=Path, metavar="DIR", help="keep the nodes' files there")
     outage.set_defaults(run=_tell_outage)
@@ -203,7 +233,7 @@ def _in_folder(given: argparse.Namespace, folder: Path) -> int:
     from syncfsm_adapters.story import plan, screen
     from syncfsm_adapters.story.director import Director
 
-    names = ("followers", "degree", "interval", "mode", "gap", "tail", "payload_bytes")
+    names = ("followers", "degree", "interval", "mode", "gap", "tail", "payload_bytes", "da", "batch_seconds")
     story = plan.make(**{name: getattr(given, name) for name in names}, folder=folder)
     console = Console()
 

@@ -60,7 +60,7 @@ async def _serve(given: argparse.Namespace) -> int:
     from syncfsm_adapters.da.server import Server
     from syncfsm_adapters.host.journal import Journal
 
-    journal = Journal("da", given.log or ("text" if sys.stdout.isatty() else "json"))
+    journal = Journal("da", given.log or ("text" if sys.stdout.isatty() else "json"), sys.stdout)
     host, port = parse_address(given.listen)
     token = _token(given.token)
     if host not in LOOPBACK and not token:

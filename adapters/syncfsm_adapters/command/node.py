@@ -3,10 +3,12 @@
 import gc
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
+from typing import TYPE_CHECKING
 
 import trio
 from nacl.signing import SigningKey
@@ -18,19 +20,30 @@ from syncfsm.events import Finalised
 from syncfsm.limits import Strategy
 from syncfsm.node.node import Config, Node
 from syncfsm.outputs import Accepted, Output
+from syncfsm.truth.signed import signed_by
 from syncfsm_adapters.command import keys, payloads
 from syncfsm_adapters.command.producer import Producer
 from syncfsm_adapters.command.resume import guarded, resume
 from syncfsm_adapters.command.settings import Settings
+from syncfsm_adapters.command.truth import post, truth_of
 from syncfsm_adapters.connect.off import named
 from syncfsm_adapters.guard import Guard
 from syncfsm_adapters.host.host import Host
-from syncfsm_adapters.host.journal import Journal, follow
+from syncfsm_adapters.host.journal import Journal, Write, follow
 from syncfsm_adapters.host.mistakes import one_mistake
+from syncfsm_adapters.host.unhurried import Unhurried
+from syncfsm_adapters.host.witness import Witness
+from syncfsm_adapters.look.control import Control, socket_of
+from syncfsm_adapters.look.orders import orders
+from syncfsm_adapters.look.record import Record
+from syncfsm_adapters.look.report import Reporter
 from syncfsm_adapters.secure import Identity
 from syncfsm_adapters.store.base import load_chain
 from syncfsm_adapters.store.file import FileStore, Promise
 from syncfsm_adapters.tcp.node import TcpNode
+
+if TYPE_CHECKING:
+    from syncfsm_adapters.da.truth import Truth
 
 DRAIN = 1.0
 """Seconds that a node which is to stop still gives its peers to take what they lack."""
@@ -38,6 +51,8 @@ LOOK_AGAIN = 0.01
 """Seconds between two looks whether they have it."""
 SCRUB_BYTES = 1024 * 1024
 """Bytes of stored bodies that are looked at each second."""
+PASS_ON = 0.2
+"""Seconds between two looks whether a peer is to be told of evidence."""
 BATCHES_BEHIND = 1
 """How many whole batches below the newest one are final: the data-availability layer takes a while to confirm."""
 
@@ -55,7 +70,14 @@ def run(settings: Settings) -> int:
 
 async def _run(settings: Settings) -> None:
     form = settings.log or ("text" if sys.stdout.isatty() else "json")
-    journal = Journal(settings.name, form)
+    lines = Unhurried(sys.stdout)
+    try:
+        await _run_told(settings, Record(Journal(settings.name, form, lines), time.time))
+    finally:
+        lines.close()
+
+
+async def _run_told(settings: Settings, journal: Record) -> None:
     chain_id = settings.chain.encode()
     key = keys.load(Path(settings.key), settings.chain) if settings.key is not None else None
     node_key = _node_key(settings)
@@ -76,14 +98,25 @@ async def _run(settings: Settings) -> None:
     if settings.plain:
         journal("plain", sentence=PLAIN)
     follow(tcp.host, journal)
+    journal.follow(tcp.host)
+    truth = truth_of(settings, tcp.host, chain, journal)
+    witness = Witness(tcp.host, partial(signed_by, chain), Path(f"{settings.store}.evidence"), journal)
     async with trio.open_nursery() as nursery:
         making, stopping = trio.CancelScope(), list[int]()
         await nursery.start(_stop_on_signal, tcp, making, journal, stopping)
-        nursery.start_soon(_confirm, tcp.host, settings.final_after)
+        reporter = Reporter(settings.name, tcp, journal, truth.status if truth is not None else None)
+        path = Path(settings.control) if settings.control is not None else socket_of(settings.store)
+        await nursery.start(Control(path, orders(tcp, reporter, trio.current_time)).serve)
+        journal("control", path=str(path))
+        if truth is None:
+            nursery.start_soon(_confirm, tcp.host, settings.final_after)
+        else:
+            nursery.start_soon(truth.read)
+        nursery.start_soon(_pass_on, witness)
         nursery.start_soon(_tell_why, tcp.host, journal)
         nursery.start_soon(_scrub, store, journal)
         if key is not None:
-            nursery.start_soon(_produce, tcp.host, key, source, settings, making, journal)
+            nursery.start_soon(_produce, tcp.host, key, source, settings, making, journal, truth)
         await tcp.run(settings.listen, settings.peers)
         nursery.cancel_scope.cancel()
     journal("stopped", head=tcp.host.head)
@@ -109,7 +142,7 @@ def _check_key(store: FileStore, check: signed.SignedChain, chain: Chain) -> Non
         )
 
 
-def _note_twin(guard: Guard, journal: Journal, output: Output, now: float) -> None:
+def _note_twin(guard: Guard, journal: Write, output: Output, now: float) -> None:
     """Say of a block that came that it is signed with our key, and not by us."""
     for header in output.headers if isinstance(output, Accepted) else ():
         if header != guard.signed.header:
@@ -125,7 +158,7 @@ def _payloads(settings: Settings) -> AsyncIterator[bytes]:
 async def _stop_on_signal(
     tcp: TcpNode,
     making: trio.CancelScope,
-    journal: Journal,
+    journal: Write,
     stopping: list[int],
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -156,19 +189,25 @@ async def _produce(
     source: AsyncIterator[bytes],
     settings: Settings,
     making: trio.CancelScope,
-    journal: Journal,
+    journal: Write,
+    truth: "Truth | None",
 ) -> None:
     """A block every interval while payloads last, as soon as the guard of the key allows it; then serve on what there
-    is."""
-    with making, guarded(settings, key, host.node.chain.head, journal) as guard:
-        await resume(host, guard, settings, journal)
-        host.watch(partial(_note_twin, guard, journal))
-        producer = Producer(key, settings.chain.encode(), guard)
-        made = await producer.run(host, source, settings.interval, settings.blocks)
-        journal("payloads-end", blocks=made, head=host.head)
+    is, and post it."""
+    async with trio.open_nursery() as nursery:
+        with making, guarded(settings, key, host.node.chain.head, journal) as guard:
+            await resume(host, guard, settings, journal)
+            if truth is not None:
+                await post(truth, key, journal)
+                nursery.start_soon(truth.write)
+            host.watch(partial(_note_twin, guard, journal))
+            producer = Producer(key, settings.chain.encode(), guard)
+            held = (lambda: truth.held) if truth is not None else (lambda: False)
+            made = await producer.run(host, source, settings.interval, settings.blocks, held)
+            journal("payloads-end", blocks=made, head=host.head)
 
 
-async def _tell_why(host: Host, journal: Journal) -> None:
+async def _tell_why(host: Host, journal: Write) -> None:
     """Whenever it changes, why this node is not in step, or that it is; looked at once a second."""
     told = None
     while True:
@@ -179,13 +218,20 @@ async def _tell_why(host: Host, journal: Journal) -> None:
             journal("status", why=told.value, lag=status.lag, peers=len(status.peers), sentence=told.sentence)
 
 
-async def _scrub(store: FileStore, journal: Journal) -> None:
+async def _scrub(store: FileStore, journal: Write) -> None:
     """Read the store's bodies over and over, slowly, so that what rots is known before a peer asks for it."""
     while True:
         await trio.sleep(1.0)
         done = store.scrub(SCRUB_BYTES)
         if done is not None:
             journal("store-scrubbed", blocks=done.blocks, bytes=done.bytes, lost=done.lost)
+
+
+async def _pass_on(witness: Witness) -> None:
+    """Tell the peers of evidence."""
+    while True:
+        await trio.sleep(PASS_ON)
+        witness.pass_on(trio.current_time())
 
 
 async def _confirm(host: Host, batch: int) -> None:

@@ -1,6 +1,6 @@
 """A sequencer: makes the blocks of the reference chain (``syncfsm.signed``)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from math import ceil
 
 import trio
@@ -38,16 +38,21 @@ class Producer:
         host.feed(event)
         return header
 
-    async def run(self, host: Host, payloads: AsyncIterator[bytes], interval: float, most: int | None = None) -> int:
+    async def run(
+        self, host: Host, payloads: AsyncIterator[bytes], interval: float, most: int | None = None,
+        held: Callable[[], bool] = lambda: False,
+    ) -> int:  # fmt: skip
         """Make a block of each payload, one every ``interval`` seconds, the first one at once; ``most`` blocks at most.
 
-        The schedule does not drift. Times that have passed while the process was held up are left out. Returns the
-        number of blocks made, when the payloads end.
+        None is made while it is ``held``. The schedule does not drift. Times that have passed while the process was
+        held up are left out. Returns the number of blocks made, when the payloads end.
         """
         start = trio.current_time()
         slot = made = 0
         while made != most and (body := await anext(payloads, None)) is not None:
             await trio.sleep_until(start + slot * interval)
+            while held():
+                await trio.sleep(interval)
             self.produce(host, body)
             made += 1
             slot = max(slot + 1, ceil((trio.current_time() - start) / interval))

@@ -8,6 +8,7 @@ import attrs
 
 from syncfsm.errors import LocalError
 from syncfsm.limits import CHAIN_ID_BYTES, Limits, Strategy
+from syncfsm.truth.limits import TruthLimits
 from syncfsm_adapters.connect.backoff import parse_address
 from syncfsm_adapters.connect.off import Off, named
 from syncfsm_adapters.connect.target import parse_peer
@@ -26,7 +27,9 @@ class Settings:
     it talks to, all if there are none; ``plain`` leaves TLS out. ``key`` makes it a sequencer; a full node needs the
     sequencer's ``public_key`` instead. ``guard`` is the folder in which a sequencer keeps what it signed last, beside
     the key if it is not given; ``sign_anew`` names what it is to forget. ``off`` names peers that get no blocks from
-    it, each by its address, or by its node id in hexadecimal digits."""
+    it, each by its address, or by its node id in hexadecimal digits. ``da`` is the address of the data-availability
+    layer that decides what is confirmed and final; without one, what is older than ``final_after`` blocks is called
+    final."""
 
     name: str
     chain: str = "demo"
@@ -46,11 +49,19 @@ class Settings:
     payload_bytes: int = 1024
     blocks: int | None = None
     final_after: int = 150
+    da: str | None = None
+    da_namespace: str | None = None
+    da_token: str | None = None
+    da_start: int = 1
+    da_finality: int = 0
+    batch_seconds: float = 30.0
+    unconfirmed: int = TruthLimits().unconfirmed
     strategy: str = Strategy.LOCATOR.value
     retention: int = Limits().retention
     keepalive: float = Limits().keepalive
     silence: float = Limits().silence
     gates: int = Limits().gates
+    control: str | None = None
     log: str | None = None
 
     @classmethod
@@ -78,7 +89,7 @@ class Settings:
         for name, value, longest in (("name", self.name, LONGEST_NAME), ("chain", self.chain, CHAIN_ID_BYTES)):
             if not isinstance(value, str) or not 1 <= len(value.encode()) <= longest:
                 raise LocalError(f"{name} must be 1 to {longest} bytes of text, not {value!r}")
-        for name in ("interval", "keepalive", "silence"):
+        for name in ("interval", "keepalive", "silence", "batch_seconds"):
             if not isinstance(getattr(self, name), int | float) or getattr(self, name) <= 0:
                 raise LocalError(f"{name} is a number of seconds above 0, not {getattr(self, name)!r}")
         if not isinstance(self.gates, int) or self.gates < 1:

@@ -5,7 +5,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
 from random import Random
 
+from syncfsm.errors import LocalError
+from syncfsm.events import Leave
 from syncfsm.node.node import Node
+from syncfsm.peer.messages import Parting
 from syncfsm.wire.session import NoLink
 from syncfsm_adapters.connect.connector import HANDSHAKE, Connector, Link, silent
 from syncfsm_adapters.connect.off import Named
@@ -46,6 +49,8 @@ class Shell(ABC):
     ) -> None:
         self.connector = Connector(node, store, who, stamp=stamp, journal=journal, allowed=allowed, off=off)
         self._chance, self._journal, self._handshake = chance, journal, handshake
+        self.targets: dict[str, Target] = {}
+        """By address, the peers that are dialled."""
         self._prepare()
 
     @abstractmethod
@@ -84,9 +89,39 @@ class Shell(ABC):
         """Is nothing left to write, and nothing left to send to a peer in step?"""
         return self.connector.drained
 
+    def add(self, peer: str) -> None:
+        """From now on stay linked to ``peer``, as if it had been given at first. Call it while ``run`` runs.
+
+        ``LocalError`` if it is none, or is there already.
+        """
+        target = Target(self.connector, peer, self._chance)
+        if target.address in self.targets:
+            raise LocalError(f"{target.address} is a peer already; there are {', '.join(sorted(self.targets))}")
+        self.targets[target.address] = target
+        self._start_dialling(target)
+
+    def remove(self, address: str) -> None:
+        """Dial this peer no more, and end the link. If it dials us, it is taken all the same: ban it to prevent that.
+
+        ``LocalError`` if it is none of the peers that are dialled.
+        """
+        target = self.targets.pop(address, None)
+        if target is None:
+            there = ", ".join(sorted(self.targets)) or "none"
+            raise LocalError(f"{address} is none of the peers that are dialled; there are {there}")
+        target.drop()
+        link = target.linked()
+        if link is not None and not link.over:
+            self.connector.feed(Leave(link.name, Parting.SHUTDOWN, self._now()))
+
+    @abstractmethod
+    def _start_dialling(self, target: Target) -> None:
+        """Keep a link to the node at this address."""
+
     def _targets(self, peers: Sequence[str]) -> list[Target]:
         targets = [Target(self.connector, peer, self._chance) for peer in peers]
         self.connector.off.check([target.address for target in targets])
+        self.targets.update((target.address, target) for target in targets)
         return targets
 
     def _too_late(self) -> NoLink:

@@ -37,6 +37,15 @@ class Target:
         self._next = 0.0
         self._over = False
 
+    def drop(self) -> None:
+        """It is not wanted any more: never dial it again."""
+        self._over = True
+
+    @property
+    def wanted(self) -> bool:
+        """Is a link there wanted?"""
+        return not self._over
+
     def linked(self) -> Link | None:
         """The link to the node that was last met at this address, if there is one: wait until it is over."""
         if self._link is not None and not self._link.over:

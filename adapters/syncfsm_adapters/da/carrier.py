@@ -15,7 +15,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from syncfsm.blocks import Header
-from syncfsm.truth.answers import Answer, Head
+from syncfsm.errors import LocalError
+from syncfsm.truth.answers import Answer, Head, Outcome, Refused
 from syncfsm.truth.poster import protocol as posting
 from syncfsm.truth.poster.types import Begin, Poster, Submit
 from syncfsm.truth.reader import protocol as reading
@@ -50,8 +51,9 @@ class Carrier:
         self._make: Callable[[Submit], bytes] | None = None
 
     def post(self, begin: Begin, make: Callable[[Submit], bytes]) -> None:
-        """Be a sequencer's. ``make`` gives the signed batch, as a blob; it is called for blocks that were told of."""
-        self._make = make
+        """Be a sequencer's. ``make`` gives the signed batch, as a blob; it is called for blocks that were told of, and
+        raises ``LocalError`` if it can not."""
+        self._make, self.poster = make, Poster()
         self._post(begin)
 
     def made(self, block: Header) -> None:
@@ -68,35 +70,54 @@ class Carrier:
         while True:
             if self._fetch is not None:
                 self._read(await self._layer.blobs(self._fetch.height))
-            elif self.reader.state is RESTING and isinstance(head := await self._layer.wait(self.reader.next), Head):
-                self._read(head)
+                continue
+            due = reading.deadline(self.reader, self._view.limits)
+            if self.reader.state is RESTING and due is not None:
+                await self._rest(due)
             else:
-                await self._until(reading.deadline(self.reader, self._view.limits))
+                await self._until(due)
                 self._read(None)
+
+    async def _rest(self, due: float) -> None:
+        """Hear of the layer's next block, or look again when it is time to."""
+        while (left := due - self._clock()) > 0:
+            news = await self._layer.wait(self.reader.next, left)
+            if isinstance(news, Head) and news.height >= self.reader.next:
+                self._read(news)
+                return
+            await self._sleep(min(PULSE, max(0.0, due - self._clock())))
+        self._read(None)
 
     async def write(self) -> None:
         """Give batches to the layer as they become due, until cancelled."""
         while True:
             if self._submit is not None and self._make is not None:
-                outcome = await self._layer.submit(self._make(self._submit))
-                self._submit = None
-                self._post(outcome)
+                submit, self._submit = self._submit, None
+                self._post(await self._give(submit, self._make))
             else:
                 due = posting.deadline(self.poster, self._view.limits)
                 await self._until(min(due if due is not None else float("inf"), self._clock() + PULSE))
                 self._post(None)
+
+    async def _give(self, submit: Submit, make: Callable[[Submit], bytes]) -> Outcome:
+        """What becomes of a batch. One that can not be made here is for an operator to mend, too."""
+        try:
+            blob = make(submit)
+        except LocalError as error:
+            return Refused(str(error))
+        return await self._layer.submit(blob)
 
     def _read(self, given: Mark | Answer | Head | None) -> None:
         """One step of the reader, and one of the poster that learns of it."""
         self._fetch = None
         step = reading.step(self.reader, given, self._now())
         self.reader = step.value
+        self._post(posting.seen(self.reader))  # before others hear of it, so that it judges by its own blocks
         for output in step.outputs:
             if isinstance(output, Fetch):
                 self._fetch = output
             else:
                 self._tell(output, self._clock())
-        self._post(posting.seen(self.reader))
 
     def _post(self, given: Any) -> None:
         self._done(posting.step(self.poster, given, self._now()))

@@ -198,8 +198,11 @@ class Celestia:
     async def head(self) -> Head | Trouble:
         return self._reached(await self._call("header.LocalHead", _Header))
 
-    async def wait(self, height: int) -> Head | Trouble:
-        return self._reached(await self._call("header.WaitForHeight", _Header, height, patience=self._inclusion))
+    async def wait(self, height: int, seconds: float) -> Head | Trouble:
+        found = await self._call("header.WaitForHeight", _Header, height, patience=min(seconds, self._inclusion))
+        if isinstance(found, _Failed) and found.how is _How.LOST:  # too late, most likely: is the node there?
+            return await self.head()
+        return self._reached(found)
 
     # What a node says -----------------------------------------------------------------------------------------------
 

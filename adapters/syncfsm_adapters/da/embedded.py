@@ -156,8 +156,12 @@ class EmbeddedLayer:
         await trio.lowlevel.checkpoint()
         return Trouble(OUT) if self.layer.out else Head(self.layer.ledger.head.height)
 
-    async def wait(self, height: int) -> Head | Trouble:
+    async def wait(self, height: int, seconds: float) -> Head | Trouble:
         if self.layer.out:
             return Trouble(OUT)
-        found = await self.layer.reach(height)
+        found = None
+        with trio.move_on_after(seconds) as scope:
+            found = await self.layer.reach(height)
+        if scope.cancelled_caught:
+            return await self.head()
         return Trouble(Full.WAITERS.value) if found is None else Head(found.height)

@@ -27,7 +27,7 @@ class Layer(Protocol):
         """Where the layer is now."""
         ...
 
-    async def wait(self, height: int) -> Head | Trouble:
-        """Wait until the layer is at ``height`` or beyond, for as long as the layer lets one wait. This is all that a
-        subscription is for; who does not want to wait asks for the head now and then."""
+    async def wait(self, height: int, seconds: float) -> Head | Trouble:
+        """Wait until the layer is at ``height`` or beyond, and for so many seconds at most; then say where it is. This
+        is all that a subscription is for; who does not want to wait asks for the head now and then."""
         ...

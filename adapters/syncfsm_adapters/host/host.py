@@ -15,7 +15,7 @@ import attrs
 
 from syncfsm.blocks import Header, Point
 from syncfsm.errors import LocalError
-from syncfsm.events import Event, Leave, Produced, Received, Verdict
+from syncfsm.events import Confirmed, Event, Leave, Produced, Received, Verdict
 from syncfsm.node.node import Node
 from syncfsm.outputs import Accepted, Disconnect, Dropped, FinalMoved, HeadMoved, Output, Send, SendBlocks
 from syncfsm.peer.messages import Parting
@@ -54,6 +54,10 @@ class Tally:
 
     received: int = 0
     repeated: int = 0
+    read: int = 0
+    """Blocks that the source of truth brought before any peer did."""
+    made: int = 0
+    """Blocks of this node's own."""
     hellos: int = 0
     sent_bytes: int = 0
     sent_blocks: int = 0
@@ -159,6 +163,12 @@ class Host:
                 self.store.mend(header, bodies[header.id])
 
     def _count(self, event: Event, outputs: Sequence[Output]) -> None:
+        if isinstance(event, Confirmed | Produced):
+            new = sum(len(output.headers) for output in outputs if isinstance(output, Accepted))
+            if isinstance(event, Confirmed):
+                self.tally.read += new
+            else:
+                self.tally.made += new
         if not isinstance(event, Received):
             return
         self.tally.hellos += isinstance(event.message, Hello)
@@ -173,12 +183,12 @@ class Host:
         given: Sequence[bytes] = ()
         headers = self._headers(event)
         if headers:
-            given = event.bodies if isinstance(event, Produced) else event.message.bodies  # type: ignore[union-attr]
+            given = event.bodies if isinstance(event, Produced | Confirmed) else event.message.bodies  # type: ignore[union-attr]
         return dict(zip([header.id for header in headers], given, strict=False))
 
     def _headers(self, event: Event) -> Sequence[Header]:
         """The headers that an event brings with their bodies."""
-        if isinstance(event, Produced):
+        if isinstance(event, Produced | Confirmed):
             return event.headers
         return self._registry.headers(event.message) if isinstance(event, Received) else ()
 

@@ -1,43 +1,117 @@
 """One line for every change of state: JSON for programs, words for people.
 
-Times are ``time.monotonic`` seconds, which all processes of one machine share; so lines of several nodes can be merged.
+``t`` is ``time.monotonic`` seconds, which all processes of one machine share; so lines of several nodes can be merged.
+``time`` is the wall clock, with its zone. Who reads slowly loses lines, and is told how many; the node never waits.
 """
 
 import json
-import sys
+import logging
 import time
 from collections.abc import Callable
-from typing import Any, Final, TextIO
+from datetime import datetime
+from typing import Any, Final, Protocol
 
 import attrs
 
 from syncfsm.blocks import Point
 from syncfsm.node.node import Node
 from syncfsm.notes.types import Undelivered
-from syncfsm.outputs import Accepted, Disconnect, FinalMoved, HeadMoved, Misbehaviour, Output
+from syncfsm.outputs import Accepted, ConfirmedMoved, Disconnect, FinalMoved, HeadMoved, Misbehaviour, Output
 from syncfsm.protocol import PEER_PLACE
 from syncfsm_adapters.host.host import Host
 
 FORMATS: Final = ("json", "text")
 Write = Callable[..., None]
 """(event, **fields): one thing that happened."""
+ERRORS: Final = frozenset({
+    "da-broke", "da-refused", "overruled", "twin", "twin-sequencer", "equivocation", "stuck", "mark-unknown",
+    "da-pruned",
+})  # fmt: skip
+"""Somebody has to do something."""
+WARNINGS: Final = frozenset({
+    "misbehaviour", "contradicted", "taken-back", "no-link", "broken", "overdue", "da-unheard", "da-silent", "held",
+    "accept-failed", "skipped", "penalty", "lines-lost", "repeated",
+})  # fmt: skip
+"""Something is not as it should be."""
+REPEATED: Final = frozenset({"no-link", "misbehaviour", "skipped", "accept-failed", "broken", "undelivered", "penalty"})
+"""Lines that somebody else can cause again and again."""
+BURST: Final = 10
+"""So many lines of one of these events are written in ``EACH`` seconds; then it is said how many more there were."""
+EACH: Final = 10.0
+
+
+def level(event: str) -> int:
+    """The level of ``logging`` for an event."""
+    return logging.ERROR if event in ERRORS else logging.WARNING if event in WARNINGS else logging.INFO
+
+
+class Lines(Protocol):
+    """Where lines go: a text stream, or an ``Unhurried`` one."""
+
+    def write(self, line: str, /) -> Any: ...
+
+
+@attrs.define
+class _Often:
+    """How often an event was told since ``began``."""
+
+    began: float
+    count: int = 0
 
 
 class Journal:
-    """Writes lines to ``stream``; ``json`` ones have ``t``, ``event``, ``node``, and what the event brings."""
+    """Writes lines to ``stream``; ``json`` ones have ``t``, ``time``, ``level``, ``event``, ``node``, and what the
+    event brings. A line that others can cause again and again is written ``BURST`` times in ``EACH`` seconds."""
 
-    def __init__(self, node: str, form: str, stream: TextIO = sys.stdout) -> None:
-        self._node, self._form, self._stream = node, form, stream
+    def __init__(self, node: str, form: str, stream: Lines, clock: Callable[[], float] = time.monotonic) -> None:
+        self._node, self._form, self._stream, self._clock = node, form, stream, clock
+        self._often: dict[str, _Often] = {}
 
     def __call__(self, event: str, **fields: Any) -> None:
-        now = time.monotonic()
+        now = self._clock()
+        if event in REPEATED and not self._may(event, now):
+            return
+        self._line(now, event, fields)
+        lost = getattr(self._stream, "lost", 0)
+        if lost:
+            self._stream.lost = 0  # type: ignore[attr-defined]
+            self._line(now, "lines-lost", {"lines": lost, "sentence": "Whoever reads this journal is too slow."})
+
+    def _may(self, event: str, now: float) -> bool:
+        """May one more line of this event be written? If a time is over, says how many were not."""
+        often = self._often.setdefault(event, _Often(now))
+        if now - often.began >= EACH:
+            if often.count > BURST:
+                self._line(now, "repeated", {"of": event, "more": often.count - BURST})
+            often.began, often.count = now, 0
+        often.count += 1
+        return often.count <= BURST
+
+    def _line(self, now: float, event: str, fields: dict[str, Any]) -> None:
+        at, severity = datetime.now().astimezone(), logging.getLevelName(level(event)).lower()
         if self._form == "json":
-            line = json.dumps({"t": round(now, 6), "event": event, "node": self._node, **fields}, default=_plain)
+            head = {"t": round(now, 6), "time": at.isoformat(timespec="milliseconds"), "level": severity}
+            line = json.dumps({**head, "event": event, "node": self._node, **fields}, default=_plain)
         else:
             words = " ".join(f"{name}={_plain(value)}" for name, value in fields.items() if value not in ("", None))
-            line = f"{time.strftime('%H:%M:%S')} {self._node} {event} {words}".rstrip()
+            mark = {"error": "! ", "warning": "~ "}.get(severity, "")
+            line = f"{at:%H:%M:%S} {self._node} {mark}{event} {words}".rstrip()
         self._stream.write(line + "\n")
-        self._stream.flush()
+        flush = getattr(self._stream, "flush", None)
+        if flush is not None:
+            flush()
+
+
+class LogWrite:
+    """A journal for who embeds a node: each line goes to a logger of ``logging``, at its level. The event is the
+    message, its fields are in ``record.syncfsm``."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        words = " ".join(f"{name}={_plain(value)}" for name, value in fields.items() if value not in ("", None))
+        self._logger.log(level(event), "%s %s", event, words, extra={"syncfsm": {"event": event, **fields}})
 
 
 def _plain(value: Any) -> Any:
@@ -53,6 +127,8 @@ def follow(host: Host, write: Write) -> None:
                 undone = old.height - common.height
                 counted = attrs.asdict(host.tally)
                 write("head", height=new.height, id=new.id, undone=undone, fed_by=host.fed_by, **counted)
+            case ConfirmedMoved(old, new):
+                write("confirmed", height=new.height, id=new.id, back=max(0, old.height - new.height))
             case FinalMoved(_, new):
                 write("final", height=new.height, id=new.id)
             case Misbehaviour(peer, fault):

@@ -1,13 +1,15 @@
 """Tells the story: has the processes started, one of them lost and brought back, and asks at the end what they hold."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import trio
 
 from syncfsm.errors import LocalError
+from syncfsm_adapters.story import truth
 from syncfsm_adapters.story.figures import Account, figures
+from syncfsm_adapters.story.heads import Line
 from syncfsm_adapters.story.plan import LOST, SEQUENCER, WARM_BLOCKS, Plan, Scene
 from syncfsm_adapters.story.stage import Stage
 
@@ -45,11 +47,21 @@ class Director:
         mended_at = time.monotonic()
         await stage.restore(lost.name)
         await self._back(lost, at)
+        first_act = len(stage.lines)
+        times = None
+        if plan.da:
+            times = await truth.alone(stage, self._enter)
+            await truth.equivocation(stage, self._enter)
         await self._end()
         self._enter("reading the files back")
         account = Account(plan.mode, plan.interval, plan.degree, SEQUENCER, lost.name, cut_at, mended_at)
         agreed = await trio.to_thread.run_sync(stage.agreed)
-        return figures(account, sorted(stage.lines, key=lambda line: float(line["t"])), plan.names, agreed)
+        lines = stage.lines[:first_act] if plan.da else stage.lines
+        found = figures(account, _by_time(lines), plan.names, agreed)
+        if times is not None:
+            found |= truth.shown(plan, _by_time(stage.lines), times)
+            found["head"] = found["heads"]["soft"]
+        return found
 
     def _enter(self, phase: str) -> None:
         self.phase = phase
@@ -61,6 +73,8 @@ class Director:
         """Start the sequencer, then the followers; ``LOST`` comes last, so that it is the one that dials."""
         plan, stage = self.plan, self.stage
         self._enter("starting the sequencer")
+        if plan.da:
+            await stage.start_layer()
         await stage.start(SEQUENCER)
         self._enter(f"starting {plan.followers} followers")
         for name in (*(name for name in plan.names if name != LOST), LOST):
@@ -107,3 +121,7 @@ class Director:
         await stage.until(lambda: all(scene.id == head for scene in stage.scenes.values()))
         for name in self.plan.names:
             await stage.stop(name)
+
+
+def _by_time(lines: Iterable[Line]) -> list[Line]:
+    return sorted(lines, key=lambda line: float(line["t"]))

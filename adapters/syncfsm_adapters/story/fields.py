@@ -31,6 +31,21 @@ FIELDS: Final = {
     "overhead.bytes_per_block": "what those come to on the wire",
     "head": "the last block",
     "agreed": "do all files hold the same chain, whole from genesis?",
+    "heads.soft": "the last block",
+    "heads.confirmed": "up to where the layer had the sequencer's blocks when that ended",
+    "heads.final": "up to where it could not take them back",
+    "confirmed_lag_seconds": "for how long the oldest block of a batch waited until it was confirmed: the median",
+    "da.batches": "batches that were confirmed",
+    "da.bytes": "bytes that were posted for them",
+    "da.retries": "batches that were posted again",
+    "act2.seconds_to_follow": "from when A lost its peers until it had a block from the layer",
+    "act2.blocks": "how many it had from the layer alone until its peers came back",
+    "act2.seconds_back": "from then until its head was the sequencer's",
+    "act2.gaps": "heights that it skipped meanwhile",
+    "act2.duplicates": "how many of the blocks that it got from peers then were held already",
+    "equivocation.evidence": "how many nodes know of two signed blocks at one height in the end",
+    "equivocation.undone": "how many blocks A undid when the layer decided",
+    "equivocation.head_agrees": "was what the layer confirmed to A the sequencer's in the end?",
     "feed.height": "height of A when it lost its feed",
     "feed.next": "who fed it after that",
     "feed.seconds": "from the loss until A had the next block",
@@ -43,3 +58,5 @@ FIELDS: Final = {
     "feed.copies_per_block": "how often A received a block meanwhile",
 }
 """By path, with dots. Those of ``feed`` are there if it is the feed that was lost."""
+OF_LAYER: Final = ("heads.", "confirmed_lag_seconds", "da.", "act2.", "equivocation.")
+"""What those begin with that are there with ``--da``."""

@@ -51,6 +51,7 @@ def per_block(windows: Iterable[Sequence[Line]], counter: str) -> float:
 
 
 def gaps(lines: Sequence[Line]) -> int:
-    """Heights that a node skipped: every head must follow from the one before by blocks that it was given since."""
-    steps = pairwise((line["height"], line["received"] - line["repeated"]) for line in lines)
+    """Heights that a node skipped: every head must follow from the one before by blocks that it was given since, by
+    peers or by the data-availability layer."""
+    steps = pairwise((line["height"], line["received"] - line["repeated"] + line.get("read", 0)) for line in lines)
     return sum(max(0, (high - low) - (new - old)) for (low, old), (high, new) in steps)

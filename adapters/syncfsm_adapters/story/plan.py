@@ -12,6 +12,8 @@ from syncfsm.errors import LocalError
 from syncfsm.limits import Limits
 
 SEQUENCER: Final = "sequencer"
+TWIN: Final = "twin"
+"""Another process with the sequencer's key."""
 LOST: Final = "A"
 """The node that loses its link, or its feed: the peer that it takes blocks from."""
 WARM_BLOCKS: Final = 15
@@ -62,9 +64,16 @@ class Plan:
     gap: int = attrs.field(default=100, validator=[must.ge(1), must.le(100_000)])
     tail: int = attrs.field(default=11, validator=[must.ge(1), must.le(100_000)])
     payload_bytes: int = attrs.field(default=1024, validator=[must.ge(0), must.le(1024 * 1024)])
+    da: bool = False
+    """Is there a data-availability layer, with the acts in which it matters?"""
+    batch_seconds: float = attrs.field(default=4.0, validator=[must.ge(0.2), must.le(600)])
     folder: Path
 
     def __attrs_post_init__(self) -> None:
+        if self.da and self.mode is not Mode.NETWORK:
+            raise ValueError(
+                f"with a data-availability layer it is the links of {LOST} that are lost: leave --mode out"
+            )
         if self.mode.of_feed and self.followers < 3:
             raise ValueError(f"{LOST} needs a second follower to turn to when one is lost: give 3 followers or more")
 
@@ -82,7 +91,8 @@ class Plan:
     @property
     def patience(self) -> float:
         """The longest the whole story may take."""
-        return 60 + self.followers + 4 * self.interval * (WARM_BLOCKS + self.gap + self.tail)
+        acts = 60 + 12 * self.batch_seconds if self.da else 0
+        return 60 + self.followers + 4 * self.interval * (WARM_BLOCKS + self.gap + self.tail) + acts
 
 
 def make(**given: Any) -> Plan:
@@ -106,6 +116,12 @@ class Scene:
     name: str
     height: int = 0
     id: str = ""
+    confirmed: int = 0
+    """Up to which height the data-availability layer has its blocks."""
+    contradicted: int = 0
+    """How often that layer had others."""
+    evidence: int = 0
+    """How many heights it knows at which the chain's key has signed two blocks."""
     alive: bool = False
     held: bool = False
     """Is its process stopped, to go on later?"""
@@ -134,6 +150,12 @@ class Scene:
                 self.address = line["address"]
             case "head":
                 self.height, self.id, self.fed_by = line["height"], line["id"], peer_key(line["fed_by"])
+            case "confirmed":
+                self.confirmed = line["height"]
+            case "contradicted":
+                self.contradicted += 1
+            case "equivocation":
+                self.evidence += 1
             case "link":
                 self.links[peer_key(line["peer"])] = line["state"]
             case "parted":

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from syncfsm_adapters.story import truth
 from syncfsm_adapters.story.director import Director
 from syncfsm_adapters.story.plan import LOST, SEQUENCER, Scene
 from syncfsm_adapters.story.stage import Stage
@@ -22,14 +23,16 @@ def table(director: Director) -> Table:
     stage = director.stage
     source = stage.scenes[SEQUENCER]
     picture = Table(title=director.phase, title_justify="left", expand=False)
-    for name in ("node", "head", "lag", "from", "links"):
-        picture.add_column(name, justify="right" if name in ("head", "lag") else "left")
+    confirmed = ("confirmed",) if director.plan.da else ()
+    for name in ("node", "head", *confirmed, "lag", "from", "links"):
+        picture.add_column(name, justify="right" if name in ("head", "confirmed", "lag") else "left")
     for scene in stage.scenes.values():
         lag = source.height - scene.height
         style = "bold" if scene.name == LOST else ""
         behind = f"[red]{lag}[/]" if lag > 1 else str(max(lag, 0))
         giver = stage.named(scene.fed_by)[:3]
-        picture.add_row(scene.name, str(scene.height), behind, giver, _links(stage, scene), style=style)
+        sure = (str(scene.confirmed),) if confirmed else ()
+        picture.add_row(scene.name, str(scene.height), *sure, behind, giver, _links(stage, scene), style=style)
     return picture
 
 
@@ -81,6 +84,7 @@ def verdict(result: Mapping[str, Any]) -> str:
         f"{recovery['copies_per_block']:.2f} in the recovery",
         f"  overhead     a node sent {overhead['messages_per_block']:.2f} small messages per block, "
         f"{overhead['bytes_per_block']:.0f} bytes",
+        *(truth.verdict(result) if "act2" in result else ()),
         f"  files        {'all nodes agree' if result['agreed'] else 'THE NODES DO NOT AGREE'} on all "
         f"{result['head'] + 1} blocks from genesis",
         _won(result) if is_good(result) else "THE STORY WAS NOT WON.",
@@ -110,4 +114,5 @@ def is_good(result: Mapping[str, Any]) -> bool:
     whole = recovery["gaps"] == 0 and result["agreed"]
     if feed is not None:
         return bool(whole and feed["gaps"] == 0 and feed["seconds"] <= feed["allowed_seconds"])
+    whole = whole and ("act2" not in result or truth.is_good(result))
     return bool(whole and recovery["duplicate_blocks"] == 0 and recovery["seconds"] <= result["interval"])

@@ -1,9 +1,10 @@
 """The nodes of the story: each an operating-system process with a store of its own, known by what its journal says."""
 
 import json
+import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
@@ -17,9 +18,12 @@ from syncfsm_adapters.store.file import FileStore
 from syncfsm_adapters.story.cable import Cable
 from syncfsm_adapters.story.heads import Line
 from syncfsm_adapters.story.overlay import overlay
-from syncfsm_adapters.story.plan import LOST, SEQUENCER, Mode, Plan, Scene
+from syncfsm_adapters.story.plan import LOST, SEQUENCER, TWIN, Mode, Plan, Scene
 
 CHAIN: Final = "outage"
+DA: Final = "da"
+FINALITY: Final = 4
+"""So many of the layer's blocks may be taken back."""
 PROGRAM: Final = (sys.executable, "-m", "syncfsm_adapters")
 REAP: Final = 5.0
 """Seconds in which processes that were killed are gone; only a broken disk keeps one for longer."""
@@ -38,6 +42,12 @@ class Stage:
         self.lines: list[Line] = []
         self._processes: dict[str, trio.Process] = {}
         self._cables: list[Cable] = []
+        """To the peers of ``LOST``."""
+        self._layer_cables: list[Cable] = []
+        """From ``LOST`` to the data-availability layer."""
+        self._da = ""
+        """Where that layer is."""
+        self.twin = Scene(TWIN)
         self._news = trio.Event()
         self._nursery: trio.Nursery  # of those who listen to journals and carry bytes, while it is open
 
@@ -102,15 +112,18 @@ class Stage:
             *PROGRAM, "node", "--name", name, "--chain", CHAIN, "--log", "json",
             "--store", str(self.file(name)), "--listen", "127.0.0.1:0", "--interval", str(plan.interval),
             "--payload-bytes", str(plan.payload_bytes), "--silence", str(plan.silence),
-            "--keepalive", str(plan.silence / 4), *await self._role(name),
+            "--keepalive", str(plan.silence / 4), *await self._role(name), *await self._truth(name),
             *(word for peer in peers for word in ("--peer", peer)),
         ]  # fmt: skip
-        # In a group of its own, as Ctrl-C is for the director, who then ends all. But in the same session: if the
-        # director is killed, the system wakes and ends a process that is held.
-        process = await trio.lowlevel.open_process(command, stdout=PIPE, stderr=PIPE, process_group=0)
+        await self._open(name, command)
+        await self.until(lambda: bool(scene.address))
+
+    async def _open(self, name: str, command: Sequence[str], stdin: int | None = None) -> None:
+        """Start a process. In a group of its own, as Ctrl-C is for the director, who then ends all. But in the same
+        session: if the director is killed, the system wakes and ends a process that is held."""
+        process = await trio.lowlevel.open_process(command, stdin=stdin, stdout=PIPE, stderr=PIPE, process_group=0)
         self._processes[name] = process
         self._nursery.start_soon(self._listen, name, process)
-        await self.until(lambda: bool(scene.address))
 
     async def _role(self, name: str) -> tuple[str, str]:
         if name == SEQUENCER:
@@ -119,6 +132,9 @@ class Stage:
                 await trio.run_process(
                     [*PROGRAM, "keygen", "--chain", CHAIN, str(key)], capture_stdout=True, stderr=DEVNULL
                 )
+                if self.plan.da:
+                    shutil.copy(key, self.plan.folder / "twin.key")
+                    shutil.copytree(f"{key}.guard", self.plan.folder / "twin.key.guard")
             return "--key", str(key)
         return "--public-key", self.scenes[SEQUENCER].public_key
 
@@ -126,10 +142,67 @@ class Stage:
         """Where ``caller`` reaches the node, and who must be there."""
         if caller != LOST or self.plan.mode is not Mode.NETWORK:
             return f"{scene.node_id}@{scene.address}"
-        cable = Cable(int(scene.address.rsplit(":", 1)[1]))
-        await self._nursery.start(cable.serve)
+        cable = await self._cable(scene.address)
         self._cables.append(cable)
         return f"{scene.node_id}@127.0.0.1:{cable.port}"
+
+    async def _cable(self, address: str) -> Cable:
+        cable = Cable(int(address.rsplit(":", 1)[1]))
+        await self._nursery.start(cable.serve)
+        return cable
+
+    # The data-availability layer, and who has the sequencer's key ---------------------------------------------------
+
+    async def start_layer(self) -> None:
+        """Start the layer, and wait until it listens."""
+        flags = ("--block-time", str(self.plan.batch_seconds / 8), "--finality", str(FINALITY), "--log", "json")
+        await self._open(DA, [*PROGRAM, "da", "--listen", "127.0.0.1:0", *flags])
+        await self.until(lambda: bool(self._da))
+
+    async def _truth(self, name: str) -> tuple[str, ...]:
+        if not self._da:
+            return ()
+        where = self._da
+        if name == LOST:
+            cable = await self._cable(where)
+            self._layer_cables.append(cable)
+            where = f"http://127.0.0.1:{cable.port}"
+        return ("--da", where, "--da-finality", str(FINALITY), "--batch-seconds", str(self.plan.batch_seconds))
+
+    def cut_peers(self) -> None:
+        """``LOST`` hears its peers no more, and still the layer."""
+        for cable in self._cables:
+            cable.cut()
+
+    def mend_peers(self) -> None:
+        for cable in self._cables:
+            cable.mend()
+
+    async def start_twin(self) -> Scene:
+        """A second sequencer, with a copy of the key and of what its guard knew at first, linked to ``LOST`` alone. It
+        makes blocks when it is told to."""
+        folder, lost = self.plan.folder, self.scenes[LOST]
+        self.twin = Scene(TWIN)
+        command = [
+            *PROGRAM, "node", "--name", TWIN, "--chain", CHAIN, "--log", "json", "--store", str(folder / "twin.store"),
+            "--key", str(folder / "twin.key"), "--interval", "0.005", "--payloads", "-",
+            "--peer", f"{lost.node_id}@{lost.address}",
+        ]  # fmt: skip
+        await self._open(TWIN, command, stdin=PIPE)
+        return self.twin
+
+    async def make_at_twin(self, count: int) -> None:
+        """So many blocks, as fast as they can be made."""
+        pipe = self._processes[TWIN].stdin
+        assert pipe is not None
+        await pipe.send_all(b"".join(b"stolen %d\n" % number for number in range(count)))
+
+    async def end_twin(self) -> None:
+        self._processes[TWIN].kill()
+        await self._processes[TWIN].wait()
+
+    def _scene(self, name: str) -> Scene:
+        return self.twin if name == TWIN else self.scenes[name]
 
     async def _listen(self, name: str, process: trio.Process) -> None:
         """Read a node's journal until it ends. A node that ends unasked ends the story, with its last words."""
@@ -140,8 +213,11 @@ class Stage:
             *whole, rest = (rest + chunk).split(b"\n")
             for text in whole:
                 line = json.loads(text)
+                if name == DA:
+                    self._da = self._da or f"http://127.0.0.1:{line['port']}"
+                    continue
                 self.lines.append(line)
-                self.scenes[name].tell(line)
+                self._scene(name).tell(line)
             self._news.set()
             self._news = trio.Event()
         words = b""
@@ -163,7 +239,7 @@ class Stage:
         """Cut the node off, kill it, or hold it, as the plan has it."""
         process = self._processes[name]
         if self.plan.mode is Mode.NETWORK:
-            for cable in self._cables:
+            for cable in (*self._cables, *self._layer_cables):
                 cable.cut()
         elif self.plan.mode.kills:
             process.kill()
@@ -176,7 +252,7 @@ class Stage:
     async def restore(self, name: str) -> None:
         """Let it come back."""
         if self.plan.mode is Mode.NETWORK:
-            for cable in self._cables:
+            for cable in (*self._cables, *self._layer_cables):
                 cable.mend()
         elif self.plan.mode.kills:
             await self.start(name)

@@ -30,6 +30,7 @@ class TcpNode(Shell):
         self._connections: set[Connection] = set()
         self._stop = trio.Event()
         self._nursery: trio.Nursery  # of the connections, once it runs
+        self._services: trio.Nursery  # of what is to end when the node is to stop
 
     async def run(
         self,
@@ -50,8 +51,9 @@ class TcpNode(Shell):
                 listeners = await _open(listen) if listen is not None else []
                 async with trio.open_nursery() as self._nursery:
                     async with trio.open_nursery() as services:
+                        self._services = services
                         for target in targets:
-                            services.start_soon(self._keep_dialling, target)
+                            self._start_dialling(target)
                         for listener in listeners:
                             services.start_soon(self._accept, listener, services)
                         services.start_soon(self._keep_time)
@@ -67,6 +69,9 @@ class TcpNode(Shell):
 
     def stop(self) -> None:
         self._stop.set()
+
+    def _start_dialling(self, target: Target) -> None:
+        self._services.start_soon(self._keep_dialling, target)
 
     def _now(self) -> float:
         return trio.current_time()
@@ -106,7 +111,7 @@ class TcpNode(Shell):
                 await self._over(link)
                 due = target.due(trio.current_time()) or due
             await trio.sleep_until(due)
-            if target.linked() is None:
+            if target.linked() is None and target.wanted:
                 target.begin(trio.current_time())
                 target.end(await self._dial(target), trio.current_time())
 

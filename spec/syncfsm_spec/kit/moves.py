@@ -1,11 +1,13 @@
 """What may happen in a world, for its environment to choose."""
 
+from collections.abc import Sequence
+
 import attrs
 
 from syncfsm.blocks import Header
 from syncfsm.check import Moment, Move, Property, SometimesStep, Wait, channel, happen
 from syncfsm.check.nodes import CALM, Put
-from syncfsm.events import Finalised, Produced, Verdict
+from syncfsm.events import Confirmed, Finalised, Produced, Verdict
 from syncfsm.notes.messages import Note
 from syncfsm.notes.types import Say
 from syncfsm.outputs import Misbehaviour
@@ -21,6 +23,11 @@ def makes(name: str, *headers: Header) -> list[Move]:
 def finalises(name: str, *headers: Header) -> list[Move]:
     """The node's source of truth may confirm each of these blocks, when the node holds it."""
     return [happen(name, f"finalises {header.id.decode()}", Finalised(header.point, 0.0)) for header in headers]
+
+
+def confirms(name: str, *runs: Sequence[Header]) -> list[Move]:
+    """The node's source of truth may tell of each of these runs that it has it; the blocks come with it."""
+    return [happen(name, f"confirms {run[-1].id.decode()}", Confirmed(run[-1].point, 0.0, tuple(run))) for run in runs]
 
 
 def bans(name: str, *headers: Header) -> list[Move]:

@@ -136,6 +136,11 @@ BoundedSteps    == [][\A n \in Node : BoundedStep(n)]_vars
 -----------------------------------------------------------------------------
 (* States.                                                                 *)
 
+ConfirmedOnBest ==
+    \A n \in Node :
+        LET c == chain[n]
+        IN  IsAncestor(c.final, c.confirmed) /\ c.head = Best(c.confirmed, c.held, c.banned)
+
 InitIffWorse ==
     \A n \in Node :
         LET l == link[n]
@@ -218,11 +223,12 @@ Agrees(n) ==
         banned == \E x \in c.banned : IsAncestor(x, b)
     IN  \/ gets = "off"
         \/ ~IsAncestor(c.final, b)
-        \/ (b \in c.held \/ gets = "backup") /\ (banned \/ c.head >= b)
+        \/ (b \in c.held \/ gets = "backup") /\ (banned \/ ~IsAncestor(c.confirmed, b) \/ c.head >= b)
 Rests(n) ==
     \/ link[n].state = "idle"
     \/ link[n].state = "syncing" /\ (\/ link[n].mode = "off"
-                                     \/ link[n].mode = "backup" /\ chain[Peer(n)].head > chain[n].head)
+                                     \/ link[n].mode = "backup" /\ (\/ chain[Peer(n)].head > chain[n].head
+                                                                   \/ ~IsAncestor(chain[Peer(n)].confirmed, chain[n].head)))
 Settled ==
     \/ \A n \in Node : link[n] = Closed
     \/ \A n \in Node : Rests(n) /\ Agrees(n)

@@ -17,6 +17,7 @@ Gets(type, source, row) ==
             /\ \/ queue # <<>> /\ Head(queue).type = type /\ Deliver(n, row)
                \/ Overtaking /\ (\E i \in 1..Len(queue) : queue[i].type = type) /\ Overtake(n, row)
 Writes(source, row) == \E n \in Node : link[n].state \in source /\ GiveBack(n, row)
+Changes == {"make", "confirm", "ban", "unban"}
 Does(kinds, row) == \E i \in 1..Len(Moves) : Moves[i].kind \in kinds /\ Move(i, row)
 Learns(kinds, source, row) ==
     \E i \in 1..Len(Moves) : Moves[i].kind \in kinds /\ link[Moves[i].node].state \in source /\ Move(i, row)
@@ -48,17 +49,17 @@ BlocksTooMuchAside    == /\ Gets("block", Open, "BlocksTooMuchAside")
 BlocksTakenAndLacking == /\ Gets("block", Open, "BlocksTakenAndLacking")
 BlocksTakeBlocks      == /\ Gets("block", Open, "BlocksTakeBlocks")
 
-MovedNothingShared        == /\ Learns({"make", "ban", "unban"}, Greeting, "MovedNothingShared")
-MovedHeadLearntAndLacking == /\ Learns({"make", "ban", "unban"}, Greeting, "MovedHeadLearntAndLacking")
-MovedHeadLearnt           == /\ Learns({"make", "ban", "unban"}, Greeting, "MovedHeadLearnt")
-MovedExtends              == /\ Learns({"make", "ban", "unban"}, Greeting, "MovedExtends")
-MovedWorseThanHeard       == /\ Learns({"make", "ban", "unban"}, Greeting, "MovedWorseThanHeard")
-MovedHelloAgain           == /\ Learns({"make", "ban", "unban"}, Greeting, "MovedHelloAgain")
-MovedPrunedPastPeer       == /\ Learns({"make", "ban", "unban"}, InStep, "MovedPrunedPastPeer")
-MovedMustTellLacking      == /\ Learns({"make", "ban", "unban"}, InStep, "MovedMustTellLacking")
-MovedMustTell             == /\ Learns({"make", "ban", "unban"}, InStep, "MovedMustTell")
-MovedLacksHead            == /\ Learns({"make", "ban", "unban"}, InStep, "MovedLacksHead")
-MovedRebase               == /\ Learns({"make", "ban", "unban"}, InStep, "MovedRebase")
+MovedNothingShared        == /\ Learns(Changes, Greeting, "MovedNothingShared")
+MovedHeadLearntAndLacking == /\ Learns(Changes, Greeting, "MovedHeadLearntAndLacking")
+MovedHeadLearnt           == /\ Learns(Changes, Greeting, "MovedHeadLearnt")
+MovedExtends              == /\ Learns(Changes, Greeting, "MovedExtends")
+MovedWorseThanHeard       == /\ Learns(Changes, Greeting, "MovedWorseThanHeard")
+MovedHelloAgain           == /\ Learns(Changes, Greeting, "MovedHelloAgain")
+MovedPrunedPastPeer       == /\ Learns(Changes, InStep, "MovedPrunedPastPeer")
+MovedMustTellLacking      == /\ Learns(Changes, InStep, "MovedMustTellLacking")
+MovedMustTell             == /\ Learns(Changes, InStep, "MovedMustTell")
+MovedLacksHead            == /\ Learns(Changes, InStep, "MovedLacksHead")
+MovedRebase               == /\ Learns(Changes, InStep, "MovedRebase")
 
 FinalisedTheirFinalContradicts == /\ Learns({"finalise"}, Open, "FinalisedTheirFinalContradicts")
 FinalisedTellFinal             == /\ Learns({"finalise"}, Open, "FinalisedTellFinal")
@@ -95,7 +96,7 @@ LeaveLeave   == /\ Does({"leave"}, "LeaveLeave")
 LostLose     == /\ Does({"cut"}, "LostLose") \/ Gets("end", Open, "LostLose")
 
 (* The chain of a node without a link changes, or a link need not look.    *)
-NoRow == /\ Does({"make", "finalise", "ban", "unban"}, "none")
+NoRow == /\ Does(Changes \cup {"finalise"}, "none")
 
 NextByRow ==
     \/ ConnectOpen

@@ -42,15 +42,17 @@ IsAncestor(a, b) == a \in Line[b]             \* or the same block
 
 -----------------------------------------------------------------------------
 (* A chain is what a node holds: a tree with the root `base`, in which     *)
-(* `final` can not be undone and `head` is the best block.                 *)
+(* `final` can not be undone, `confirmed` is what the source of truth has, *)
+(* and `head` is the best block above that.                                *)
 
 Barred(b, held, banned) == Line[b] \cap held \cap banned # {}
 
-Best(final, held, banned) ==
-    Max({b \in held : IsAncestor(final, b) /\ ~Barred(b, held, banned)})
+Best(confirmed, held, banned) ==
+    Max({b \in held : IsAncestor(confirmed, b) /\ ~Barred(b, held, banned)})
 
-Chain(final, base, held, banned) ==
-    [head |-> Best(final, held, banned), final |-> final, base |-> base, held |-> held, banned |-> banned]
+Chain(confirmed, final, base, held, banned) ==
+    [head |-> Best(confirmed, held, banned), confirmed |-> confirmed, final |-> final, base |-> base, held |-> held,
+     banned |-> banned]
 
 BestAt(c, h) == IF h < Height[c.base] \/ h > Height[c.head] THEN None ELSE At[c.head][h]
 OnBest(c, b) == b \in c.held /\ IsAncestor(b, c.head)
@@ -62,18 +64,26 @@ BelowFinal(c, b) == Height[b] <= Height[c.final] \/ Parent[b] \in c.held
 
 Insert(c, b) ==
     LET held == c.held \cup {b}
-        head == IF Barred(b, held, c.banned) THEN c.head ELSE Max2(c.head, b)
+        head == IF Barred(b, held, c.banned) \/ ~IsAncestor(c.confirmed, b) THEN c.head ELSE Max2(c.head, b)
     IN  [c EXCEPT !.held = held, !.head = head]
 
 CanFinalise(c, b) ==
     /\ b \in c.held /\ b # c.final
     /\ IsAncestor(c.final, b)
     /\ ~Barred(b, c.held, c.banned)
-Finalise(c, b) == Chain(b, c.base, c.held, c.banned)
+Finalise(c, b) == Chain(IF IsAncestor(b, c.confirmed) THEN c.confirmed ELSE b, b, c.base, c.held, c.banned)
 
-CanBan(c, b) == b \notin c.banned /\ ~(b \in c.held /\ IsAncestor(b, c.final))
-Ban(c, b) == Chain(c.final, c.base, c.held, c.banned \cup {b})
-Unban(c, b) == Chain(c.final, c.base, c.held, c.banned \ {b})
+(* At or below the final block no more than that is confirmed.             *)
+Pinned(c, b) == IF Height[b] <= Height[c.final] THEN c.final ELSE b
+CanConfirm(c, b) ==
+    /\ Height[c.base] <= Height[b] /\ Height[b] <= Height[c.final] => OnBest(c, b)
+    /\ LET p == Pinned(c, b)
+       IN  p \in c.held /\ IsAncestor(c.final, p) /\ ~Barred(p, c.held, c.banned)
+Confirm(c, b) == Chain(Pinned(c, b), c.final, c.base, c.held, c.banned)
+
+CanBan(c, b) == b \notin c.banned /\ ~(b \in c.held /\ IsAncestor(b, c.confirmed))
+Ban(c, b) == Chain(c.confirmed, c.final, c.base, c.held, c.banned \cup {b})
+Unban(c, b) == Chain(c.confirmed, c.final, c.base, c.held, c.banned \ {b})
 
 (* What conflicts with the final block goes, and what is too old.          *)
 Pruned(c) ==

@@ -31,7 +31,7 @@ Fresh == [open |-> TRUE, queue |-> <<>>, owed |-> 0]
 End == [type |-> "end"]
 
 Init ==
-    /\ chain = [n \in Node |-> Chain(Start[n].final, Start[n].base, Start[n].held, Start[n].banned)]
+    /\ chain = [n \in Node |-> Chain(Start[n].confirmed, Start[n].final, Start[n].base, Start[n].held, Start[n].banned)]
     /\ link = [n \in Node |-> Closed]
     /\ feed = [n \in Node |-> NoFeed]
     /\ line = [n \in Node |-> Shut]
@@ -165,7 +165,15 @@ Make(n, run, row) ==
         did == Adopted(chain[n], d, link[n])
     IN  /\ CanMake(chain[n], run) /\ d # chain[n]
         /\ Steps(n, [did EXCEPT !.r = Before("made", @)], line[Peer(n)], line[n], row)
-Confirm(n, b, row) == CanFinalise(chain[n], b) /\ Adopts(n, Finalise(chain[n], b), row)
+Settle(n, b, row) == CanFinalise(chain[n], b) /\ Adopts(n, Finalise(chain[n], b), row)
+(* The source of truth brings blocks, and they pin the chain.              *)
+Read(n, run, b, row) ==
+    LET new == SelectSeq(run, LAMBDA x : Height[x] > Height[chain[n].final])
+        d == Made(chain[n], new)
+    IN  /\ CanMake(chain[n], new)
+        /\ CanConfirm(d, b)
+        /\ Confirm(d, b) # chain[n]
+        /\ Adopts(n, Confirm(d, b), row)
 Forbid(n, b, row) == CanBan(chain[n], b) /\ Adopts(n, Ban(chain[n], b), row)
 Allow(n, b, row) == b \in chain[n].banned /\ Adopts(n, Unban(chain[n], b), row)
 Leave(n, reason, row) ==
@@ -182,7 +190,8 @@ Happens(move, row) ==
     CASE move.kind = "connect"  -> Connect(row)
       [] move.kind = "cut"      -> Cut(row)
       [] move.kind = "make"     -> Calm(move.node) /\ Make(move.node, move.run, row)
-      [] move.kind = "finalise" -> Calm(move.node) /\ Confirm(move.node, move.block, row)
+      [] move.kind = "finalise" -> Calm(move.node) /\ Settle(move.node, move.block, row)
+      [] move.kind = "confirm"  -> Calm(move.node) /\ Read(move.node, move.run, move.block, row)
       [] move.kind = "ban"      -> Calm(move.node) /\ Forbid(move.node, move.block, row)
       [] move.kind = "unban"    -> Calm(move.node) /\ Allow(move.node, move.block, row)
       [] move.kind = "leave"    -> Calm(move.node) /\ Leave(move.node, move.reason, row)

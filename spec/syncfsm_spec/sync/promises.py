@@ -15,7 +15,7 @@ from syncfsm.check import Moment
 from syncfsm.events import Received
 from syncfsm.limits import HELLO_SHARE, Limits
 from syncfsm.node.node import Node
-from syncfsm.outputs import Disconnect, FinalMoved, HeadMoved, Misbehaviour, Send
+from syncfsm.outputs import ConfirmedMoved, Disconnect, FinalMoved, HeadMoved, Misbehaviour, Send
 from syncfsm.peer.messages import Bye, Parting
 from syncfsm.sync.messages import Blocks, Found, Hello, hello_flaw
 from syncfsm.sync.types import GREETING, IN_STEP, Link, Mode, State
@@ -70,6 +70,11 @@ FINAL_ADVANCES: Final = Promise(
 NEVER_BELOW_FINAL: Final = Promise(
     "NeverBelowFinal",
     "No reorganisation below the final point; peers with contradicting final points part once, saying why.",
+)
+CONFIRMED_ON_BEST: Final = Promise(
+    "ConfirmedOnBest",
+    "The best chain runs through what is final, and through what the source of truth has confirmed; above that it is "
+    "the best of all that is held, whatever peers say.",
 )
 PRUNED_IS_SAID: Final = Promise(
     "PrunedIsSaid",
@@ -258,31 +263,32 @@ class Between:
 
     def settled(self, a: Node, b: Node) -> bool:
         """Both are linked or neither; if they are, both links are idle and both have the same head, unless a final
-        point or a ban rules the better one out for the other. A link is not idle if it is off and the peer lacks our
-        head, nor if the peer wants no blocks over it and has a better head than ours, which we may not have."""
+        or confirmed point or a ban rules the better one out for the other. A link is not idle if it is off and the peer
+        lacks our head, nor if the peer wants no blocks over it and has a better head, or one that we may not have."""
         if not self.linked(a, b):
             return self.b not in a.links and self.a not in b.links
         rest = self._rests(a, links(a)[self.b], b) and self._rests(b, links(b)[self.a], a)
         return rest and self._agrees(a, b, links(b)[self.a]) and self._agrees(b, a, links(a)[self.b])
 
     def _rests(self, node: Node, link: Link, other: Node) -> bool:
-        """The other is not sent our head: it has a better one, or may not have ours."""
+        """The other is not sent our head: it has a better one, or may not have or follow ours."""
         if link.state is State.SYNCING and link.mode is not Mode.ACTIVE:
             head, theirs = node.chain.head, other.chain
-            refused = not self.tree.descends(head.id, theirs.final.id)
+            refused = not self.tree.descends(head.id, theirs.confirmed.id)
             refused = refused or any(id in theirs.banned for id in self.tree.line(head.id))
             return link.mode is Mode.OFF or theirs.head.rank > head.rank or refused
         return link.state is State.IDLE
 
     def _agrees(self, node: Node, other: Node, link: Link) -> bool:
         """It holds the head of the other, or wants no blocks over that one's ``link``; and has none worse, unless it
-        may not have it, or the other's operator gives it none."""
+        may not have or follow it, or the other's operator gives it none."""
         chain, head = node.chain, other.chain.head
         if link.mode is Mode.OFF or not self.tree.descends(head.id, chain.final.id):
             return True
         banned = any(id in chain.banned for id in self.tree.line(head.id))
         held = head.id in chain or link.mode is not Mode.ACTIVE
-        return held and (banned or chain.head.rank >= head.rank)
+        pinned = not self.tree.descends(head.id, chain.confirmed.id)
+        return held and (banned or pinned or chain.head.rank >= head.rank)
 
     def final_advances(self, a: Node, b: Node) -> bool:
         """Linked and at rest, each has the other's final block, or has dropped it because it lies below its base;
@@ -376,6 +382,22 @@ class Along:
         rises = self.tree.descends(after.final.id, before.final.id)
         above = self.tree.descends(after.head.id, after.final.id) and common.height >= before.final.height
         return rises and above and heads == moved and finals == rose
+
+    def confirmed_on_best(self, moment: Moment) -> bool:
+        """Final, confirmed and head descend from one another, and no block that may be the head is better. What is
+        confirmed does not move in silence."""
+        before, after = moment.before.chain, moment.after.chain
+        told = [output for output in moment.outputs if isinstance(output, ConfirmedMoved)]
+        moved = before.confirmed != after.confirmed
+        pins = after.confirmed.id
+        line = [self.tree.descends(pins, after.final.id), self.tree.descends(after.head.id, pins)]
+        better = [
+            header
+            for header in after.blocks.headers()
+            if header.rank > after.head.rank and self.tree.descends(header.id, pins) and not after.barred(header.id)
+        ]
+        said = [ConfirmedMoved(before.confirmed.point, after.confirmed.point)] if moved else []
+        return all(line) and not better and told == said
 
     def parent_known(self, moment: Moment) -> bool:
         """A block that arrives is held, or its parent is, unless finality dropped its branch. If so, or if the link is

@@ -20,7 +20,7 @@ from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Found, Give, Has, Hel
 from syncfsm.sync.protocol import TABLE
 from syncfsm.sync.types import Event, Greet, Link, Serve, Switch, Turn
 from syncfsm_spec.kit.alone import Comes, alone, over_is_over
-from syncfsm_spec.kit.moves import bans, blames, finalises, lies, makes
+from syncfsm_spec.kit.moves import bans, blames, confirms, finalises, lies, makes
 from syncfsm_spec.kit.trees import BLOCK, BODY, a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g, h1, h2, k2
 from syncfsm_spec.peer.promises import ONE_DISCONNECT, Parts
 from syncfsm_spec.settings import LOCATOR, Setting, reaches_compound_states
@@ -127,6 +127,23 @@ def ban(strategy: Strategy) -> World:
     return Setting(strategy=strategy).two(
         "ban", [g, a1, a2], [g, a1, c2, c3], [*bans("A", c2), *bans("B", c3), *makes("B", a2), *makes("A", a3)],
         doc="Operators ban blocks of the better branch, before or after they come.",
+    )  # fmt: skip
+
+
+def confirmed(strategy: Strategy) -> World:
+    moves = [*confirms("A", (b1,), (a1,)), *confirms("B", (b1, b2)), *makes("A", a3), *makes("B", b3)]
+    return Setting(strategy=strategy, partings=(OUT_OF_STEP,)).two(
+        "confirmed", [g, a1, a2], [g, b1], moves,
+        doc="What the source of truth has confirmed moves to the worse branch, and back; it brings blocks, too.",
+    )  # fmt: skip
+
+
+def confirmed_final(strategy: Strategy) -> World:
+    moves = [*confirms("A", (c2,), (a1,)), *finalises("A", a1, c2), *confirms("B", (a1, a2)), *makes("B", a3)]
+    setting = Setting(strategy=strategy, overtaking=True, partings=(CONTRADICTION, OUT_OF_STEP))
+    return setting.two(
+        "confirmed-final", [g, a1, a2], [g, a1, c2], moves,
+        doc="What is final is confirmed; what is confirmed stands while other things become final, or gives way.",
     )  # fmt: skip
 
 

@@ -1,0 +1,186 @@
+"""``syncfsm status``, ``peers`` and ``block``: ask a running node on this machine, by its control socket."""
+
+import argparse
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from syncfsm.errors import LocalError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+STATUS_HELP: Final = """Say how a running node is, and why if it is not in step. Exits with 0 if it is in step, or gets
+there by itself, and with 1 if somebody has to do something."""
+PEERS_HELP: Final = """List the peers of a running node, and change them until it stops."""
+BLOCK_HELP: Final = (
+    """Ban a block of a running node, or take that back: it and what stands on it can not be the head."""
+)
+
+
+def add_status(parser: argparse.ArgumentParser) -> None:
+    _where(parser)
+    parser.add_argument("--json", action="store_true", help="the whole report, for programs")
+    parser.add_argument("--watch", type=float, nargs="?", const=1.0, metavar="S", help="again every S seconds (1)")
+    parser.set_defaults(run=_status)
+
+
+def add_peers(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(required=True, metavar="what")
+    every = {
+        "list": ("what the node knows of each", ()),
+        "add": ("stay linked to it from now on", ("peer",)),
+        "remove": ("end the link, and dial it no more", ("peer",)),
+        "mode": ("let blocks go to it, or not", ("peer", "mode")),
+        "ban": ("end the link, and neither dial nor take it", ("peer",)),
+        "pardon": ("take a ban or a penalty back", ("peer",)),
+    }
+    for kind, (what, fields) in every.items():
+        one = kinds.add_parser(kind, help=what)
+        for field in fields:
+            if field == "mode":
+                one.add_argument("mode", choices=("off", "on"))
+            else:
+                one.add_argument(field, metavar="[ID@]HOST:PORT" if kind == "add" else "PEER")
+        if kind == "ban":
+            one.add_argument("--seconds", type=float, help="for how long (default: until it is pardoned)")
+            one.add_argument("--why", default="", help="for the list of bans")
+        _where(one)
+        one.set_defaults(run=_peers if kind == "list" else _order, ask=f"peers {kind}")
+
+
+def add_block(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(required=True, metavar="what")
+    for kind, what in {"ban": "it and its descendants leave the best chain", "unban": "take that back"}.items():
+        one = kinds.add_parser(kind, help=what)
+        one.add_argument("id", metavar="ID", help="its hexadecimal digits")
+        _where(one)
+        one.set_defaults(run=_order, ask=f"block {kind}")
+
+
+def _where(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--store", metavar="FOLDER", help="the node with this store")
+    which.add_argument("--control", metavar="PATH", help="the node with this control socket")
+
+
+def _ask(given: argparse.Namespace, question: Mapping[str, Any]) -> Any:
+    from syncfsm_adapters.command.cli import needs
+
+    needs("trio")
+    from syncfsm_adapters.look.control import ask, socket_of
+
+    return ask(Path(given.control) if given.control else socket_of(given.store), question)
+
+
+def _order(given: argparse.Namespace) -> int:
+    fields = {name: getattr(given, name) for name in ("peer", "mode", "id", "seconds", "why") if hasattr(given, name)}
+    print(_ask(given, {"ask": given.ask, **fields}))
+    return 0
+
+
+def _status(given: argparse.Namespace) -> int:
+    if given.watch is not None and given.watch <= 0:
+        raise LocalError("--watch takes seconds above 0")
+    from rich.console import Console
+
+    console = Console()
+    while True:
+        report = _ask(given, {"ask": "status"})
+        if given.watch is not None and not given.json and console.is_terminal:
+            console.clear()
+        _show(report, given.json, console)
+        if given.watch is None:
+            return 0 if report["fine"] else 1
+        time.sleep(given.watch)
+
+
+def _show(report: Mapping[str, Any], as_json: bool, console: "Console") -> None:
+    if as_json:
+        print(json.dumps(report), flush=True)
+        return
+    console.print(summary(report))
+    for table in (peers_table(report["peers"]), attempts_table(report), incidents_table(report)):
+        if table is not None:
+            console.print(table)
+
+
+def summary(report: Mapping[str, Any]) -> "RenderableType":
+    """How the node is, in a few lines."""
+    from rich.table import Table
+    from rich.text import Text
+
+    heads, truth = report["heads"], report["truth"]
+    color = "green" if report["word"] == "in-step" else "yellow" if report["fine"] else "red"
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(report["name"], Text(report["word"], style=f"bold {color}"))
+    grid.add_row("", report["sentence"])
+    grid.add_row("soft", _point(heads["soft"], report["head_age_seconds"]))
+    grid.add_row("confirmed", _point(heads["confirmed"]))
+    grid.add_row("final", _point(heads["final"]))
+    if truth is not None:
+        grid.add_row("DA layer", f"{truth['reader']['state']}, at {truth['layer']}")
+    if truth is not None and truth["poster"] is not None:
+        grid.add_row("", f"{truth['batches']} batches posted, {truth['bytes']:,} bytes, {truth['retries']} again")
+    if report["recovery_seconds"] is not None:
+        grid.add_row("recovered", f"in {report['recovery_seconds'] * 1000:.0f} ms, when last it was without peers")
+    return grid
+
+
+def _point(point: Mapping[str, Any], age: float | None = None) -> str:
+    ago = f", {age:.1f} s ago" if age is not None else ""
+    return f"{point['height']} {point['id'][:8]}{ago}"
+
+
+def peers_table(peers: list[Mapping[str, Any]]) -> "RenderableType | None":
+    """One row a link; an arrow says who dialled."""
+    from rich.table import Table
+
+    if not peers:
+        return None
+    table = Table(expand=False)
+    for name in ("peer", "address", "state", "head", "to it", "from it", "quiet"):
+        table.add_column(name, justify="right" if name in ("head", "quiet") else "left", no_wrap=True)
+    for peer in peers:
+        comes = "feed" if peer["feeds_us"] else "blocks" if peer["blocks_from"] else "ids"
+        way = f"{'→' if peer['dialled'] else '←'} {peer['address']}"
+        head = str(peer["head"] if peer["head"] is not None else "?")
+        quiet = f"{peer['quiet_seconds']:.1f} s"
+        table.add_row(peer["peer"][:8], way, peer["state"], head, peer["blocks_to"], comes, quiet)
+    return table
+
+
+def attempts_table(report: Mapping[str, Any]) -> "RenderableType | None":
+    """Whom it tries to reach in vain."""
+    from rich.table import Table
+
+    if not report["attempts"]:
+        return None
+    table = Table("in vain", "why", "times", expand=False)
+    for each in report["attempts"]:
+        by = "refuses us: " if each["said_by"] == "peer" else ""
+        table.add_row(each["address"], f"{by}{each['reason']}, {each['detail']}", str(each["count"]))
+    return table
+
+
+def incidents_table(report: Mapping[str, Any], most: int = 8) -> "RenderableType | None":
+    """The last ones."""
+    from rich.table import Table
+
+    if not report["incidents"]:
+        return None
+    table = Table("when", "incident", "", expand=False)
+    for each in report["incidents"][-most:]:
+        table.add_row(time.strftime("%H:%M:%S", time.localtime(each["at"])), each["event"], each["text"])
+    return table
+
+
+def _peers(given: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    peers = _ask(given, {"ask": "peers"})
+    table = peers_table(peers)
+    Console().print(table if table is not None else "no peers")
+    return 0

@@ -1,0 +1,78 @@
+"""What of ``syncfsm node`` has to do with a data-availability layer: ``--da`` and the flags beside it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+from nacl.signing import SigningKey
+
+from syncfsm.errors import LocalError
+from syncfsm.signed import SignedChain
+from syncfsm.truth.limits import TruthLimits
+from syncfsm.truth.signed import SignedBatches
+from syncfsm_adapters.command.settings import Settings
+from syncfsm_adapters.host.host import Host
+from syncfsm_adapters.host.journal import Write
+
+if TYPE_CHECKING:
+    from syncfsm_adapters.da.layer import Layer
+    from syncfsm_adapters.da.truth import Truth
+
+AHEAD = 10.0
+"""Seconds for which a sequencer that starts waits for the layer. Its guard knows what it has signed; only a guard that
+was restored together with the store, and without a peer that knows better, needs the layer to know it."""
+LOOK_AGAIN = 0.01
+
+
+def truth_of(settings: Settings, host: Host, chain: SignedChain, journal: Write) -> "Truth | None":
+    """What follows the layer that was named, if one was. ``LocalError`` if that is none."""
+    if settings.da is None:
+        return None
+    from syncfsm_adapters.da.truth import Truth
+
+    limits = TruthLimits(
+        finality=settings.da_finality,
+        period=settings.batch_seconds,
+        poll=min(3.0, settings.batch_seconds),
+        patience=max(1.0, min(60.0, 2 * settings.batch_seconds)),
+        unconfirmed=settings.unconfirmed,
+    )
+    path = Path(f"{settings.store}.da")
+    clock, sleep = trio.current_time, trio.sleep
+    batches = SignedBatches(chain)
+    layer = _layer(settings)
+    return Truth(
+        host, layer, batches, limits, path, journal, clock=clock, sleep=sleep, start=settings.da_start
+    )  # fmt: skip
+
+
+def _layer(settings: Settings) -> "Layer":
+    from syncfsm_adapters.command.cli import needs
+
+    needs("h11", extra="da")
+    from syncfsm_adapters.da.celestia import Celestia
+    from syncfsm_adapters.da.shares import namespace
+
+    assert settings.da is not None
+    space = namespace((settings.da_namespace or settings.chain).encode())
+    return Celestia(settings.da, space, token=_token(settings.da_token))
+
+
+def _token(path: str | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LocalError(f"the token in {path} can not be read ({error}); name the file that holds it") from error
+
+
+async def post(truth: "Truth", key: SigningKey, journal: Write) -> None:
+    """Return when the sequencer may make blocks: it has read the layer, or the layer does not answer. From then on its
+    blocks are posted, by ``Truth.write``."""
+    with trio.move_on_after(AHEAD):
+        while not truth.caught_up:
+            await trio.sleep(LOOK_AGAIN)
+    if not truth.caught_up:
+        journal("da-silent", sentence="The layer does not answer, so blocks are made without knowing what is there.")
+    truth.post(lambda message: key.sign(message).signature)

@@ -1,0 +1,263 @@
+"""Has a host follow a layer: what the reader tells becomes events of the node, and a sequencer's blocks become batches.
+
+    truth = Truth(host, layer, batches, limits, path, journal, clock=trio.current_time, sleep=trio.sleep)
+    nursery.start_soon(truth.read)
+    truth.post(key.sign)               # a sequencer, once it makes blocks
+    nursery.start_soon(truth.write)
+
+The core decides what becomes of the chain, and the two tables what is read and posted; this carries the one to the
+other. Where the layer contradicts what is final here, or what an operator has banned, the chain stays as it is, and
+that is said: somebody has to look.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from syncfsm.blocks import Header, Point
+from syncfsm.chain import Chain
+from syncfsm.errors import LocalError
+from syncfsm.events import Confirmed, Event, Finalised
+from syncfsm.outputs import HeadMoved, Output
+from syncfsm.truth.answers import Place
+from syncfsm.truth.limits import TruthLimits
+from syncfsm.truth.messages import Entry, batch_of, encode
+from syncfsm.truth.poster import protocol as posting
+from syncfsm.truth.poster.types import OVERRULED, Begin, Go, Hold, Overdue, Overruled, Stuck, Submit
+from syncfsm.truth.reader import protocol as reading
+from syncfsm.truth.reader.types import RESTING, Broke, Mark, Settled, Skipped, State, TakenBack, Unheard, Unreadable
+from syncfsm.truth.reader.types import Confirmed as Batch
+from syncfsm.truth.signed import SignedBatches, unsigned
+from syncfsm.truth.types import View
+from syncfsm_adapters.da import marks
+from syncfsm_adapters.da.carrier import Carrier
+from syncfsm_adapters.da.layer import Layer
+from syncfsm_adapters.host.host import Host
+from syncfsm_adapters.host.journal import Write
+
+REFUSED: Final = (
+    "The data-availability layer has what this node can not follow, so its chain stands where it is. Look which of the "
+    "two is wrong: take a ban back, or start with a new store to follow the layer"
+)
+BROKE: Final = (
+    "The data-availability layer took back what was final there. Nothing more is read: find out what happened, and "
+    "start the node again"
+)
+PRUNED: Final = (
+    "The data-availability layer does not keep what comes next. Copy the store, with the mark beside it, from a node "
+    "that is further; meanwhile peers are followed, and nothing is confirmed"
+)
+CONTRADICTS: Final = "The data-availability layer has other blocks than peers gave: it is followed"
+OTHERS: Final = (
+    "The data-availability layer confirms a block that this sequencer has not made: another posts with its key, or its "
+    "blocks are lost. It makes and posts none any more"
+)
+SAMPLES: Final = 65_536
+"""Heads whose time is remembered until they are confirmed."""
+
+
+class Truth:
+    """What one host knows of the layer. ``path`` is the file of the mark at which a restart begins, ``start`` the first
+    height of the layer that is read without one. ``journal`` is told what happens. Not safe for threads."""
+
+    def __init__(
+        self,
+        host: Host,
+        layer: Layer,
+        batches: SignedBatches,
+        limits: TruthLimits,
+        path: Path,
+        journal: Write,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+        start: int = 1,
+    ) -> None:
+        self.batches = self.bytes = self.retries = self.contradictions = 0
+        """Batches given to the layer, their bytes, those given again; and how often the layer overruled our chain."""
+        self.lag: float | None = None
+        """Seconds for which the oldest block of the newest batch was waiting for it; ``None`` before there is one."""
+        self.wrong = ""
+        """Why the layer is not followed any more; empty as long as it is."""
+        self._host, self._chain_id, self._path, self._journal = host, batches.chain.chain_id, path, journal
+        self._clock = clock
+        self._sign: Callable[[bytes], bytes] | None = None
+        self._heads: deque[tuple[int, float]] = deque(maxlen=SAMPLES)
+        self._posted: Point | None = None
+        genesis = host.store.standing.genesis.point
+        mark = marks.load(path, first := Mark(Place(max(0, start - 1), b"", b""), genesis))
+        if not _fits(host.node.chain, mark.tip):
+            journal("mark-unknown", tip=mark.tip, sentence="The store has not the block of the mark: all is read anew.")
+            mark = first
+        view = View(0.0, limits, self._chain_id, batches)
+        self._mark = mark
+        self._carrier = Carrier(layer, view, mark, clock=clock, sleep=sleep, tell=self._told)
+        host.watch(self._watch)
+
+    async def read(self) -> None:
+        """Follow the layer, until cancelled."""
+        await self._carrier.read()
+
+    async def write(self) -> None:
+        """Post what there is, until cancelled."""
+        await self._carrier.write()
+
+    def post(self, sign: Callable[[bytes], bytes]) -> None:
+        """From now on the host's own blocks are posted, in batches that ``sign`` signs."""
+        self._sign = sign
+        self._begin()
+
+    @property
+    def caught_up(self) -> bool:
+        """Has the layer been read to its end?"""
+        return self._carrier.reader.state is RESTING
+
+    @property
+    def held(self) -> bool:
+        """Is the producer to wait?"""
+        poster = self._carrier.poster
+        return poster.held or poster.state is OVERRULED or bool(self.wrong)
+
+    @property
+    def cut_off(self) -> bool:
+        """Does the layer not answer?"""
+        return self._carrier.reader.state is State.TROUBLED
+
+    def status(self) -> Mapping[str, Any]:
+        """For an operator, as plain data."""
+        reader, poster = self._carrier.reader, self._carrier.poster
+        return {
+            "reader": reading.status(reader),
+            "poster": posting.status(poster) if self._sign is not None else None,
+            "layer": reader.mark.place.height,
+            "heard_seconds": self._clock() - reader.heard if reader.heard else None,
+            "trouble": reader.why,
+            "wrong": self.wrong,
+            "batches": self.batches,
+            "bytes": self.bytes,
+            "retries": self.retries,
+            "contradictions": self.contradictions,
+            "confirmed_lag_seconds": self.lag,
+        }
+
+    # What the reader tells ----------------------------------------------------------------------------------------
+
+    def _told(self, output: Any, now: float) -> None:
+        match output:
+            case Batch(cover, blocks, place):
+                self._confirm(cover.end, now, place, blocks)
+            case TakenBack(tip):
+                self._journal("taken-back", to=tip)
+                self._feed(Confirmed(tip, now))
+            case Settled(tip, mark):
+                if self._feed(Finalised(tip, now)):
+                    marks.keep(self._path, mark)
+            case Skipped(place, index, fault):
+                self._journal(
+                    "skipped", layer=place.height, index=index, rule=fault.rule, detail=fault.detail,
+                    penalty=fault.penalty.name.lower(),
+                )  # fmt: skip
+            case Unheard(_, why):
+                self._journal("da-unheard", detail=why, sentence="The layer does not answer. Soft blocks go on.")
+            case Unreadable(height, oldest):
+                self._journal("da-pruned", layer=height, oldest=oldest, sentence=PRUNED)
+            case Broke(was, is_now):
+                self.wrong = BROKE
+                self._journal("da-broke", layer=was.height, was=was.id, now=is_now.id, sentence=BROKE)
+            case Hold(count):
+                self._journal("held", open=count, sentence="No more blocks are made before some are confirmed.")
+            case Go():
+                self._journal("goes-on")
+            case Overdue(since, count, why):
+                self._journal("overdue", open=count, seconds=round(now - since, 1), detail=why)
+            case Stuck(detail):
+                self._journal("stuck", detail=detail, sentence="The layer takes no batch. It is tried again later.")
+            case Overruled(tip, ours):
+                self._journal("overruled", tip=tip, ours=ours, sentence=OTHERS)
+
+    def _confirm(self, end: Point, now: float, place: Place, blocks: tuple[Entry, ...]) -> None:
+        before = self._host.node.chain
+        headers, bodies = tuple(e.header for e in blocks), tuple(e.body for e in blocks)
+        if not self._feed(Confirmed(end, now, headers, bodies)):
+            return
+        if self._heads and self._heads[0][0] <= end.height:
+            self.lag = now - self._heads[0][1]
+        while self._heads and self._heads[0][0] <= end.height:
+            self._heads.popleft()
+        waited = round(self.lag, 3) if self.lag is not None else None
+        self._journal("batch", layer=place.height, first=headers[0].height, last=end.height, waited=waited)
+        after, was = self._host.node.chain, before.head
+        if was.id in after and not after.on_best(was.point):
+            self.contradictions += 1
+            height = after.common(was.id, after.head.id).height + 1
+            self._journal("contradicted", height=height, was=was.point, sentence=CONTRADICTS)
+
+    def _feed(self, event: Event) -> bool:
+        """Give the node an event of the layer, unless the layer is not followed any more. Says whether it took it."""
+        if self.wrong:
+            return False
+        try:
+            self._host.feed(event)
+        except LocalError as error:
+            self.wrong = f"{REFUSED} ({error})"
+            self._journal("da-refused", sentence=self.wrong)
+        return not self.wrong
+
+    # What the host does -------------------------------------------------------------------------------------------
+
+    def _watch(self, output: Output, now: float) -> None:
+        if not isinstance(output, HeadMoved):
+            return
+        new, chain = output.new, self._host.node.chain
+        while self._heads and self._heads[-1][0] >= new.height:
+            self._heads.pop()
+        self._heads.append((new.height, now))
+        if self._sign is None or self._carrier.poster.state is OVERRULED:
+            return
+        if output.common != output.old:
+            self._begin()
+            return
+        run = chain.path(chain.best_at(output.old.height) or chain.base, new.height - output.old.height)
+        for header in run:
+            self._carrier.made(header)
+
+    def _begin(self) -> None:
+        """Post from where the layer's final block is on."""
+        reader, chain = self._carrier.reader, self._host.node.chain
+        final = self._mark.tip if reader.state is State.IDLE else reader.final.tip
+        ours = chain.best_at(min(max(final.height, chain.base.height), chain.head.height)) or chain.head
+        above = chain.path(ours, chain.head.height - ours.height)
+        self._carrier.post(Begin(final, ours.point, above), self._make)
+
+    def _make(self, submit: Submit) -> bytes:
+        """The batch of these blocks, signed. ``LocalError`` if a body is lost."""
+        assert self._sign is not None
+        chain = self._host.node.chain
+        parent = chain.ancestor(submit.last.id, submit.first.height - 1)
+        headers = chain.path(parent, submit.last.height - parent.height)
+        bodies = self._host.store.bodies([header.point for header in headers])
+        batch = batch_of(self._chain_id, tuple(map(_entry, headers, bodies)))
+        blob = encode(replace(batch, proof=self._sign(unsigned(batch))))
+        again = self._posted is not None and submit.first.height <= self._posted.height
+        self._posted = submit.last
+        self.batches, self.bytes, self.retries = self.batches + 1, self.bytes + len(blob), self.retries + again
+        first, last = submit.first.height, submit.last.height
+        self._journal("post", first=first, last=last, bytes=len(blob), again=again)
+        return blob
+
+
+def _entry(header: Header, body: bytes | None) -> Entry:
+    if body is None:
+        raise LocalError(
+            f"the body of block {header.point} is lost, so it can not be posted: mend it with syncfsm store repair, "
+            "from a node that has it"
+        )
+    return Entry(header, body)
+
+
+def _fits(chain: Chain, tip: Point) -> bool:
+    """Has this chain the block up to which the layer was read?"""
+    return tip.height < chain.base.height or chain.on_best(tip)

@@ -1,0 +1,64 @@
+"""What an operator may ask of a running node, and order it to do: the words of the control socket."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from syncfsm.errors import LocalError
+from syncfsm.events import Verdict
+from syncfsm_adapters.connect.off import named
+from syncfsm_adapters.connect.shell import Shell
+from syncfsm_adapters.look.control import Answer
+from syncfsm_adapters.look.report import Reporter
+
+
+def orders(node: Shell, reporter: Reporter, clock: Callable[[], float]) -> Mapping[str, Answer]:
+    """By the word that asks for it. ``clock`` is that of the node's events."""
+
+    def peers_add(asked: Mapping[str, Any]) -> str:
+        peer = _text(asked, "peer")
+        node.add(peer)
+        return f"{peer} is dialled from now on, until the node stops; put it into its settings, too"
+
+    def peers_remove(asked: Mapping[str, Any]) -> str:
+        address = _text(asked, "peer").rpartition("@")[2]
+        node.remove(address)
+        return f"{address} is not dialled any more"
+
+    def peers_mode(asked: Mapping[str, Any]) -> str:
+        peer, mode = _text(asked, "peer"), _text(asked, "mode")
+        if mode not in ("off", "on"):
+            raise LocalError(f"blocks to a peer are off or on, not {mode!r}: whether they go at once, the peer decides")
+        node.switch(named(peer), mode == "off")
+        return f"blocks to {peer} are {mode}"
+
+    def block(valid: bool) -> Answer:
+        def answer(asked: Mapping[str, Any]) -> str:
+            text = _text(asked, "id")
+            try:
+                id = bytes.fromhex(text)
+            except ValueError:
+                raise LocalError(f"{text!r} is no id of a block: give its hexadecimal digits") from None
+            before = node.host.node.chain.head
+            node.connector.feed(Verdict(id, valid, clock()))
+            after = node.host.node.chain.head
+            moved = f"; the head was {before.point} and is {after.point}" if after != before else ""
+            return f"block {text} is {'no longer banned' if valid else 'banned'}{moved}"
+
+        return answer
+
+    return {
+        "status": lambda asked: reporter.report(),
+        "peers": lambda asked: reporter.report()["peers"],
+        "peers add": peers_add,
+        "peers remove": peers_remove,
+        "peers mode": peers_mode,
+        "block ban": block(False),
+        "block unban": block(True),
+    }
+
+
+def _text(asked: Mapping[str, Any], name: str) -> str:
+    value = asked.get(name)
+    if not isinstance(value, str) or not value:
+        raise LocalError(f"the question lacks {name!r}")
+    return value

@@ -1,0 +1,121 @@
+"""Why a node is not in step, in a sentence that says what is and what to do. A pure function of what is known."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Final
+
+import attrs
+
+from syncfsm.node.status import SENTENCES as OF_NODE
+from syncfsm.node.status import Status, Why
+from syncfsm.wire.handshake import RefusalReason
+from syncfsm_adapters.look.record import Attempt
+
+
+class Word(StrEnum):
+    """How a node is."""
+
+    IN_STEP = "in-step"
+    CATCHING_UP = "catching-up"
+    LAYER_ALONE = "layer-alone"
+    ALONE = "alone"
+    REFUSED = "refused"
+    CUT_OFF = "cut-off"
+    LOST_FORK = "lost-fork"
+    BANNED = "banned"
+
+
+FINE: Final = (Word.IN_STEP, Word.CATCHING_UP, Word.LAYER_ALONE)
+"""How a node is that helps itself."""
+REFUSALS: Final = frozenset(map(str, RefusalReason))
+"""Why two who have met do not talk; either of them may have said so."""
+BEHIND: Final = (Why.FETCHING, Why.SEARCHING, Why.GREETING)
+
+
+@attrs.frozen
+class Reason:
+    """How a node is, and what that means to people."""
+
+    word: Word
+    sentence: str
+
+    @property
+    def is_fine(self) -> bool:
+        return self.word in FINE
+
+
+def why(
+    status: Status, attempts: Sequence[Attempt], contradicting: Sequence[str], truth: Mapping[str, Any] | None
+) -> Reason:
+    """The first of these that is so. ``contradicting`` names peers that parted as their final block contradicts ours,
+    and are not in step with us now; ``truth`` is what ``da.truth`` tells, if a layer is followed."""
+    for found in (
+        _lost_fork(status, contradicting, truth), _lonely(status, attempts, truth), _behind(status), _banned(status),
+        _cut_off(status, truth),
+    ):  # fmt: skip
+        if found is not None:
+            return found
+    return Reason(Word.IN_STEP, OF_NODE[Why.IN_STEP])
+
+
+def _lost_fork(status: Status, contradicting: Sequence[str], truth: Mapping[str, Any] | None) -> Reason | None:
+    if truth is not None and truth["wrong"]:
+        return Reason(Word.LOST_FORK, truth["wrong"])
+    if not contradicting or status.peers:
+        return None
+    return Reason(
+        Word.LOST_FORK,
+        f"What is final here, {status.final}, contradicts what is final at {len(contradicting)} of its peers "
+        f"({', '.join(contradicting[:3])}). No exchange can help. Find out which of the two the data-availability "
+        "layer has; if it is theirs, stop this node, move its store away, and start it with an empty one",
+    )
+
+
+def _lonely(status: Status, attempts: Sequence[Attempt], truth: Mapping[str, Any] | None) -> Reason | None:
+    if status.peers:
+        return None
+    reads = truth is not None and truth["reader"]["state"] in ("reading", "resting")
+    layer = " Meanwhile it follows the data-availability layer, at batch delay." if reads else ""
+    if attempts and all(attempt.reason in REFUSALS for attempt in attempts):
+        reasons = "; ".join(f"{each.address}: {each.reason}, {each.detail}" for each in attempts[:3])
+        return Reason(
+            Word.REFUSED,
+            f"All {len(attempts)} peers that it dials refuse it, or are none that it takes ({reasons}). Compare "
+            f"--chain, the keys and the versions with theirs, and ask who runs them.{layer}",
+        )
+    if reads:
+        return Reason(Word.LAYER_ALONE, f"It has no peer.{layer} Give it a --peer to be live")
+    tried = ", ".join(f"{each.address} ({each.reason})" for each in attempts[:3]) or "nobody: it dials no peer"
+    return Reason(
+        Word.ALONE,
+        f"It has no peer, so nobody can tell it of blocks. It has tried {tried}. Look at the addresses, at the "
+        "network, and whether the peers run",
+    )
+
+
+def _behind(status: Status) -> Reason | None:
+    if status.why not in BEHIND:
+        return None
+    blocks = f"It is {status.lag} blocks behind. " if status.lag else ""
+    return Reason(Word.CATCHING_UP, f"{blocks}{OF_NODE[status.why]} It goes on by itself")
+
+
+def _banned(status: Status) -> Reason | None:
+    return Reason(Word.BANNED, OF_NODE[Why.BANNED]) if status.why is Why.BANNED else None
+
+
+def _cut_off(status: Status, truth: Mapping[str, Any] | None) -> Reason | None:
+    if truth is None or truth["reader"]["state"] not in ("troubled", "lost"):
+        return None
+    if truth["reader"]["state"] == "lost":
+        what = (
+            "does not keep any more what this node reads next. Copy the store of a node that is further, with its mark"
+        )
+    else:
+        since = f" for {truth['heard_seconds']:.0f} s" if truth["heard_seconds"] is not None else ""
+        what = f"does not answer{since} ({truth['trouble']}). Look at the address in --da, and at the network"
+    return Reason(
+        Word.CUT_OFF,
+        f"Its peers keep it in step, but nothing is confirmed beyond {status.confirmed}: the data-availability layer "
+        f"{what}",
+    )

@@ -1,0 +1,243 @@
+"""Looking at a running node, with real processes: why it is not in step, its control socket, and the commands."""
+
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import trio
+
+from syncfsm.chain import Chain
+from syncfsm.errors import LocalError
+from syncfsm.events import Connected, Received
+from syncfsm.node.node import Config, Node
+from syncfsm.sync.messages import Hello
+from syncfsm_adapters.command import keys
+from syncfsm_adapters.look.control import Control, ask, socket_of
+from syncfsm_adapters.look.why import Word, why
+from tests.adapters.da_process import DaProcess, store
+from tests.adapters.guard_nodes import Place, process
+from tests.adapters.tcp_nodes import CHECK, GENESIS, grow
+
+PATIENCE: Final = 20.0
+"""Seconds in which a node must be as a test expects it."""
+
+
+def until(path: Path, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The first report of which this is so."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        report: dict[str, Any] = ask(path, {"ask": "status"})
+        if true(report):
+            return report
+        time.sleep(0.05)
+    raise AssertionError(f"it is {report['word']}: {report['sentence']}")
+
+
+def is_word(word: Word) -> Callable[[dict[str, Any]], bool]:
+    return lambda report: report["word"] == word
+
+
+def command(*arguments: str) -> tuple[int, str, str]:
+    done = subprocess.run([sys.executable, "-m", "syncfsm_adapters", *arguments], capture_output=True, check=False)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def public_key(place: Place) -> str:
+    return keys.load(place.folder / "key").verify_key.encode().hex()
+
+
+def control(path: Path) -> Path:
+    return socket_of(str(path))
+
+
+# Why it is not in step ----------------------------------------------------------------------------------------------
+
+
+def test_in_step_alone_and_back(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    flags = place.sequencer("--listen", "127.0.0.1:0", "--interval", "0.1")
+    with process(*place.follower(public_key(place), "--peer", "127.0.0.1:9")) as follower:
+        follower.until("control")
+        path = control(tmp_path / "f.store")
+        report = until(path, lambda report: report["word"] == Word.ALONE and bool(report["attempts"]))
+        assert "It has tried 127.0.0.1:9 (unreachable)" in report["sentence"]
+        assert not report["fine"]
+        with process(*flags) as sequencer:
+            address = sequencer.until("listening")["address"]
+            assert address in ask(path, {"ask": "peers add", "peer": address})
+            report = until(path, is_word(Word.IN_STEP))
+            (peer,) = report["peers"]
+            assert peer["address"] == address
+            assert peer["dialled"]
+            assert until(path, lambda report: report["heads"]["soft"]["height"] > 3)["peers"][0]["feeds_us"]
+            assert report["recovery_seconds"] is not None
+            with pytest.raises(LocalError, match="is a peer already"):
+                ask(path, {"ask": "peers add", "peer": address})
+            ask(path, {"ask": "peers remove", "peer": address})
+            assert until(path, is_word(Word.ALONE))["peers"] == []
+
+
+def test_catching_up() -> None:
+    best, _ = grow([b"1", b"2", b"3"])[-1]
+    node, _ = Node.start(Config(CHECK), Chain.start(GENESIS)).step(Connected("p#1", 0.0))
+    node, _ = node.step(
+        Received("p#1", Hello(best.point, best.score, GENESIS.point, GENESIS.point, (best.point,), 4), 0.0)
+    )
+    found = why(node.status(), [], [], None)
+    assert found.word is Word.CATCHING_UP
+    assert found.sentence.startswith("It is 3 blocks behind. ")
+    assert found.is_fine
+
+
+def test_refused_by_all_its_peers(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with process(*place.sequencer("--listen", "127.0.0.1:0")) as sequencer:
+        address = sequencer.until("listening")["address"]
+        with process(*place.follower(public_key(place), "--peer", address, "--chain", "another")) as follower:
+            follower.until("no-link")
+            report = until(control(tmp_path / "f.store"), is_word(Word.REFUSED))
+            assert (
+                f"All 1 peers that it dials refuse it, or are none that it takes ({address}: chain-id"
+                in report["sentence"]
+            )
+            assert "Compare --chain" in report["sentence"]
+
+
+def test_on_a_lost_fork(tmp_path: Path) -> None:
+    """Two sequencers with one key, and without a layer: each has called its own blocks final."""
+    places = [Place(tmp_path / name) for name in ("one", "two")]
+    for place in places:
+        place.folder.mkdir()
+    flags = [place.sequencer("--interval", "0.01", "--final-after", "5", "--listen", "127.0.0.1:0") for place in places]
+    (places[1].folder / "key").write_bytes((places[0].folder / "key").read_bytes())
+    shutil.copytree(places[0].guard, places[1].guard, dirs_exist_ok=True)
+    with process(*flags[0]) as one, process(*flags[1], "--payload-bytes", "7") as two:
+        two.until("final")
+        one.until("final")
+        address = next(line for line in one.told if line["event"] == "listening")["address"]
+        path = control(places[1].store / "blocks")
+        ask(path, {"ask": "peers add", "peer": address})
+        report = until(path, is_word(Word.LOST_FORK))
+        assert "contradicts what is final at 1 of its peers" in report["sentence"]
+        assert "move its store away" in report["sentence"]
+
+
+def test_cut_off_from_the_layer_and_with_the_layer_alone(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with DaProcess(*store(tmp_path), "--block-time", "0.1") as da:
+        truth = ("--da", da.url, "--batch-seconds", "0.3")
+        with process(*place.sequencer("--listen", "127.0.0.1:0", "--interval", "0.1", *truth)) as sequencer:
+            address = sequencer.until("listening")["address"]
+            with process(*place.follower(public_key(place), *truth)) as follower:
+                follower.until("confirmed")
+                path = control(tmp_path / "f.store")
+                report = until(path, is_word(Word.LAYER_ALONE))
+                assert report["fine"]
+                assert report["sources"]["da"] > 0
+                ask(path, {"ask": "peers add", "peer": address})
+                until(path, is_word(Word.IN_STEP))
+                trio.run(da.call, "local.Out", True)
+                report = until(path, is_word(Word.CUT_OFF))
+                assert "nothing is confirmed beyond" in report["sentence"]
+                assert "Look at the address in --da" in report["sentence"]
+                confirmed = report["heads"]["confirmed"]["height"]
+                trio.run(da.call, "local.Out", False)
+                until(path, lambda report: report["heads"]["confirmed"]["height"] > confirmed)
+
+
+# The commands ---------------------------------------------------------------------------------------------------------
+
+
+def test_status_peers_and_block(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    where = ("--store", str(place.store / "blocks"))
+    with process(*place.sequencer("--listen", "127.0.0.1:0", "--blocks", "5")) as sequencer:
+        sequencer.at(5)
+        code, said, _ = command("status", *where)
+        assert code == 1
+        assert "alone" in said
+        code, said, _ = command("status", *where, "--json")
+        report = json.loads(said)
+        assert report["heads"]["soft"]["height"] == 5
+        code, said, _ = command("block", "ban", report["heads"]["soft"]["id"], *where)
+        assert (code, "and is 4:" in said) == (0, True)
+        code, said, _ = command("block", "unban", report["heads"]["soft"]["id"], *where)
+        assert (code, "no longer banned" in said) == (0, True)
+        assert command("block", "ban", "xyz", *where)[0] == 2
+        assert command("peers", "list", *where)[1] == "no peers\n"
+        code, _, error = command("peers", "mode", "127.0.0.1:1", "off", "--store", str(tmp_path / "none"))
+        assert (code, "is it running" in error) == (2, True)
+        code, _, error = command("peers", "remove", "127.0.0.1:1", *where)
+        assert (code, "none of the peers that are dialled" in error) == (2, True)
+        path = control(place.store / "blocks")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        sequencer.terminate()
+        sequencer.wait()
+    assert not path.exists()
+
+
+# The socket -----------------------------------------------------------------------------------------------------------
+
+
+def served(path: Path, test: Callable[[], Any]) -> None:
+    """Run ``test`` in a thread while a socket is served that knows one word."""
+
+    def refuse(asked: Any) -> Any:
+        raise LocalError(f"not {asked['what']}")
+
+    async def run() -> None:
+        with trio.fail_after(PATIENCE):
+            async with trio.open_nursery() as nursery:
+                await nursery.start(Control(path, {"echo": lambda asked: asked["what"], "no": refuse}).serve)
+                await trio.to_thread.run_sync(test)
+                nursery.cancel_scope.cancel()
+
+    trio.run(run)
+
+
+def test_what_is_no_question_is_answered_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+
+    def test() -> None:
+        assert ask(path, {"ask": "echo", "what": 7}) == 7
+        with pytest.raises(LocalError, match="not this"):
+            ask(path, {"ask": "no", "what": "this"})
+        for question in ({"ask": "other"}, {}, {"ask": [1]}, {"ask": "echo", "more": "x" * 5000}):
+            with pytest.raises(LocalError, match=r"with one of: echo, no|not be asked|has ended"):
+                ask(path, question)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            client.sendall(b"\xff\xfe\n")
+            assert b"no question" in client.recv(1000)
+        assert ask(path, {"ask": "echo", "what": "still here"}) == "still here"
+
+    served(path, test)
+    assert not path.exists()
+
+
+def test_a_socket_left_by_a_killed_node_is_taken_and_that_of_a_running_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    served(path, lambda: ask(path, {"ask": "echo", "what": 1}))
+
+    def second() -> None:
+        with pytest.raises(LocalError, match="another node has its control socket"):
+            trio.run(Control(path, {}).serve)
+
+    served(path, second)
+    path.write_text("no socket")
+    with pytest.raises(LocalError, match="is no socket"):
+        trio.run(Control(path, {}).serve)
+    with pytest.raises(LocalError, match="too long for a socket"):
+        trio.run(Control(tmp_path / ("x" * 101), {}).serve)
+    assert len(os.fsencode(socket_of("y" * 200))) <= 100

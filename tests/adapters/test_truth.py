@@ -1,0 +1,324 @@
+"""A sequencer and nodes that follow a data-availability layer, in one process and in virtual time."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import trio
+import trio.testing
+
+from syncfsm.blocks import Header
+from syncfsm.chain import Chain
+from syncfsm.events import Produced, Verdict
+from syncfsm.node.node import Config, Node
+from syncfsm.truth.limits import TruthLimits
+from syncfsm_adapters.da.embedded import Embedded, EmbeddedLayer
+from syncfsm_adapters.da.ledger import Ledger, Options
+from syncfsm_adapters.da.shares import namespace
+from syncfsm_adapters.da.truth import Truth
+from syncfsm_adapters.host import Host
+from syncfsm_adapters.store import MemoryStore
+from syncfsm_adapters.store.base import load_chain
+from tests.adapters.test_host import Nowhere
+from tests.truth.chain import CHAIN_ID, CHECK, GENESIS, KEY, grow
+
+SPACE: Final = namespace(b"ours")
+BLOCK_TIME: Final = 0.2
+LIMITS: Final = TruthLimits(finality=6, poll=0.5, back_off=0.2, back_off_most=1, period=2, patience=3, overdue=20)
+
+
+@attrs.define
+class One:
+    """A host with its truth, and what its journal said."""
+
+    host: Host
+    truth: Truth
+    lines: list[tuple[str, dict[str, Any]]]
+
+    @property
+    def heights(self) -> tuple[int, int, int]:
+        """Soft, confirmed, final."""
+        chain = self.host.node.chain
+        return chain.head.height, chain.confirmed.height, chain.final.height
+
+    def make(self, body: bytes, parent: Header | None = None) -> Header:
+        (entry,) = grow(parent or self.host.node.chain.head, [body])
+        self.host.feed(Produced((entry.header,), trio.current_time(), (entry.body,)))
+        return entry.header
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        return [fields for name, fields in self.lines if name == event]
+
+
+@attrs.define
+class Network:
+    """A layer, a sequencer that makes a block every 0.2 s once it is told to, and the nodes of a test."""
+
+    layer: Embedded
+    nursery: trio.Nursery
+    folder: Path
+
+    def node(self, name: str, store: MemoryStore | None = None, limits: TruthLimits = LIMITS) -> One:
+        store = store or MemoryStore(GENESIS, CHAIN_ID)
+        config = Config(CHECK.chain)
+        chain = load_chain(store, config.limits) if store.standing.head.height else Chain.start(GENESIS)
+        host = Host(Node.start(config, chain), store, Nowhere())
+        lines: list[tuple[str, dict[str, Any]]] = []
+        truth = Truth(
+            host, EmbeddedLayer(self.layer, SPACE), CHECK, limits, self.folder / f"{name}.da",
+            lambda event, **fields: lines.append((event, fields)), clock=trio.current_time, sleep=trio.sleep,
+        )  # fmt: skip
+        self.nursery.start_soon(truth.read)
+        return One(host, truth, lines)
+
+    def sequencer(self, name: str = "s", store: MemoryStore | None = None) -> One:
+        made = self.node(name, store)
+        made.truth.post(lambda message: KEY.sign(message).signature)
+        self.nursery.start_soon(made.truth.write)
+        return made
+
+    async def blocks(self, sequencer: One, count: int, *followers: One) -> None:
+        """So many blocks, with their time; the followers have them at once, as from a peer."""
+        for _ in range(count):
+            await trio.sleep(BLOCK_TIME)
+            if sequencer.truth.held:
+                continue
+            header = sequencer.make(b"%f" % trio.current_time())
+            bodies = sequencer.host.store.bodies([header.point])
+            for one in followers:
+                one.host.feed(Produced((header,), trio.current_time(), tuple(body or b"" for body in bodies)))
+
+
+@asynccontextmanager
+async def network(folder: Path, **options: Any) -> AsyncIterator[Network]:
+    given = {"block_time": 0.5, "finality": LIMITS.finality, **options}
+    ledger = Ledger.open(None, Options(**given))
+    layer = Embedded(ledger, trio.current_time)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(layer.run)
+        yield Network(layer, nursery, folder)
+        nursery.cancel_scope.cancel()
+    ledger.close()
+
+
+def in_virtual_time(test: Callable[[], Any]) -> None:
+    trio.run(test, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def ids(one: One, height: int) -> Sequence[bytes]:
+    """The best chain up to a height."""
+    chain = one.host.node.chain
+    return [header.id for at in range(chain.base.height, height + 1) if (header := chain.best_at(at)) is not None]
+
+
+def test_a_node_without_peers_follows_from_the_layer_alone_at_batch_delay(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            sequencer, alone = net.sequencer(), net.node("alone")
+            await net.blocks(sequencer, 100)
+            soft, confirmed, final = alone.heights
+            assert sequencer.heights[0] == 100
+            assert soft == confirmed >= 100 - 25, "a batch of 2 s, and what the layer takes"
+            assert 0 < final < confirmed
+            assert ids(alone, confirmed) == ids(sequencer, confirmed)
+            assert sequencer.truth.status()["batches"] == len(alone.said("batch"))
+            assert sequencer.truth.lag is not None
+            assert 2 <= sequencer.truth.lag <= 5
+
+    in_virtual_time(test)
+
+
+def test_the_layer_is_out_for_200_block_times_and_soft_goes_on(tmp_path: Path) -> None:
+    """Confirmed stands, overdue is said; when the layer is back all is confirmed, once."""
+
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            sequencer, follower = net.sequencer(), net.node("f")
+            await net.blocks(sequencer, 50, follower)
+            net.layer.out = True
+            await net.blocks(sequencer, 10, follower)
+            stands = follower.heights[1]
+            await net.blocks(sequencer, 190, follower)
+            assert follower.heights[:2] == (250, stands)
+            assert follower.truth.cut_off
+            assert follower.said("da-unheard")
+            assert [line["detail"] for line in sequencer.said("overdue")] == ["the layer is out"]
+            net.layer.out = False
+            await net.blocks(sequencer, 40, follower)
+            assert follower.heights[1] >= 270
+            assert not follower.truth.cut_off
+            assert ids(follower, 270) == ids(sequencer, 270)
+            assert not follower.said("contradicted")
+
+    in_virtual_time(test)
+
+
+def test_the_layer_reorganises_to_depth_five(tmp_path: Path) -> None:
+    """Confirmed moves back, soft and final do not; whether the batches land again or are lost, all is confirmed."""
+
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            sequencer, follower, alone = net.sequencer(), net.node("f"), net.node("alone")
+            await net.blocks(sequencer, 60, follower)
+            for keep in (True, False):
+                before, final = follower.heights[1:]
+                await net.layer.reorganise(net.layer.ledger.head.height - 4, keep)
+                await trio.sleep(0.3)
+                assert follower.said("taken-back")[-1]["to"].height < before
+                assert follower.heights[0] >= 60
+                assert final <= follower.heights[1]
+                await net.blocks(sequencer, 60, follower)
+                assert follower.heights[1] > before
+            assert ids(alone, alone.heights[1]) == ids(sequencer, alone.heights[1])
+            assert alone.heights[1] >= 150
+            assert not follower.said("contradicted")
+
+    in_virtual_time(test)
+
+
+def test_two_blocks_at_one_height_and_the_layer_decides(tmp_path: Path) -> None:
+    """A follower has a longer branch with the chain's signature from somebody; the batch has the other one."""
+
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            sequencer, follower = net.sequencer(), net.node("f")
+            await net.blocks(sequencer, 20, follower)
+            for number in range(40):
+                follower.make(b"stolen %d" % number)
+            stolen = follower.host.head
+            assert stolen.height == 60
+            await net.blocks(sequencer, 30)
+            (line,) = follower.said("contradicted")
+            assert line["was"] == stolen
+            soft, confirmed, _ = follower.heights
+            assert soft == confirmed < 60
+            assert ids(follower, soft) == ids(sequencer, soft)
+            assert follower.truth.status()["contradictions"] == 1
+
+    in_virtual_time(test)
+
+
+def test_the_layer_has_pruned_what_comes_next(tmp_path: Path) -> None:
+    """Who is behind is told so, and goes on with peers; who is not goes on as before."""
+
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            sequencer, follower = net.sequencer(), net.node("f")
+            await net.blocks(sequencer, 60, follower)
+            net.layer.ledger.prune(net.layer.ledger.head.height - 8)
+            late = net.node("late")
+            await net.blocks(sequencer, 40, follower)
+            assert late.said("da-pruned")
+            assert late.heights == (0, 0, 0)
+            assert follower.heights[1] >= 60
+            assert not follower.said("da-pruned")
+
+    in_virtual_time(test)
+
+
+def test_a_restart_goes_on_at_the_mark_and_posts_what_is_not_confirmed(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            async with trio.open_nursery() as first:
+                before = Network(net.layer, first, tmp_path).sequencer()
+                await net.blocks(before, 43)
+                first.cancel_scope.cancel()
+            final = before.heights[2]
+            assert 0 < final < 43
+            store = before.host.store
+            assert isinstance(store, MemoryStore)
+            again, alone = net.sequencer(store=store), net.node("alone")
+            assert again.heights == (43, final, final)
+            await net.blocks(again, 30)
+            assert alone.heights[1] >= 60
+            assert ids(alone, 60) == ids(again, 60)
+            assert not again.said("overruled")
+            covers = [(line["first"], line["last"]) for line in alone.said("batch")]
+            assert [first for first, _ in covers[1:]] == [last + 1 for _, last in covers[:-1]]
+
+    in_virtual_time(test)
+
+
+def test_a_mark_of_a_store_that_is_gone_is_not_followed(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            sequencer = net.sequencer()
+            async with trio.open_nursery() as first:
+                before = Network(net.layer, first, tmp_path).node("f")
+                await net.blocks(sequencer, 60)
+                first.cancel_scope.cancel()
+            assert before.heights[2] > 0
+            again = net.node("f")
+            await trio.sleep(1)
+            assert again.said("mark-unknown")
+            assert again.heights[1] >= before.heights[1]
+
+    in_virtual_time(test)
+
+
+def test_what_this_node_can_not_follow_is_said_once_and_changes_nothing(tmp_path: Path) -> None:
+    """An operator has banned a block that the layer has."""
+
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            sequencer, follower = net.sequencer(), net.node("f")
+            await net.blocks(sequencer, 5, follower)
+            bad = sequencer.make(b"bad")
+            follower.host.feed(Verdict(bad.id, False, trio.current_time()))
+            await net.blocks(sequencer, 40)
+            (line,) = follower.said("da-refused")
+            assert "banned; unban that first" in line["sentence"]
+            assert follower.heights == (5, 0, 0)
+            assert follower.truth.status()["wrong"] == line["sentence"]
+
+    in_virtual_time(test)
+
+
+def test_another_posts_with_the_key_and_the_sequencer_stops(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            twin = net.sequencer("twin")
+            await net.blocks(twin, 20)
+            sequencer = net.sequencer("s", None)
+            sequencer.make(b"another first block")
+            await net.blocks(sequencer, 20)
+            assert sequencer.said("overruled")
+            assert sequencer.truth.held
+            assert sequencer.host.node.chain.confirmed.id in ids(twin, 20)
+
+    in_virtual_time(test)
+
+
+def test_a_producer_is_held_while_too_much_is_not_confirmed(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            made = net.node("s", limits=attrs.evolve(LIMITS, unconfirmed=30))
+            made.truth.post(lambda message: KEY.sign(message).signature)
+            net.nursery.start_soon(made.truth.write)
+            net.layer.out = True
+            await net.blocks(made, 80)
+            assert made.heights[0] == 30
+            assert made.said("held")
+            net.layer.out = False
+            await net.blocks(made, 40)
+            assert made.said("goes-on")
+            assert made.heights[0] > 50
+
+    in_virtual_time(test)
+
+
+def test_a_lost_body_is_not_posted_and_that_is_said(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            sequencer = net.sequencer()
+            bodies = sequencer.host.store.bodies
+            sequencer.host.store.bodies = lambda points: [None for _ in points]  # type: ignore[method-assign]
+            await net.blocks(sequencer, 20)
+            assert "is lost" in sequencer.said("stuck")[0]["detail"]
+            sequencer.host.store.bodies = bodies  # type: ignore[method-assign]
+            await net.blocks(sequencer, 30)
+            assert sequencer.heights[1] > 20
+
+    in_virtual_time(test)
