@@ -161,7 +161,7 @@ class _Talk:
 
 
 def _said(request: h11.Request, unsaid: int) -> int:
-    """How long a request's body is by what its head says; ``unsaid`` if there is one of a length that it does not say."""
+    """How long a request's body is by what its head says; ``unsaid`` if it brings one and says no length."""
     headers = dict(request.headers)
     if b"content-length" in headers:
         return int(headers[b"content-length"])
