@@ -30,9 +30,11 @@ class Server:
     ) -> None:  # fmt: skip
         """Listen until cancelled; starts with the port. ``LocalError`` if that can not be."""
         try:
-            await self._http.serve(host, port, task_status)
+            listeners = await trio.open_tcp_listeners(port, host=host)
         except OSError as error:
             raise LocalError(f"can not listen on {host}:{port} ({error}); name another with --listen") from error
+        task_status.started(listeners[0].socket.getsockname()[1])
+        await self._http.serve(listeners)
 
     async def _answer(self, request: h11.Request, body: bytes) -> Reply:
         if not self._is_known(request):

@@ -64,12 +64,8 @@ class Server:
         self._slots = trio.CapacityLimiter(bounds.connections)
         self._large = trio.Semaphore(bounds.large)
 
-    async def serve(
-        self, host: str, port: int, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
-    ) -> None:  # fmt: skip
-        """Listen until cancelled; starts with the port. ``OSError`` if that can not be."""
-        listeners = await trio.open_tcp_listeners(port, host=host)
-        task_status.started(listeners[0].socket.getsockname()[1])
+    async def serve(self, listeners: list[trio.SocketListener]) -> None:
+        """Take connections until cancelled."""
         await trio.serve_listeners(self._connection, listeners)
 
     async def _connection(self, stream: trio.SocketStream) -> None:

@@ -37,6 +37,11 @@ class Reporter:
         contradicting = [key for key in self.record.contradicting if key not in steady]
         return why(status, list(self.record.attempts.values()), contradicting, truth)
 
+    def gaps(self) -> tuple[int, int]:
+        """Blocks that it is behind, and blocks that are not confirmed."""
+        status = self._node.host.node.status()
+        return status.lag, status.head.height - status.confirmed.height
+
     def report(self) -> dict[str, Any]:
         """All of it."""
         host, record, now = self._node.host, self.record, self._clock()
