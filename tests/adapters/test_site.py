@@ -30,7 +30,7 @@ from tests.pages import ROOT
 
 PATIENCE: Final = 30.0
 OF_LAYER = re.compile("_da_|_confirmation_")
-PROMETHEUS = shutil.which("prometheus")
+PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
 
 
 @contextmanager
@@ -79,6 +79,25 @@ def test_health_status_metrics_and_the_page(tmp_path: Path) -> None:
         assert get(port, "/favicon.ico")[0] == 200
         status, _, said = get(port, "/", "HEAD")
         assert (status, said) == (200, b"")
+
+
+def test_a_node_in_step_is_well(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with process(*place.sequencer("--listen", "127.0.0.1:0")) as sequencer:
+        peer = sequencer.until("listening")["address"]
+        key = keys.load(place.folder / "key").verify_key.encode().hex()
+        with process(*place.follower(key, "--peer", peer, "--http", "127.0.0.1:0")) as follower:
+            port = int(follower.until("http")["port"])
+            until(lambda: get(port, "/healthz")[0] == 200)
+            metrics = scraped(port)
+            assert "syncfsm_fine 1.0" in metrics
+            assert "syncfsm_links 1.0" in metrics
+            assert 'syncfsm_outgoing_links{mode="off"} 0.0' in metrics
+            assert until(lambda: re.search(r"^syncfsm_recovery_seconds_count 1.0$", scraped(port), re.MULTILINE))
+
+
+def scraped(port: int) -> str:
+    return get(port, "/metrics")[2].decode()
 
 
 def test_what_is_not_answered(tmp_path: Path) -> None:
@@ -135,7 +154,7 @@ def test_events_bring_what_has_been_and_then_what_is_newest(tmp_path: Path) -> N
             heights = [told(response, "report")["heads"]["soft"]["height"] for _ in range(3)]
         assert heights[0] < heights[1] < heights[2]
         before = trail(port)
-        assert all(len(sample) == 3 for sample in before)
+        assert all(len(sample) == 4 for sample in before)
         until(lambda: len(trail(port)) > len(before))
 
 
@@ -288,6 +307,14 @@ def height(window: Browser) -> int:
     return int(window.text("soft").replace(",", "") or 0)
 
 
+@pytest.mark.skipif(PROMTOOL is None, reason="Debian's prometheus is not installed: nothing judges the metrics")
+def test_the_metrics_follow_the_conventions(tmp_path: Path) -> None:
+    with node(tmp_path) as port:
+        _, _, page = get(port, "/metrics")
+    judged = subprocess.run([str(PROMTOOL), "check", "metrics"], input=page, capture_output=True, check=False)
+    assert (judged.returncode, judged.stdout, judged.stderr) == (0, b"", b"")
+
+
 @pytest.mark.skipif(PROMETHEUS is None, reason="Debian's prometheus is not installed: nothing scrapes the metrics")
 def test_prometheus_scrapes_it(tmp_path: Path) -> None:
     with socket.socket() as probe:
@@ -319,15 +346,22 @@ def test_prometheus_scrapes_it(tmp_path: Path) -> None:
                 prometheus.kill()
 
 
+def names_in(text: str) -> set[str]:
+    return set(re.findall(r"syncfsm_[a-z_]+", text))
+
+
 def test_the_dashboard_names_metrics_that_there_are_with_their_labels() -> None:
     board = json.loads((ROOT / "docs" / "grafana.json").read_text(encoding="utf-8"))
     asked = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
     known = {each.name: set(each.labels) for each in METRICS if each is not RECOVERY}
     known |= {f"{RECOVERY.name}_{part}": {"le"} for part in ("bucket", "count", "sum")}
-    named = {name for expression in asked for name in re.findall(r"syncfsm_\w+", expression)}
+    named = {name for expression in asked for name in names_in(expression)}
     assert named <= known.keys(), named - known.keys()
     assert len(named) >= 12
     for expression in asked:
         by = {label for found in re.findall(r"by \(([^)]*)\)", expression) for label in re.split(r",\s*", found)}
-        labels = {label for name in re.findall(r"syncfsm_\w+", expression) for label in known[name]}
-        assert by <= labels | {"instance", "job"}, expression
+        assert by <= {"instance", "job"}.union(*(known[name] for name in names_in(expression))), expression
+
+
+def test_the_page_of_metrics_names_those_that_there_are() -> None:
+    assert names_in((ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")) == {each.name for each in METRICS}

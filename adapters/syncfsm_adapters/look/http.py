@@ -60,7 +60,7 @@ class Site:
     ) -> None:
         check_reach(listen, opened)
         self._listen, self._reporter, self._opened, self._clock = listen, reporter, opened, clock
-        self._trail = Trail(reporter.gaps, time.time)
+        self._trail = Trail(reporter)
         self._metrics = Metrics(self.newest, reporter.record)
         self._newest: tuple[float, dict[str, Any]] | None = None
         self._readers = 0

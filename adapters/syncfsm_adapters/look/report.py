@@ -37,10 +37,11 @@ class Reporter:
         contradicting = [key for key in self.record.contradicting if key not in steady]
         return why(status, list(self.record.attempts.values()), contradicting, truth)
 
-    def gaps(self) -> tuple[int, int]:
-        """Blocks that it is behind, and blocks that are not confirmed."""
-        status = self._node.host.node.status()
-        return status.lag, status.head.height - status.confirmed.height
+    def sample(self) -> tuple[float, int, float, int]:
+        """When, blocks behind, seconds since the head moved (0 before it has), and blocks not confirmed."""
+        status, now, moved = self._node.host.node.status(), self._clock(), self.record.head_at
+        age = now - moved if moved is not None else 0.0
+        return round(now, 3), status.lag, round(age, 3), status.head.height - status.confirmed.height
 
     def report(self) -> dict[str, Any]:
         """All of it."""

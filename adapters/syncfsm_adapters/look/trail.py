@@ -1,10 +1,11 @@
 """How far behind a node was in the last minutes, so that whoever opens the page sees what has just been."""
 
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
 import trio
+
+from syncfsm_adapters.look.report import Reporter
 
 EVERY: Final = 1.0
 """Seconds from one sample to the next."""
@@ -12,19 +13,14 @@ SAMPLES: Final = 600
 
 
 class Trail:
-    """The last ``SAMPLES`` of what ``look`` finds. ``clock`` gives Unix time."""
+    """The last ``SAMPLES`` of a node."""
 
-    def __init__(self, look: Callable[[], tuple[int, int]], clock: Callable[[], float]) -> None:
-        self.samples: deque[tuple[float, int, int]] = deque(maxlen=SAMPLES)
-        """When, blocks behind, and blocks not confirmed."""
-        self._look, self._clock = look, clock
-
-    def take(self) -> None:
-        """Take a sample."""
-        self.samples.append((round(self._clock(), 3), *self._look()))
+    def __init__(self, reporter: Reporter) -> None:
+        self.samples: deque[tuple[float, int, float, int]] = deque(maxlen=SAMPLES)
+        self._reporter = reporter
 
     async def run(self) -> None:
         """Take samples, until cancelled."""
         while True:
-            self.take()
+            self.samples.append(self._reporter.sample())
             await trio.sleep(EVERY)

@@ -6,7 +6,7 @@ const STALE = 5; // seconds between two samples that no line joins
 const AGAIN = 5000; // milliseconds until a stream of events that was refused is asked for once more
 const SOURCES = { live: "live", "catch-up": "catching up", da: "from the layer", own: "made here" };
 
-const trail = []; // [seconds, blocks behind, blocks not confirmed]
+const trail = []; // [when, blocks behind, seconds since the last block, blocks not confirmed]
 const at = (id) => document.getElementById(id);
 
 function put(node, text, kind = "") {
@@ -68,13 +68,13 @@ function refill(node, children) {
 
 const pairs = (entries) => entries.flatMap(([term, text, kind]) => [make("dt", term, kind), make("dd", text)]);
 
-function chart(figure, column) {
-  const [svg, now] = [figure.querySelector("svg"), Date.now() / 1000];
-  const newest = trail.length ? trail[trail.length - 1][0] : now;
-  const width = Math.min(KEPT, Math.max(60, newest - (trail.length ? trail[0][0] : now)));
-  const most = Math.max(1, ...trail.map((sample) => sample[column]));
+function chart(figure, column, told) {
+  const newest = trail[trail.length - 1][0];
+  const width = Math.min(KEPT, Math.max(60, newest - trail[0][0]));
+  const highest = Math.max(0, ...trail.map((each) => each[column]));
+  const most = Math.max(1, highest);
   const x = (seconds) => (600 * (1 - (newest - seconds) / width)).toFixed(1);
-  const y = (blocks) => (80 - (78 * blocks) / most).toFixed(1);
+  const y = (value) => (80 - (78 * value) / most).toFixed(1);
   let line = "";
   let area = "";
   let before = null;
@@ -85,9 +85,9 @@ function chart(figure, column) {
     if (joined) area += `M${x(before[0])},80V${y(before[column])}H${x(sample[0])}V80Z`;
     before = sample;
   }
-  svg.querySelector(".line").setAttribute("d", line);
-  svg.querySelector(".area").setAttribute("d", area);
-  put(figure.querySelector(".most"), `at most ${number(Math.max(0, ...trail.map((each) => each[column])))}`, "most");
+  figure.querySelector(".line").setAttribute("d", line);
+  figure.querySelector(".area").setAttribute("d", area);
+  put(figure.querySelector(".most"), `at most ${told(highest)}`, "most");
   put(figure.querySelector(".from"), `${span(width)} ago`, "from");
 }
 
@@ -108,11 +108,13 @@ function heads(report) {
 
 const named = (peer) => `${peer.peer.split("#")[0].slice(0, 8)}${peer.address ? ` · ${peer.address}` : ""}`;
 
+// Then nobody feeds it, whoever it would ask.
+const makes = (report) => report.sources.own > 0;
+
 function tree(report) {
-  const makes = report.sources.own > 0; // then nobody feeds it, whoever it would ask
-  const above = makes ? [] : report.peers.filter((peer) => peer.feeds_us);
+  const above = makes(report) ? [] : report.peers.filter((peer) => peer.feeds_us);
   const below = report.peers.filter((peer) => peer.blocks_to === "active" && !above.includes(peer));
-  const nobody = [make("li", makes ? "it makes the blocks itself" : "nobody feeds it", "none")];
+  const nobody = [make("li", makes(report) ? "it makes the blocks itself" : "nobody feeds it", "none")];
   refill(at("above"), above.length ? above.map((peer) => make("li", named(peer))) : nobody);
   put(at("self"), report.name);
   refill(at("below"), below.length ? below.map((peer) => make("li", named(peer))) : [make("li", "it feeds nobody", "none")]);
@@ -136,7 +138,8 @@ function state(peer) {
 }
 
 function peers(report) {
-  const order = [...report.peers].sort((a, b) => b.feeds_us - a.feeds_us || a.peer.localeCompare(b.peer));
+  const known = report.peers.map((peer) => ({ ...peer, feeds_us: peer.feeds_us && !makes(report) }));
+  const order = known.sort((a, b) => b.feeds_us - a.feeds_us || a.peer.localeCompare(b.peer));
   const rows = order.map((peer) => ({
     kind: peer.feeds_us ? "feed" : "",
     cells: [
@@ -204,10 +207,10 @@ function incidents(report) {
   at("no-incidents").hidden = newest.length > 0;
 }
 
-function sample(report) {
+function keep(report) {
   const last = trail.length ? trail[trail.length - 1][0] : 0;
   if (report.at - last < 0.9) return;
-  trail.push([report.at, report.lag_blocks, report.unconfirmed_blocks]);
+  trail.push([report.at, report.lag_blocks, report.head_age_seconds ?? 0, report.unconfirmed_blocks]);
   while (trail.length > KEPT) trail.shift();
 }
 
@@ -218,9 +221,10 @@ function show(report) {
   put(at("word"), report.word);
   put(at("sentence"), report.sentence);
   at("why").className = `panel ${report.word === "in-step" ? "good" : report.fine ? "warn" : "bad"}`;
-  for (const part of [heads, tree, peers, attempts, sources, truth, incidents, sample]) part(report);
-  chart(at("lag-chart"), 1);
-  chart(at("gap-chart"), 2);
+  for (const part of [heads, tree, peers, attempts, sources, truth, incidents, keep]) part(report);
+  chart(at("lag-chart"), 1, number);
+  chart(at("age-chart"), 2, span);
+  chart(at("gap-chart"), 3, number);
   document.querySelector("main").hidden = false;
 }
 
