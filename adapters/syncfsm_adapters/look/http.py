@@ -3,7 +3,7 @@
     /          the page, with /page.css, /page.js and /favicon.ico
     /healthz   200 and a sentence if nobody has to do anything, else 503 and the sentence that says what
     /status    the report, as JSON
-    /events    the report as server-sent events, again and again: always the newest, none waits behind another
+    /events    the report as server-sent events, again and again: the newest once the line takes one more
     /metrics   for Prometheus
 
 It is read only. Nothing is worked out before somebody asks, but for one sample a second of how far behind the node is.
@@ -120,7 +120,8 @@ class Site:
         return Reply(404, b"there is /, /healthz, /status, /events and /metrics\n")
 
     async def _events(self) -> AsyncGenerator[bytes, None]:
-        """What has been, then what is, for as long as somebody reads. A reader that is slow misses some."""
+        """What has been, then what is, for as long as somebody reads. Who reads slowly misses some: none is made before
+        the line has taken the last one."""
         self._readers += 1
         try:
             yield _event("trail", list(self._trail.samples))

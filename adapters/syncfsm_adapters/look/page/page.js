@@ -119,7 +119,7 @@ function tree(report) {
   put(at("self"), report.name);
   refill(at("below"), below.length ? below.map((peer) => make("li", named(peer))) : [make("li", "it feeds nobody", "none")]);
   const others = report.peers.length - above.length - below.length;
-  put(at("beside"), others ? `${number(others)} more only tell and are told of new blocks.` : "", "small");
+  put(at("beside"), others ? `${number(others)} more ${others === 1 ? "peer is" : "peers are"} linked, too.` : "", "small");
 }
 
 function comes(peer) {
