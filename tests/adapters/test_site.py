@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import trio
 
 from syncfsm.errors import LocalError
 from syncfsm_adapters.command import keys
@@ -229,16 +230,21 @@ def test_an_address_that_is_taken_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
-def metrics_of(record: Record) -> Metrics:
-    """Those of a node that has not begun to run."""
-    reporter = Reporter("n", Running(Carriers(TcpNode), b"n").tcp, record, None)
-    return Metrics(reporter.report, record)
+def pages_of(record: Record, times: int = 1) -> list[str]:
+    """The metrics of a node that has not begun to run, asked for so often."""
+
+    async def ask() -> list[str]:
+        reporter = Reporter("n", Running(Carriers(TcpNode), b"n").tcp, record, None)
+        metrics = Metrics(reporter.report, record)
+        return [metrics.page("")[0].decode() for _ in range(times)]
+
+    return trio.run(ask)
 
 
 def test_words_of_peers_do_not_become_labels_without_end() -> None:
     record = Record(silent, time.time)
     record.partings.update({f"reason {number}": 1 for number in range(100)})
-    said = metrics_of(record).page("")[0].decode()
+    (said,) = pages_of(record)
     found = re.findall(r'^syncfsm_partings_total\{reason="([^"]+)"\} (\S+)', said, re.MULTILINE)
     assert len(found) == WORDS + 1
     assert dict(found)["other"] == f"{100 - WORDS:.1f}"
@@ -247,16 +253,14 @@ def test_words_of_peers_do_not_become_labels_without_end() -> None:
 def test_recoveries_are_counted_once() -> None:
     record = Record(silent, time.time)
     record.recoveries = [0.03, 3.0]
-    metrics = metrics_of(record)
-    for _ in range(2):
-        said = metrics.page("")[0].decode()
+    for said in pages_of(record, times=2):
         assert f'{RECOVERY.name}_bucket{{le="0.05"}} 1.0' in said
         assert f"{RECOVERY.name}_count 2.0" in said
 
 
 def test_what_there_is_not_is_absent() -> None:
     """A head that never moved has no age, and a node that follows no layer has nothing to tell of one."""
-    said = metrics_of(Record(silent, time.time)).page("")[0].decode()
+    (said,) = pages_of(Record(silent, time.time))
     assert "syncfsm_head_lag_blocks 0.0" in said
     assert "syncfsm_head_age_seconds" not in said
     assert "syncfsm_da_" not in said

@@ -124,6 +124,7 @@ function tree(report) {
 
 function comes(peer) {
   if (peer.feeds_us) return ["feed", "good"];
+  if (peer.mode_from === "off") return ["off, by its operator", "warn"];
   return peer.blocks_from ? ["blocks, too"] : ["word of new ones"];
 }
 
