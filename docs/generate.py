@@ -26,6 +26,7 @@ from syncfsm.truth import limits as truth_limits
 from syncfsm.truth.limits import TruthLimits
 from syncfsm.truth.poster.protocol import TABLE as POSTER
 from syncfsm.truth.reader.protocol import TABLE as READER
+from syncfsm_adapters.look import metrics
 from syncfsm_adapters.story.fields import FIELDS
 from syncfsm_adapters.story.figures import STEADY
 from syncfsm_spec import costs as costs_of
@@ -33,6 +34,7 @@ from syncfsm_spec import costs as costs_of
 ROOT: Final = Path(__file__).parent.parent
 BEGIN, END = "<!-- generated: {} -->", "<!-- end -->"
 OWN, GUIDE, HOUSE = "docs/a-protocol-of-your-own.md", "docs/integrating.md", "docs/architecture.md"
+OPERATING: Final = "docs/operating.md"
 OUTAGE: Final = "docs/outage.md"
 TRUTH: Final = "docs/truth.md"
 COSTS: Final = "spec/syncfsm_spec/COSTS.md"
@@ -156,6 +158,11 @@ the first {STEADY} after it; in `feed` over all after it."""
     return _filled(text, "figures", f"{spans}\n\n| figure | meaning |\n|---|---|\n{rows.rstrip()}")
 
 
+def seen(text: str) -> str:
+    """docs/operating.md with its table of metrics written anew."""
+    return _filled(text, "metrics", metrics.table().rstrip())
+
+
 def truth(text: str) -> str:
     """docs/truth.md with its tables and numbers written anew."""
     for table in (READER, POSTER):
@@ -209,6 +216,7 @@ def main() -> int:
         **{ROOT / page: shown((ROOT / page).read_text(encoding="utf-8")) for page in (OWN, GUIDE)},
         ROOT / COSTS: costs(),
         ROOT / OUTAGE: outage((ROOT / OUTAGE).read_text(encoding="utf-8")),
+        ROOT / OPERATING: seen((ROOT / OPERATING).read_text(encoding="utf-8")),
         ROOT / TRUTH: truth((ROOT / TRUTH).read_text(encoding="utf-8")),
         ROOT / HOUSE: house((ROOT / HOUSE).read_text(encoding="utf-8")),
     }

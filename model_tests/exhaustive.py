@@ -14,7 +14,7 @@ from typing import Any, Final
 from syncfsm.check import Exploration, World
 from syncfsm.machine import Rule
 from syncfsm.node.registry import STANDARD as REGISTRY
-from syncfsm_spec.worlds import LARGE, STANDARD
+from syncfsm_spec.worlds import LARGE, NODES
 
 RECORD: Final = Path(__file__).parent / "recorded.json"
 TABLE_OF: Final = {rule: name for name, table in REGISTRY.tables.items() for rule in table.rules}
@@ -56,7 +56,7 @@ def record(large: bool) -> None:
     worlds: dict[str, Any] = {}
     rows: dict[str, str] = {}
     sizes: dict[str, int] = {}
-    for world in (*STANDARD, *(LARGE if large else ())):
+    for world in (*NODES, *(LARGE if large else ())):
         exploration = explored(world)
         if exploration.violation is None:
             worlds[world.name] = figures(exploration)

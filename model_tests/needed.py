@@ -17,10 +17,10 @@ from syncfsm.check import NodeComponent, World, with_rules
 from syncfsm.check.found import NEVER_RAISES
 from syncfsm.machine import ALWAYS, IGNORE, STAY, Rule, Table
 from syncfsm.node.registry import STANDARD as REGISTRY
-from syncfsm_spec.worlds import STANDARD
+from syncfsm_spec.worlds import NODES
 
 RECORD: Final = Path(__file__).parent / "needed.json"
-WORLDS: Final = {world.name: world for world in STANDARD}
+WORLDS: Final = {world.name: world for world in NODES}
 ROWS: Final = {row_of(rule): rule for rule in TABLE_OF if (rule.target, rule.action) != (STAY, IGNORE)}
 """The rows that do something, of every table."""
 
@@ -57,7 +57,7 @@ def needed() -> dict[str, tuple[str, str]]:
 
 def record() -> None:
     """Find the smallest world in which each row is needed, and write the record."""
-    worlds = sorted(map(_rows_of, STANDARD))
+    worlds = sorted(map(_rows_of, NODES))
     found = {}
     for name, rule in ROWS.items():
         shown = _shown(rule, [world for _, world, rows in worlds if name in rows])

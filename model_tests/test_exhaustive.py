@@ -9,12 +9,12 @@ from syncfsm.check import World
 from syncfsm.check.report import HOLDS, REACHED, verdicts
 from syncfsm.node.registry import STANDARD as REGISTRY
 from syncfsm_spec.sync.worlds import forks, race
-from syncfsm_spec.worlds import BOTH, LARGE, STANDARD
+from syncfsm_spec.worlds import BOTH, LARGE, NODES
 
 NIGHTLY: Final = [pytest.param(world, marks=pytest.mark.nightly) for world in LARGE]
 
 
-@pytest.mark.parametrize("world", [*STANDARD, *NIGHTLY], ids=lambda world: world.name)
+@pytest.mark.parametrize("world", [*NODES, *NIGHTLY], ids=lambda world: world.name)
 def test_every_promise_holds(world: World) -> None:
     exploration = explored(world)
     assert exploration.violation is None
@@ -35,7 +35,7 @@ def test_no_two_rows_are_the_same() -> None:
 
 
 def test_every_world_is_recorded() -> None:
-    assert recorded()["worlds"].keys() == {world.name for world in (*STANDARD, *LARGE)}
+    assert recorded()["worlds"].keys() == {world.name for world in (*NODES, *LARGE)}
 
 
 def test_the_standard_set_is_large_enough() -> None:

@@ -32,7 +32,7 @@ from syncfsm_spec.sync.worlds import (
     spoil,
     tired,
 )
-from syncfsm_spec.worlds import ALONE, STANDARD
+from syncfsm_spec.worlds import ALONE, NODES
 
 KINDS: Final = (
     ban, clock, contradiction, early_liar, full, liar, line_finals, meter, next_parts, noise, prune_away, spoil, talk,
@@ -40,7 +40,7 @@ KINDS: Final = (
 )  # fmt: skip
 OF_TWO: Final = (*ALONE, race(LOCATOR), *(kind(strategy) for kind in KINDS for strategy in (LOCATOR, STREAMING)))
 FIRST: Final = {*recorded()["rows"].values()} - {world.name for world in OF_TWO}
-WORLDS: Final = (*OF_TWO, *(world for world in STANDARD if world.name in FIRST))
+WORLDS: Final = (*OF_TWO, *(world for world in NODES if world.name in FIRST))
 """In both strategies, and the smallest in which each of the other rows fires."""
 
 

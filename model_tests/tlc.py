@@ -24,7 +24,7 @@ import attrs
 from model_tests.tla import tla
 from model_tests.translation import NotSpecifiedError, Translation, translate
 from syncfsm.check import World
-from syncfsm_spec.worlds import LARGE, STANDARD
+from syncfsm_spec.worlds import LARGE, NODES
 
 SPEC: Final = Path(__file__).parents[1] / "spec" / "syncfsm_spec" / "sync"
 FAST_START: Final = ("-XX:TieredStopAtLevel=1",)
@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _named(name: str) -> World:
-    worlds = {world.name: world for world in (*STANDARD, *LARGE)}
+    worlds = {world.name: world for world in (*NODES, *LARGE)}
     if name not in worlds:
         takes = ", ".join(world.name for world in worlds.values() if _takes(world))
         raise NotSpecifiedError(f"there is no world {name!r}; TLC takes {takes}")

@@ -13,10 +13,10 @@ from model_tests.exhaustive import recorded
 from model_tests.needed import ROWS, needed
 from syncfsm.limits import Limits
 from syncfsm_adapters.command.cli import main
-from syncfsm_spec.worlds import LARGE, STANDARD
+from syncfsm_spec.worlds import LARGE, NODES
 from tests.pages import FENCE, PAGES, ROOT, shown, text_of
 
-COMMAND = re.compile(r"\bsyncfsm (?P<command>node|keygen|outage|table|check|replay)\b(?P<rest>[^\n`]*)")
+COMMAND = re.compile(r"\bsyncfsm (?P<command>node|keygen|outage|status|da|table|check|replay)\b(?P<rest>[^\n`]*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
@@ -79,7 +79,7 @@ def test_the_operators_page_has_the_limits_as_they_are() -> None:
 
 def test_the_figures_of_the_exploration_are_those_on_record() -> None:
     readme, worlds = " ".join(text_of(ROOT / "README.md").split()), recorded()["worlds"]
-    sizes = {world.name: worlds[world.name]["states"] for world in STANDARD}
+    sizes = {world.name: worlds[world.name]["states"] for world in NODES}
     again = {name for name in sizes if name.endswith("-ledger")}
     once = sum(size for name, size in sizes.items() if name not in again)
     bound = max(worlds[name]["settle_bound"] or 0 for name in sizes)

@@ -40,6 +40,7 @@ from syncfsm_spec.sync.worlds import (
     spoil,
     tired,
 )  # fmt: skip
+from syncfsm_spec.truth import worlds as truth
 
 BOTH: Final = (LOCATOR, STREAMING)
 KINDS_OF_TWO: Final = (
@@ -59,7 +60,7 @@ ALONE: Final = tuple(
     )
 )  # fmt: skip
 """Each table by itself."""
-STANDARD: Final = (
+NODES: Final = (
     *(kind(strategy) for kind in (*KINDS_OF_TWO, *KINDS_OF_THREE, *KINDS_OF_THEIR_OWN) for strategy in BOTH),
     *relay.SMALL,
     *(kind() for kind in KINDS_OF_PACKETS),
@@ -67,6 +68,8 @@ STANDARD: Final = (
     flood(),
     *(with_ledgers(kind(strategy), TREE, NO_ECHO) for kind in KINDS_WITH_LEDGERS for strategy in BOTH),
 )
+"""The worlds of nodes and of their tables."""
+STANDARD: Final = (*NODES, *truth.STANDARD)
 """What ``syncfsm check`` explores when no world is named."""
 LARGE: Final = relay.LARGE
 """For the night: of four nodes, what is done in ten minutes, with 10 GB of memory."""

@@ -44,6 +44,7 @@ from syncfsm_adapters.tcp.node import TcpNode
 
 if TYPE_CHECKING:
     from syncfsm_adapters.da.truth import Truth
+    from syncfsm_adapters.look.http import Site
 
 DRAIN = 1.0
 """Seconds that a node which is to stop still gives its peers to take what they lack."""
@@ -108,6 +109,9 @@ async def _run_told(settings: Settings, journal: Record) -> None:
         path = Path(settings.control) if settings.control is not None else socket_of(settings.store)
         await nursery.start(Control(path, orders(tcp, reporter, trio.current_time)).serve)
         journal("control", path=str(path))
+        if settings.http is not None:
+            port = await nursery.start(_site(settings, reporter).serve)
+            journal("http", port=port)
         if truth is None:
             nursery.start_soon(_confirm, tcp.host, settings.final_after)
         else:
@@ -122,6 +126,16 @@ async def _run_told(settings: Settings, journal: Record) -> None:
     journal("stopped", head=tcp.host.head)
     if signal.SIGINT in stopping:
         raise KeyboardInterrupt
+
+
+def _site(settings: Settings, reporter: Reporter) -> "Site":
+    from syncfsm_adapters.command.cli import needs
+
+    needs("h11", "prometheus_client", extra="look")
+    from syncfsm_adapters.look.http import Site
+
+    assert settings.http is not None
+    return Site(settings.http, reporter, settings.http_anywhere)
 
 
 def _node_key(settings: Settings) -> SigningKey:

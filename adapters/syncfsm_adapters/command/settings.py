@@ -62,6 +62,8 @@ class Settings:
     silence: float = Limits().silence
     gates: int = Limits().gates
     control: str | None = None
+    http: str | None = None
+    http_anywhere: bool = False
     log: str | None = None
 
     @classmethod
