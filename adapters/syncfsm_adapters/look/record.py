@@ -35,6 +35,7 @@ SHOWN: Final = ("sentence", "detail", "rule", "reason", "error")
 """The field of a line that says most, the first of these."""
 EXPECTED: Final = (Parting.SHUTDOWN, Parting.DUPLICATE)
 """Partings that are no incidents."""
+BEHIND: Final = (Why.FETCHING, Why.SEARCHING, Why.GREETING)
 IN_STEP: Final = (Why.IN_STEP, Why.BANNED)
 
 
@@ -99,6 +100,8 @@ class Record:
         """The last of them."""
         self.head_at: float | None = None
         """When the head last moved."""
+        self.behind_at: float | None = None
+        """Since when the journal has told that it is behind; ``None`` if it is not."""
         self._journal, self._clock = journal, clock
         self._began: float | None = None
 
@@ -106,6 +109,9 @@ class Record:
         self._journal(event, **fields)
         if event == "connected":
             self.wires[fields["peer"]] = Wire(fields["address"], fields["dialled"], self._clock())
+        elif event == "status":
+            behind = fields["why"] in BEHIND
+            self.behind_at = (self.behind_at or self._clock()) if behind else None
         if event in INCIDENTS:
             text = next((str(fields[name]) for name in SHOWN if fields.get(name)), "")
             peer = str(fields.get("peer", "")).partition("#")[0]

@@ -41,7 +41,7 @@ class Reporter:
         steady = {peer.peer.partition("#")[0] for peer in status.peers if peer.main and peer.main.stage == "in-step"}
         lately = self._clock() - LATELY
         contradicting = [key for key, at in self.record.contradicting.items() if at > lately and key not in steady]
-        return why(status, self._node.attempts(), contradicting, truth, self._quiet(status))
+        return why(status, self._node.attempts(), contradicting, truth, self._quiet())
 
     def sample(self) -> tuple[float, int, float, int]:
         """When, blocks behind, seconds since the head moved (0 before it has), and blocks not confirmed."""
@@ -58,6 +58,7 @@ class Reporter:
         tally = host.tally
         return {
             "name": self.name,
+            "id": self._node.connector.node_id.hex(),
             "version": syncfsm.__version__,
             "at": now,
             "word": reason.word.value,
@@ -66,7 +67,7 @@ class Reporter:
             "heads": {name: _point(point) for name, point in heads.items()},
             "head_age_seconds": self._head_age(),
             "waits_for": status.why.value,
-            "waits_seconds": self._waits(status),
+            "waits_seconds": self._quiet(),
             "lag_blocks": status.lag,
             "unconfirmed_blocks": status.head.height - status.confirmed.height,
             "fed_by": host.fed_by,
@@ -112,16 +113,10 @@ class Reporter:
         moved = self.record.head_at
         return self._clock() - moved if moved is not None else None
 
-    def _quiet(self, status: Status) -> float:
+    def _quiet(self) -> float:
         """For how many seconds more is known of, and no block came."""
-        waits, age = self._waits(status) or 0.0, self._head_age()
-        return waits if age is None else min(waits, age)
-
-    @staticmethod
-    def _waits(status: Status) -> float | None:
-        """For how many seconds there has been more than is held; ``None`` if there is not."""
-        began: float | None = status.decided.get("feed", {}).get("waits")
-        return status.now - began if began is not None else None
+        began = self.record.behind_at
+        return 0.0 if began is None else self._clock() - max(began, self.record.head_at or began)
 
     @staticmethod
     def _off(status: Status) -> Collection[str]:

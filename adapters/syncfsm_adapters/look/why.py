@@ -10,6 +10,7 @@ from syncfsm.node.status import SENTENCES as OF_NODE
 from syncfsm.node.status import Status, Why
 from syncfsm.wire.handshake import RefusalReason
 from syncfsm_adapters.connect.target import Attempt
+from syncfsm_adapters.look.record import BEHIND
 
 
 class Word(StrEnum):
@@ -30,7 +31,6 @@ FINE: Final = (Word.IN_STEP, Word.CATCHING_UP, Word.LAYER_ALONE)
 """How a node is that helps itself."""
 REFUSALS: Final = frozenset(map(str, RefusalReason))
 """Why two who have met do not talk; either of them may have said so."""
-BEHIND: Final = (Why.FETCHING, Why.SEARCHING, Why.GREETING)
 STALL: Final = 60.0
 """Seconds without a block, while more are known of, after which it does not go on by itself: twice as long as the core
 is patient with a feed (``Limits.lead``)."""
