@@ -204,7 +204,9 @@ function truth(report) {
 
 function incidents(report) {
   const newest = [...report.incidents].reverse();
-  fill(at("incidents"), newest.map((each) => ({ cells: [[moment(each.at)], [each.event, "warn"], [each.text]] })));
+  const mood = { error: "bad", warning: "warn" };
+  const cells = (each) => [[moment(each.at)], [each.event, mood[each.level]], [each.text], [number(each.count)]];
+  fill(at("incidents"), newest.map((each) => ({ cells: cells(each) })));
   at("no-incidents").hidden = newest.length > 0;
 }
 
