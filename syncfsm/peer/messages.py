@@ -40,6 +40,8 @@ class Parting(enum.StrEnum):
     """The peer does not read what it is sent."""
     FAULT = "fault"
     """The peer broke the protocol; the evidence is in the misbehaviour output."""
+    BANNED = "banned"
+    """The node's operator does not want to talk to this peer."""
     SHUTDOWN = "shutdown"
     """The node stops in an orderly way."""
     DUPLICATE = "duplicate"

@@ -7,8 +7,10 @@ nodes of both kinds that meet over TCP.
 import asyncio
 import functools
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from random import Random
 from typing import Any, Final, ParamSpec
 
@@ -154,6 +156,8 @@ class Running:
         who: Identity | None = None,
         allowed: Collection[bytes] | None = None,
         off: Iterable[Named] = (),
+        penalties: Path | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         chosen = chosen or Limits()
         store = store or MemoryStore(GENESIS, CHAIN_ID)
@@ -173,6 +177,8 @@ class Running:
             journal=self._write,
             handshake=handshake,
             off=off,
+            penalties=penalties,
+            wall=wall,
         )
         self.host = self.tcp.host
         self.host.watch(self._told)

@@ -37,7 +37,7 @@ class Connection:
         line = self.line
         try:
             await self._send(line.take(limits.FRAME_BYTES))
-            while (outcome := self._connector.meeting(line)) is None:
+            while (outcome := self._connector.meeting(line, address, dialled)) is None:
                 data = await self._receive(READ_BYTES)
                 if not data:
                     return NoLink("closed", "the peer closed the connection before it had greeted")

@@ -142,7 +142,7 @@ class TcpNode(Shell):
                 await self._over(link)
                 due = target.due(self._now()) or due
             await asyncio.sleep(max(0.0, due - self._now()))
-            if target.linked() is None and target.wanted:
+            if target.ready(self._now()):
                 target.begin(self._now())
                 target.end(await self._dial(target), self._now())
 

@@ -94,7 +94,16 @@ async def _run_told(settings: Settings, journal: Record) -> None:
     node_id = bytes(node_key.verify_key)
     who = node_id if settings.plain else Identity(bytes(node_key))
     off = [named(each) for each in settings.off]
-    tcp = TcpNode(node, store, who, chance=SystemRandom(), allowed=settings.allowed, journal=journal, off=off)
+    tcp = TcpNode(
+        node,
+        store,
+        who,
+        chance=SystemRandom(),
+        allowed=settings.allowed,
+        journal=journal,
+        off=off,
+        penalties=Path(f"{settings.store}.penalties"),
+    )
     journal("started", head=tcp.host.head, final=node.chain.final.point, public_key=public.hex(), id=node_id)
     if settings.plain:
         journal("plain", sentence=PLAIN)

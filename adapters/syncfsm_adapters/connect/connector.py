@@ -15,6 +15,7 @@ Every call is made from one thread, returns at once, and leaves all in order: if
 it calls ``lost``, and nothing of the connection remains.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
@@ -22,7 +23,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from syncfsm.blocks import Header
-from syncfsm.errors import LocalError, Penalty
+from syncfsm.errors import Fault, LocalError, Penalty
 from syncfsm.events import Event, Leave, Tick
 from syncfsm.node.node import Node
 from syncfsm.outputs import Disconnect, Misbehaviour, Output
@@ -34,6 +35,7 @@ from syncfsm.wire.session import Met, NoLink, Session
 from syncfsm_adapters.connect.line import Line, SecureLine
 from syncfsm_adapters.connect.off import Named, Off
 from syncfsm_adapters.connect.pace import Pace
+from syncfsm_adapters.connect.penalties import Ledger, Sentence, culprit, names_of, parsed
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
 from syncfsm_adapters.secure import Identity
@@ -45,6 +47,8 @@ FAREWELL: Final = 1.0
 """Seconds in which the last words of a connection must be written and the peer must close, too."""
 STRANGERS: Final = 256
 """Most incoming connections that have not greeted yet; further ones are closed without a word."""
+LOOK_AGAIN: Final = 1.0
+"""Seconds after which it is looked again whether one who is shunned was pardoned."""
 GRAIN: Final = 0.1
 """Seconds before what failed is tried again."""
 LOOK: Final = 0.02
@@ -75,9 +79,10 @@ class Link:
     """
 
     def __init__(
-        self, name: str, node_id: bytes, dial: Dial, line: Line, address: str, wake: Callable[[], None]
+        self, name: str, node_id: bytes, dial: Dial, line: Line, address: str, wake: Callable[[], None], dialled: bool
     ) -> None:
         self.name, self.node_id, self.dial, self.address = name, node_id, dial, address
+        self.dialled = dialled
         self.line, self.session = line, line.session
         self.pace = Pace()
         self.over = False
@@ -128,6 +133,8 @@ class Connector:
         journal: Write = silent,
         allowed: Collection[bytes] | None = None,
         off: Iterable[Named] = (),
+        ledger: Ledger | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         standing = store.standing
         self._identity = who if isinstance(who, Identity) else None
@@ -148,9 +155,14 @@ class Connector:
         self.strangers = 0
         """Incoming connections that have not greeted yet."""
         self.off = Off(off)
+        self._ledger = ledger or Ledger(None, journal)
+        self._penalties = self._ledger.load()
+        self._wall = wall
         self._stamp, self._journal = stamp, journal
         self._stamps: deque[int] = deque(maxlen=2 * STRANGERS)  # of our latest greetings
         self._evicted: deque[float] = deque(maxlen=SIGNS)  # when peers said that we are linked to them already
+        self._ended: dict[str, Link] = {}
+        """Links that the step under way has ended."""
         self._named = 0
         self._slow: list[str] = []
 
@@ -180,10 +192,14 @@ class Connector:
             return Line(session)
         return SecureLine(session, self._identity, dialled=dialled, expected=expected, allowed=self._allowed)
 
-    def meeting(self, line: Line) -> Met | NoLink | None:
+    def meeting(self, line: Line, address: str, dialled: bool) -> Met | NoLink | None:
         """What came of the greetings; ``None`` while more must be received. Tells a node that met itself from one that
-        met another process with its id."""
+        met another process with its id, and who is shunned why."""
         outcome, theirs = line.meeting(), line.session.theirs
+        if isinstance(outcome, Met):
+            names = names_of(outcome.theirs.node_id, line.proved, address, dialled)
+            against = self._penalties.against(names, self._wall())
+            return outcome if against is None else refuse(line.session, RefusalReason.BANNED, self._told_why(against))
         if not isinstance(outcome, NoLink) or outcome.reason != RefusalReason.SELF:
             return outcome
         if theirs is not None and theirs.stamp in self._stamps:
@@ -197,7 +213,7 @@ class Connector:
         node_id = met.theirs.node_id
         name = f"{node_id[:8].hex()}#{self._named}"
         dial = Dial(dialled, met.ours.stamp if dialled else met.theirs.stamp)
-        link = Link(name, node_id, dial, line, address, wake)
+        link = Link(name, node_id, dial, line, address, wake, dialled)
         connected = line.session.begin(name, now, line.proved)
         self._journal("connected", peer=name, address=address, dialled=dialled, id=node_id, proved=line.proved)
         if dialled:
@@ -216,6 +232,56 @@ class Connector:
         self.feed(connected)
         self._switch(link, now)
         return link
+
+    # Who is shunned -------------------------------------------------------------------------------------------------
+
+    def barred(self, expected: bytes | None, address: str, now: float) -> float | None:
+        """When to ask again whether this peer may be dialled, on the clock of ``now``; ``None`` if it may be now."""
+        wall = self._wall()
+        against = self._penalties.against(names_of(expected, self.proves, address, dialled=True), wall)
+        if against is None:
+            return None
+        return now + min(LOOK_AGAIN, against.until - wall if against.until is not None else LOOK_AGAIN)
+
+    def ban(self, who: str, seconds: float | None, why: str, now: float) -> Sentence:
+        """Neither dial nor take this peer any more, and leave it: a node id, an address that is dialled, or a host.
+        ``seconds`` is for how long; ``None`` for good. ``LocalError`` if it is none of them."""
+        found = self._penalties.ban(parsed(who), seconds, why, self._wall())
+        self._ledger.keep(self._penalties)
+        self._journal("banned", who=found.who, seconds=seconds, why=found.why)
+        for link in tuple(self.links.values()):
+            if found.who in names_of(link.node_id, link.line.proved, link.address, link.dialled):
+                self.feed(Leave(link.name, Parting.BANNED, now))
+        return found
+
+    def pardon(self, who: str) -> None:
+        """Take back a ban, or a penalty. ``LocalError`` if there is none."""
+        name = parsed(who)
+        if not self._penalties.pardon(name):
+            there = ", ".join(each.who for each in self.shunned()) or "nobody"
+            raise LocalError(f"there is nothing against {name}; shunned are {there}")
+        self._ledger.keep(self._penalties)
+        self._journal("pardoned", who=name)
+
+    def shunned(self) -> list[Sentence]:
+        """Who is neither dialled nor taken now, bans first."""
+        return self._penalties.listed(self._wall())
+
+    def _told_why(self, against: Sentence) -> str:
+        """What one who is shunned hears: not what an operator has noted."""
+        if against.is_ban:
+            return "the operator of this node does not talk to you"
+        left = (against.until or 0.0) - self._wall()
+        return f"you broke the protocol ({against.why}); come again in {left:.0f} s"
+
+    def _strike(self, link: Link, fault: Fault) -> None:
+        """A peer did what no correct peer does."""
+        who = culprit(link.node_id, link.line.proved, link.address, link.dialled)
+        found = self._penalties.strike(who, fault.penalty, fault.rule, self._wall()) if who else None
+        if found is not None and found.until is not None:
+            self._ledger.keep(self._penalties)
+            seconds = round(found.until - self._wall())
+            self._journal("penalty", peer=link.name, who=who, rule=fault.rule, seconds=seconds, strikes=found.strikes)
 
     def switch(self, peer: Named, off: bool, now: float) -> None:
         """An operator turns blocks to a node off or on: on the link that there is, and on those to come."""
@@ -307,12 +373,16 @@ class Connector:
 
     def disconnect(self, peer: str, reason: str, detail: str) -> None:
         """The node has ended the link."""
-        self.links.pop(peer).end()
+        link = self._ended[peer] = self.links.pop(peer)
+        link.end()
 
     def _told(self, output: Output, now: float) -> None:
-        if isinstance(output, Misbehaviour) and output.fault.penalty is Penalty.GRAVE and output.peer in self.links:
-            self.links[output.peer].blamed = True
+        if isinstance(output, Misbehaviour):
+            link = self.links.get(output.peer) or self._ended[output.peer]
+            link.blamed = output.fault.penalty is Penalty.GRAVE
+            self._strike(link, output.fault)
         elif isinstance(output, Disconnect):
+            self._ended.pop(output.peer, None)
             self._slow = [peer for peer in self._slow if peer != output.peer]
             if isinstance(output.said, Bye) and output.said.reason == Parting.DUPLICATE:
                 self._evicted_from(output.peer, now)

@@ -3,6 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
 from random import Random
 
 from syncfsm.errors import LocalError
@@ -12,6 +13,7 @@ from syncfsm.peer.messages import Parting
 from syncfsm.wire.session import NoLink
 from syncfsm_adapters.connect.connector import HANDSHAKE, Connector, Link, silent
 from syncfsm_adapters.connect.off import Named, Off
+from syncfsm_adapters.connect.penalties import Ledger, Sentence
 from syncfsm_adapters.connect.target import Attempt, Target
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
@@ -31,7 +33,8 @@ class Shell(ABC):
     both have greeted. ``stamp`` gives numbers that grow, over restarts too. ``journal`` is told of what the core does
     not know: ``listening``, ``connected`` with the address, ``duplicate``, ``no-link`` with the reason,
     ``accept-failed``, ``switched``, ``broken``, ``twin``. To nodes that ``off`` names no blocks go, nor word of new
-    ones: see ``switch``.
+    ones: see ``switch``. ``penalties`` is the file in which it is kept who is shunned, over restarts; ``wall`` gives
+    Unix time for it.
     """
 
     def __init__(
@@ -46,8 +49,13 @@ class Shell(ABC):
         handshake: float = HANDSHAKE,
         stamp: Callable[[], int] = time.time_ns,
         off: Iterable[Named] = (),
+        penalties: Path | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self.connector = Connector(node, store, who, stamp=stamp, journal=journal, allowed=allowed, off=off)
+        self.connector = Connector(
+            node, store, who, stamp=stamp, journal=journal, allowed=allowed, off=off,
+            ledger=Ledger(penalties, journal), wall=wall,
+        )  # fmt: skip
         self._chance, self._journal, self._handshake = chance, journal, handshake
         self.targets: dict[str, Target] = {}
         """By address, the peers that are dialled."""
@@ -77,6 +85,15 @@ class Shell(ABC):
         if off and isinstance(peer, str):
             Off([peer]).check([target.address for target in self.targets.values()])
         self.connector.switch(peer, off, self._now())
+
+    def ban(self, who: str, seconds: float | None = None, why: str = "") -> Sentence:
+        """Neither dial nor take this peer any more: a node id, an address that is dialled, or a host; for so many
+        seconds, or for good. Its link ends. ``LocalError`` if it is none of them."""
+        return self.connector.ban(who, seconds, why, self._now())
+
+    def pardon(self, who: str) -> None:
+        """Take back a ban, or a penalty. ``LocalError`` if there is none."""
+        self.connector.pardon(who)
 
     @property
     def host(self) -> Host:

@@ -64,10 +64,10 @@ class Target:
         """It is not wanted any more: never dial it again."""
         self._over = True
 
-    @property
-    def wanted(self) -> bool:
-        """Is a link there wanted?"""
-        return not self._over
+    def ready(self, now: float) -> bool:
+        """Is it to be dialled now?"""
+        due = self.due(now)
+        return due is not None and due <= now and self.linked() is None
 
     def linked(self) -> Link | None:
         """The link to the node that was last met at this address, if there is one: wait until it is over."""
@@ -76,9 +76,12 @@ class Target:
         return self._connector.link_to(self._met) if self._met is not None else None
 
     def due(self, now: float) -> float | None:
-        """When to dial, unless it is linked then; ``None`` if never again."""
+        """When to dial if it is ``ready`` then, or to ask again; ``None`` if never again."""
         self._settle(now)
-        return None if self._over else self._next
+        if self._over:
+            return None
+        barred = self._connector.barred(self._met, self.address, now)
+        return max(self._next, barred) if barred is not None else self._next
 
     def begin(self, now: float) -> None:
         """An attempt starts."""

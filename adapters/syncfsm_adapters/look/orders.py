@@ -32,6 +32,17 @@ def orders(node: Shell, reporter: Reporter, clock: Callable[[], float]) -> Mappi
         node.switch(named(peer), mode == "off")
         return f"blocks to {peer} are {mode}"
 
+    def peers_ban(asked: Mapping[str, Any]) -> str:
+        seconds = asked.get("seconds")
+        if seconds is not None and not isinstance(seconds, int | float):
+            raise LocalError(f"a ban is for a number of seconds, not {seconds!r}")
+        found = node.ban(_text(asked, "peer"), seconds, str(asked.get("why") or ""))
+        return f"{found.who} is banned {f'for {seconds:g} s' if seconds is not None else 'until it is pardoned'}"
+
+    def peers_pardon(asked: Mapping[str, Any]) -> str:
+        node.pardon(_text(asked, "peer"))
+        return f"there is nothing against {asked['peer']} any more"
+
     def block(valid: bool) -> Answer:
         def answer(asked: Mapping[str, Any]) -> str:
             text = _text(asked, "id")
@@ -56,6 +67,8 @@ def orders(node: Shell, reporter: Reporter, clock: Callable[[], float]) -> Mappi
         "peers add": peers_add,
         "peers remove": peers_remove,
         "peers mode": peers_mode,
+        "peers ban": peers_ban,
+        "peers pardon": peers_pardon,
         "block ban": block(False),
         "block unban": block(True),
     }

@@ -36,7 +36,7 @@ class Connection:
         line, stream = self.line, self._stream
         try:
             await self._send(line.take(limits.FRAME_BYTES))
-            while (outcome := self._connector.meeting(line)) is None:
+            while (outcome := self._connector.meeting(line, address, dialled)) is None:
                 data = await stream.receive_some(READ_BYTES)
                 if not data:
                     return NoLink("closed", "the peer closed the connection before it had greeted")

@@ -112,7 +112,7 @@ class TcpNode(Shell):
                 await self._over(link)
                 due = target.due(trio.current_time()) or due
             await trio.sleep_until(due)
-            if target.linked() is None and target.wanted:
+            if target.ready(trio.current_time()):
                 target.begin(trio.current_time())
                 target.end(await self._dial(target), trio.current_time())
 
