@@ -18,6 +18,7 @@ import trio
 from syncfsm.errors import LocalError
 from syncfsm_adapters.command import keys
 from syncfsm_adapters.connect.connector import silent
+from syncfsm_adapters.look.control import ask, socket_of
 from syncfsm_adapters.look.http import BOUNDS, READERS
 from syncfsm_adapters.look.metrics import METRICS, RECOVERY, WORDS, Metrics
 from syncfsm_adapters.look.reach import check_reach, is_meant
@@ -292,6 +293,9 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
             assert window.run("return at('why').className") == "panel good"
             assert window.run("return at('peers').tBodies[0].rows.length") == 1
         until(lambda: window.text("word") == "alone")
+        assert window.run("return at('bans').hidden") is True
+        ask(socket_of(str(place.store / "blocks")), {"ask": "peers ban", "peer": "192.0.2.1", "why": "a test"})
+        until(lambda: "192.0.2.1banned: a testfor good" in window.text("shunned"))
         for width in (1000, 390, 320):
             window.looks("dark", width)
             wide = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"

@@ -143,6 +143,12 @@ METRICS: Final = (
         "Addresses that are dialled in vain",
         _one(lambda report: len(report["attempts"])),
     ),
+    Metric(
+        "syncfsm_shunned_peers",
+        "gauge",
+        "Who is neither dialled nor taken, for a fault or by the operator",
+        _one(lambda report: len(report["shunned"])),
+    ),
     Metric("syncfsm_received_blocks_total", "counter", "Blocks that peers sent", _tally("received")),
     Metric("syncfsm_repeated_blocks_total", "counter", "Those of them that were held already", _tally("repeated")),
     Metric(

@@ -171,6 +171,18 @@ function attempts(report) {
   at("vain").hidden = rows.length === 0;
 }
 
+function shunned(report) {
+  const rows = report.shunned.map((each) => ({
+    cells: [
+      [each.who],
+      [each.strikes ? `fault: ${each.why}` : `banned${each.why ? `: ${each.why}` : ""}`, "warn"],
+      [each.until === null ? "for good" : moment(each.until)],
+    ],
+  }));
+  fill(at("shunned"), rows);
+  at("bans").hidden = rows.length === 0;
+}
+
 function sources(report) {
   const all = Object.values(report.sources).reduce((sum, count) => sum + count, 0);
   const kinds = Object.keys(SOURCES).filter((kind) => report.sources[kind]);
@@ -224,7 +236,7 @@ function show(report) {
   put(at("word"), report.word);
   put(at("sentence"), report.sentence);
   at("why").className = `panel ${report.word === "in-step" ? "good" : report.fine ? "warn" : "bad"}`;
-  for (const part of [heads, tree, peers, attempts, sources, truth, incidents, keep]) part(report);
+  for (const part of [heads, tree, peers, attempts, shunned, sources, truth, incidents, keep]) part(report);
   chart(at("lag-chart"), 1, number);
   chart(at("age-chart"), 2, span);
   chart(at("gap-chart"), 3, number);
