@@ -136,9 +136,8 @@ def _node(node: argparse.ArgumentParser) -> None:
     node.add_argument("--gates", type=int, metavar="N", help="how many peers get whole blocks from it (default: 4)")
     node.add_argument("--control", metavar="PATH", help="its control socket (default: STORE.control)")
     node.add_argument("--http", metavar="HOST:PORT", help="a page, /status, /metrics and /healthz there")
-    node.add_argument(
-        "--http-anywhere", action="store_const", const=True, help="also where others than this machine reach it"
-    )
+    open_help = "let others than this machine look, who ask for it by this name or address; repeatable"
+    node.add_argument("--http-open", action="append", metavar="NAME", help=open_help)
     node.add_argument("--log", choices=FORMATS, help="default: text on a terminal, else json")
     node.set_defaults(run=_run_node)
 
