@@ -174,6 +174,11 @@ class Connector:
         return self.strangers >= STRANGERS
 
     @property
+    def node_id(self) -> bytes:
+        """Who this node is to its peers."""
+        return self._greeting.node_id
+
+    @property
     def proves(self) -> bool:
         """Do both ends prove their ids?"""
         return self._identity is not None
