@@ -41,7 +41,8 @@ class Reporter:
         steady = {peer.peer.partition("#")[0] for peer in status.peers if peer.main and peer.main.stage == "in-step"}
         lately = self._clock() - LATELY
         contradicting = [key for key, at in self.record.contradicting.items() if at > lately and key not in steady]
-        return why(status, self._node.attempts(), contradicting, truth, self._quiet())
+        attempts, dialled = self._node.attempts(), len(self._node.targets)
+        return why(status, attempts, contradicting, truth, dialled=dialled, quiet=self._quiet())
 
     def report(self) -> dict[str, Any]:
         """All of it."""
