@@ -21,12 +21,13 @@ from syncfsm.errors import LocalError
 from syncfsm.events import Connected, Received
 from syncfsm.node.node import Config, Node
 from syncfsm.node.status import Why
+from syncfsm.peer.messages import Bye
 from syncfsm.sync.messages import Has, Hello
 from syncfsm_adapters.command import keys
 from syncfsm_adapters.connect.connector import silent
 from syncfsm_adapters.connect.target import SHUNNED
-from syncfsm_adapters.look.control import CLIENTS, Answer, Control, ask, socket_of
-from syncfsm_adapters.look.record import Record
+from syncfsm_adapters.look.control import CLIENTS, PATH_BYTES, Answer, Control, ask, socket_of
+from syncfsm_adapters.look.record import KEPT, KINDS, Record
 from syncfsm_adapters.look.report import Reporter
 from syncfsm_adapters.look.why import STALL, Word, why
 from tests.adapters.da_process import DaProcess, store
@@ -250,6 +251,35 @@ async def test_a_node_that_has_just_begun_and_one_that_shuns_all_its_peers(carri
         assert reporter.report()["attempts"] == []
         await silent_one.aclose()
         nursery.cancel_scope.cancel()
+
+
+@in_trio
+async def test_what_peers_say_does_not_grow(carriers: Carriers) -> None:
+    """They may say in their own words why they leave, and come again and again, also as one too many."""
+    node, record = Running(carriers, b"node"), Record(silent, time.time)
+    record.follow(node.host)
+    reporter = Reporter("n", node.tcp, record, None)
+    async with trio.open_nursery() as nursery:
+        await start(nursery, node)
+        for number in range(2 * KINDS):
+            async with raw(node.address) as peer:
+                await peer.say(hello(), Bye(f"word-{number}"))
+                await peer.heard()
+        await node.until(lambda: record.partings.total() == 2 * KINDS)
+        report = reporter.report()
+        assert len(report["partings"]) == KINDS + 1
+        assert report["partings"]["other"] == KINDS
+        assert len(report["incidents"]) <= 2 * KEPT
+        assert report["peers"] == []
+        nursery.cancel_scope.cancel()
+
+
+def test_the_socket_is_at_one_place_from_wherever_it_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (deep := tmp_path / ("d" * 90)).mkdir()
+    for folder in (tmp_path, deep):
+        monkeypatch.chdir(folder)
+        assert socket_of("s") == socket_of(str(folder / "s"))
+        assert len(os.fsencode(socket_of("s"))) <= PATH_BYTES
 
 
 # The commands ---------------------------------------------------------------------------------------------------------

@@ -152,7 +152,7 @@ def peers_table(peers: list[Mapping[str, Any]]) -> "RenderableType | None":
     for name in ("peer", "address", "state", "head", "to it", "from it", "quiet"):
         table.add_column(name, justify="right" if name in ("head", "quiet") else "left", no_wrap=True)
     for peer in peers:
-        comes = "feed" if peer["feeds_us"] else "blocks" if peer["blocks_from"] else "ids"
+        comes = "feed" if peer["feeds_us"] else peer["mode_from"]
         way = f"{'→' if peer['dialled'] else '←'} {peer['address']}"
         head = str(peer["head"] if peer["head"] is not None else "?")
         quiet = f"{peer['quiet_seconds']:.1f} s"

@@ -86,6 +86,8 @@ class Link:
         self.line, self.session = line, line.session
         self.pace = Pace()
         self.over = False
+        self.since = 0.0
+        """When the two met."""
         self.off = False
         """Does the node's operator want no blocks to go over it?"""
         self.full = False
@@ -215,6 +217,7 @@ class Connector:
         name = f"{node_id[:8].hex()}#{self._named}"
         dial = Dial(dialled, met.ours.stamp if dialled else met.theirs.stamp)
         link = Link(name, node_id, dial, line, address, wake, dialled)
+        link.since = now
         connected = line.session.begin(name, now, line.proved)
         self._journal("connected", peer=name, address=address, dialled=dialled, id=node_id, proved=line.proved)
         if dialled:
