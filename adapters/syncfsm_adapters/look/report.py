@@ -44,6 +44,12 @@ class Reporter:
         attempts, dialled = self._node.attempts(), len(self._node.targets)
         return why(status, attempts, contradicting, truth, dialled=dialled, quiet=self._quiet())
 
+    def sample(self) -> tuple[float, int, float, int]:
+        """When, blocks behind, seconds since the head moved (0 before it has), and blocks not confirmed."""
+        status, now, moved = self._node.host.node.status(), self._clock(), self.record.head_at
+        age = now - moved if moved is not None else 0.0
+        return round(now, 3), status.lag, round(age, 3), status.head.height - status.confirmed.height
+
     def report(self) -> dict[str, Any]:
         """All of it."""
         host, record, now = self._node.host, self.record, self._clock()
