@@ -27,6 +27,7 @@ from syncfsm_adapters.command import keys
 from syncfsm_adapters.connect.connector import silent
 from syncfsm_adapters.connect.target import SHUNNED
 from syncfsm_adapters.look.control import CLIENTS, PATH_BYTES, Answer, Control, ask, socket_of
+from syncfsm_adapters.look.metrics import Metrics
 from syncfsm_adapters.look.record import KEPT, KINDS, Record
 from syncfsm_adapters.look.report import Reporter
 from syncfsm_adapters.look.why import STALL, Word, why
@@ -246,6 +247,7 @@ async def test_a_node_that_has_just_begun_and_one_that_shuns_all_its_peers(carri
         assert f"({one.address}: shunned, too loud)" in found.sentence
         (attempt,) = reporter.report()["attempts"]
         assert (attempt["reason"], attempt["again_seconds"]) == (SHUNNED, None)
+        assert b"syncfsm_unreachable_addresses 0.0" in Metrics(reporter.report, record).page("")[0]
         two.tcp.pardon(one.address)
         await two.until(lambda: two.tcp.links)
         assert reporter.report()["attempts"] == []
