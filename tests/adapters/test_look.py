@@ -21,11 +21,14 @@ from syncfsm.errors import LocalError
 from syncfsm.events import Connected, Received
 from syncfsm.node.node import Config, Node
 from syncfsm.node.status import Why
+from syncfsm.peer.messages import Bye
 from syncfsm.sync.messages import Has, Hello
 from syncfsm_adapters.command import keys
 from syncfsm_adapters.connect.connector import silent
-from syncfsm_adapters.look.control import CLIENTS, Answer, Control, ask, socket_of
-from syncfsm_adapters.look.record import Record
+from syncfsm_adapters.connect.target import SHUNNED
+from syncfsm_adapters.look.control import CLIENTS, PATH_BYTES, Answer, Control, ask, socket_of
+from syncfsm_adapters.look.metrics import Metrics
+from syncfsm_adapters.look.record import KEPT, KINDS, Record
 from syncfsm_adapters.look.report import Reporter
 from syncfsm_adapters.look.why import STALL, Word, why
 from tests.adapters.da_process import DaProcess, store
@@ -141,10 +144,7 @@ def test_refused_by_all_its_peers(tmp_path: Path) -> None:
         with process(*place.follower(public_key(place), "--peer", address, "--chain", "another")) as follower:
             follower.until("no-link")
             report = until(control(tmp_path / "f.store"), is_word(Word.REFUSED))
-            assert (
-                f"All 1 peers that it dials refuse it, or are none that it takes ({address}: chain-id"
-                in report["sentence"]
-            )
+            assert f"Nobody whom it dials takes it, or is taken by it ({address}: chain-id" in report["sentence"]
             assert "Compare --chain" in report["sentence"]
 
 
@@ -226,6 +226,64 @@ def test_reorganisations_and_partings_are_told_again(tmp_path: Path) -> None:
             assert any(each["event"] == "parted" and "lost" in each["text"] for each in report["incidents"])
 
 
+@in_trio
+async def test_a_node_that_has_just_begun_and_one_that_shuns_all_its_peers(carriers: Carriers) -> None:
+    record = Record(silent, time.time)
+    one, two = Running(carriers, b"one"), Running(carriers, b"two")
+    reporter = Reporter("two", two.tcp, record, None)
+    assert "nobody: it dials no peer" in reporter.reason().sentence
+    async with trio.open_nursery() as nursery:
+        await start(nursery, one)
+        silent_one = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]  # takes connections, and says nothing
+        host, port = silent_one.socket.getsockname()
+        await start(nursery, two, f"{host}:{port}")
+        assert "does not know yet what comes of it" in reporter.reason().sentence
+        two.tcp.remove(f"{host}:{port}")
+        two.tcp.add(one.address)
+        await two.until(lambda: two.tcp.links)
+        two.tcp.ban(one.address, None, "too loud")
+        found = reporter.reason()
+        assert found.word is Word.REFUSED
+        assert f"({one.address}: shunned, too loud)" in found.sentence
+        (attempt,) = reporter.report()["attempts"]
+        assert (attempt["reason"], attempt["again_seconds"]) == (SHUNNED, None)
+        assert b"syncfsm_unreachable_addresses 0.0" in Metrics(reporter.report, record).page("")[0]
+        two.tcp.pardon(one.address)
+        await two.until(lambda: two.tcp.links)
+        assert reporter.report()["attempts"] == []
+        await silent_one.aclose()
+        nursery.cancel_scope.cancel()
+
+
+@in_trio
+async def test_what_peers_say_does_not_grow(carriers: Carriers) -> None:
+    """They may say in their own words why they leave, and come again and again, also as one too many."""
+    node, record = Running(carriers, b"node"), Record(silent, time.time)
+    record.follow(node.host)
+    reporter = Reporter("n", node.tcp, record, None)
+    async with trio.open_nursery() as nursery:
+        await start(nursery, node)
+        for number in range(2 * KINDS):
+            async with raw(node.address) as peer:
+                await peer.say(hello(), Bye(f"word-{number}"))
+                await peer.heard()
+        await node.until(lambda: record.partings.total() == 2 * KINDS)
+        report = reporter.report()
+        assert len(report["partings"]) == KINDS + 1
+        assert report["partings"]["other"] == KINDS
+        assert len(report["incidents"]) <= 2 * KEPT
+        assert report["peers"] == []
+        nursery.cancel_scope.cancel()
+
+
+def test_the_socket_is_at_one_place_from_wherever_it_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (deep := tmp_path / ("d" * 90)).mkdir()
+    for folder in (tmp_path, deep):
+        monkeypatch.chdir(folder)
+        assert socket_of("s") == socket_of(str(folder / "s"))
+        assert len(os.fsencode(socket_of("s"))) <= PATH_BYTES
+
+
 # The commands ---------------------------------------------------------------------------------------------------------
 
 
@@ -263,6 +321,26 @@ def test_status_peers_and_block(tmp_path: Path) -> None:
         sequencer.terminate()
         sequencer.wait()
     assert not path.exists()
+
+
+def test_watching_goes_on_until_the_node_ends(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with process(*place.sequencer("--blocks", "3")) as sequencer:
+        sequencer.at(3)
+        watching = (sys.executable, "-m", "syncfsm_adapters", "status", "--store", str(place.store / "blocks"))
+        with subprocess.Popen(
+            [*watching, "--json", "--watch", "0.05"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as watch:
+            assert watch.stdout is not None
+            assert watch.stderr is not None
+            reports = [json.loads(watch.stdout.readline()) for _ in range(3)]
+            assert [report["heads"]["soft"]["height"] for report in reports] == [3, 3, 3]
+            assert reports[0]["at"] < reports[1]["at"] < reports[2]["at"]
+            sequencer.kill()
+            assert watch.wait(PATIENCE) == 2
+            said = watch.stderr.read()
+            assert b"does not run any more" in said or b"has ended while it was asked" in said
+        assert command("status", "--store", str(place.store / "blocks"), "--watch", "0")[0] == 2
 
 
 # The socket -----------------------------------------------------------------------------------------------------------
@@ -304,6 +382,12 @@ def test_what_is_no_question_is_answered_in_words(tmp_path: Path) -> None:
                 assert b"no question" in client.recv(1000)
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))  # and leaves
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            client.sendall(b'{"ask": "echo", ')  # half a line holds up nobody
+            assert ask(path, {"ask": "echo", "what": 2}) == 2
+            client.sendall(b'"what": 3}\n')
+            assert b'"said": 3' in client.recv(1000)
         assert ask(path, {"ask": "echo", "what": "still here"}) == "still here"
 
     served(path, test)

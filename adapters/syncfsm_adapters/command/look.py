@@ -110,7 +110,7 @@ def _show(report: Mapping[str, Any], as_json: bool, console: "Console") -> None:
         print(json.dumps(report), flush=True)
         return
     console.print(summary(report))
-    for table in (peers_table(report["peers"]), attempts_table(report), incidents_table(report)):
+    for table in (peers_table(report["peers"]), attempts_table(report), shunned_table(report), incidents_table(report)):
         if table is not None:
             console.print(table)
 
@@ -152,7 +152,7 @@ def peers_table(peers: list[Mapping[str, Any]]) -> "RenderableType | None":
     for name in ("peer", "address", "state", "head", "to it", "from it", "quiet"):
         table.add_column(name, justify="right" if name in ("head", "quiet") else "left", no_wrap=True)
     for peer in peers:
-        comes = "feed" if peer["feeds_us"] else "blocks" if peer["blocks_from"] else "ids"
+        comes = "feed" if peer["feeds_us"] else peer["mode_from"]
         way = f"{'→' if peer['dialled'] else '←'} {peer['address']}"
         head = str(peer["head"] if peer["head"] is not None else "?")
         quiet = f"{peer['quiet_seconds']:.1f} s"
@@ -171,6 +171,19 @@ def attempts_table(report: Mapping[str, Any]) -> "RenderableType | None":
         by = "refuses us: " if each["said_by"] == "peer" else ""
         again = f"in {each['again_seconds']:.1f} s" if each["again_seconds"] is not None else "never"
         table.add_row(each["address"], f"{by}{each['reason']}, {each['detail']}", str(each["count"]), again)
+    return table
+
+
+def shunned_table(report: Mapping[str, Any]) -> "RenderableType | None":
+    """Who is neither dialled nor taken."""
+    from rich.table import Table
+
+    if not report["shunned"]:
+        return None
+    table = Table("shunned", "why", "for", expand=False)
+    for each in report["shunned"]:
+        left = f"{max(0.0, each['until'] - report['at']):.0f} s" if each["until"] is not None else "good"
+        table.add_row(each["who"], each["why"], left)
     return table
 
 

@@ -86,6 +86,8 @@ class Link:
         self.line, self.session = line, line.session
         self.pace = Pace()
         self.over = False
+        self.since = 0.0
+        """When the two met."""
         self.off = False
         """Does the node's operator want no blocks to go over it?"""
         self.full = False
@@ -157,7 +159,8 @@ class Connector:
         self.off = Off(off)
         self._ledger = ledger or Ledger(None, journal)
         self._penalties = self._ledger.load()
-        self._wall = wall
+        self.wall = wall
+        """Unix time."""
         self._stamp, self._journal = stamp, journal
         self._stamps: deque[int] = deque(maxlen=2 * STRANGERS)  # of our latest greetings
         self._evicted: deque[float] = deque(maxlen=SIGNS)  # when peers said that we are linked to them already
@@ -198,7 +201,7 @@ class Connector:
         outcome, theirs = line.meeting(), line.session.theirs
         if isinstance(outcome, Met):
             names = names_of(outcome.theirs.node_id, line.proved, address, dialled)
-            against = self._penalties.against(names, self._wall())
+            against = self._penalties.against(names, self.wall())
             return outcome if against is None else refuse(line.session, RefusalReason.BANNED, self._told_why(against))
         if not isinstance(outcome, NoLink) or outcome.reason != RefusalReason.SELF:
             return outcome
@@ -214,6 +217,7 @@ class Connector:
         name = f"{node_id[:8].hex()}#{self._named}"
         dial = Dial(dialled, met.ours.stamp if dialled else met.theirs.stamp)
         link = Link(name, node_id, dial, line, address, wake, dialled)
+        link.since = now
         connected = line.session.begin(name, now, line.proved)
         self._journal("connected", peer=name, address=address, dialled=dialled, id=node_id, proved=line.proved)
         if dialled:
@@ -235,18 +239,21 @@ class Connector:
 
     # Who is shunned -------------------------------------------------------------------------------------------------
 
+    def against(self, expected: bytes | None, address: str) -> Sentence | None:
+        """Why this peer may not be dialled; ``None`` if it may be."""
+        return self._penalties.against(names_of(expected, self.proves, address, dialled=True), self.wall())
+
     def barred(self, expected: bytes | None, address: str, now: float) -> float | None:
         """When to ask again whether this peer may be dialled, on the clock of ``now``; ``None`` if it may be now."""
-        wall = self._wall()
-        against = self._penalties.against(names_of(expected, self.proves, address, dialled=True), wall)
+        against = self.against(expected, address)
         if against is None:
             return None
-        return now + min(LOOK_AGAIN, against.until - wall if against.until is not None else LOOK_AGAIN)
+        return now + min(LOOK_AGAIN, against.until - self.wall() if against.until is not None else LOOK_AGAIN)
 
     def ban(self, who: str, seconds: float | None, why: str, now: float) -> Sentence:
         """Neither dial nor take this peer any more, and leave it: a node id, an address that is dialled, or a host.
         ``seconds`` is for how long; ``None`` for good. ``LocalError`` if it is none of them."""
-        found = self._penalties.ban(parsed(who), seconds, why, self._wall())
+        found = self._penalties.ban(parsed(who), seconds, why, self.wall())
         self._ledger.keep(self._penalties)
         self._journal("banned", who=found.who, seconds=seconds, why=found.why)
         for link in tuple(self.links.values()):
@@ -265,22 +272,22 @@ class Connector:
 
     def shunned(self) -> list[Sentence]:
         """Who is neither dialled nor taken now, bans first."""
-        return self._penalties.listed(self._wall())
+        return self._penalties.listed(self.wall())
 
     def _told_why(self, against: Sentence) -> str:
         """What one who is shunned hears: not what an operator has noted."""
         if against.is_ban:
             return "the operator of this node does not talk to you"
-        left = (against.until or 0.0) - self._wall()
+        left = (against.until or 0.0) - self.wall()
         return f"you broke the protocol ({against.why}); come again in {left:.0f} s"
 
     def _strike(self, link: Link, fault: Fault) -> None:
         """A peer did what no correct peer does."""
         who = culprit(link.node_id, link.line.proved, link.address, link.dialled)
-        found = self._penalties.strike(who, fault.penalty, fault.rule, self._wall()) if who else None
+        found = self._penalties.strike(who, fault.penalty, fault.rule, self.wall()) if who else None
         if found is not None and found.until is not None:
             self._ledger.keep(self._penalties)
-            seconds = round(found.until - self._wall())
+            seconds = round(found.until - self.wall())
             self._journal("penalty", peer=link.name, who=who, rule=fault.rule, seconds=seconds, strikes=found.strikes)
 
     def switch(self, peer: Named, off: bool, now: float) -> None:

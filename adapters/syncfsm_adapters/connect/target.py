@@ -12,6 +12,7 @@ up. Who refuses us, or did what no correct peer does, is tried again later than 
 """
 
 from random import Random
+from typing import Final
 
 import attrs
 
@@ -24,6 +25,8 @@ from syncfsm_adapters.connect.backoff import Backoff, parse_address
 from syncfsm_adapters.connect.connector import NEEDS_PROOF, Connector, Link
 from syncfsm_adapters.secure import parse_id
 
+SHUNNED: Final = "shunned"
+
 
 @attrs.frozen
 class Attempt:
@@ -31,6 +34,7 @@ class Attempt:
 
     address: str
     reason: str
+    """``SHUNNED`` if this node does not want to dial it now."""
     detail: str
     said_by: str
     """``peer`` if the peer refuses us, else ``us``."""
@@ -38,7 +42,7 @@ class Attempt:
     ago: float
     """Seconds since then."""
     again: float | None
-    """Seconds until the next; ``None`` if there is none, as the address is this node's own."""
+    """Seconds until the next; ``None`` if there is none, as the address is this node's own, or banned for good."""
 
 
 class Target:
@@ -103,9 +107,15 @@ class Target:
         self._next = self._backoff.next(now)
 
     def attempt(self, now: float) -> Attempt | None:
-        """The last attempt, if it came to nothing and there is no link."""
+        """The last attempt, if it came to nothing and there is no link; or why there is none now."""
+        if self.linked() is not None:
+            return None
+        against = self._connector.against(self._met, self.address)
+        if against is not None:
+            left = against.until - self._connector.wall() if against.until is not None else None
+            return Attempt(self.address, SHUNNED, against.why, "us", self._failures, now - self._failed_at, left)
         failed = self._failed
-        if failed is None or self.linked() is not None:
+        if failed is None:
             return None
         said_by = "peer" if failed.peer_says else "us"
         again = None if self._over else max(0.0, self._next - now)

@@ -33,10 +33,10 @@ BUSY: Final = {"ok": False, "error": f"{CLIENTS} others ask this node just now; 
 def socket_of(store: str) -> Path:
     """Where a node with this store has its control socket, if nothing else was said: beside it, or in the folder for
     temporary files if that path is too long for a socket."""
-    beside = Path(f"{store}.control")
+    beside = Path(f"{store}.control").absolute()  # whoever asks may stand elsewhere
     if len(os.fsencode(beside)) <= PATH_BYTES:
         return beside
-    digest = blake2b(os.fsencode(beside.absolute()), digest_size=8).hexdigest()
+    digest = blake2b(os.fsencode(beside), digest_size=8).hexdigest()
     return Path(tempfile.gettempdir()) / f"syncfsm-{os.getuid()}-{digest}.control"
 
 

@@ -14,6 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from syncfsm.sync.types import Mode
+from syncfsm_adapters.connect.target import SHUNNED
 from syncfsm_adapters.look.record import Record
 from syncfsm_adapters.look.why import Word
 
@@ -141,7 +142,7 @@ METRICS: Final = (
         "syncfsm_unreachable_addresses",
         "gauge",
         "Addresses that are dialled in vain",
-        _one(lambda report: len(report["attempts"])),
+        _one(lambda report: sum(each["reason"] != SHUNNED for each in report["attempts"])),
     ),
     Metric(
         "syncfsm_shunned_peers",

@@ -21,6 +21,8 @@ from syncfsm.peer.messages import Bye, Parting
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write, level
 
+KINDS: Final = 32
+"""Most words by which something is counted; what others bring is ``other``. A peer says in its own why it leaves."""
 KEPT: Final = 64
 """Most incidents that are remembered, of errors and of all else each."""
 TEXT: Final = 400
@@ -71,21 +73,10 @@ class Incidents:
         return sorted((each for kept in self._kept.values() for each in kept.values()), key=lambda each: each.at)
 
 
-@attrs.frozen
-class Wire:
-    """Where the peer of a link is, whether it was dialled, and since when the link is there, in Unix time."""
-
-    address: str
-    dialled: bool
-    since: float
-
-
 class Record:
     """Remembers what it is told as a journal. ``clock`` gives Unix time."""
 
     def __init__(self, journal: Write, clock: Callable[[], float]) -> None:
-        self.wires: dict[str, Wire] = {}
-        """By link."""
         self.incidents = Incidents()
         self.contradicting: dict[str, float] = {}
         """Nodes, by the first digits of their ids, that parted as their final blocks contradict ours; when last."""
@@ -107,9 +98,7 @@ class Record:
 
     def __call__(self, event: str, **fields: Any) -> None:
         self._journal(event, **fields)
-        if event == "connected":
-            self.wires[fields["peer"]] = Wire(fields["address"], fields["dialled"], self._clock())
-        elif event == "status":
+        if event == "status":
             behind = fields["why"] in BEHIND
             self.behind_at = (self.behind_at or self._clock()) if behind else None
         if event in INCIDENTS:
@@ -130,7 +119,7 @@ class Record:
                         text = f"{old.height - common.height} blocks undone: from {old} to {new}"
                         self.incidents.note(self._clock(), "reorganised", text)
                 case Misbehaviour(_, fault):
-                    self.misbehaviours[fault.rule] += 1
+                    _count(self.misbehaviours, fault.rule)
                 case Disconnect(peer, reason, detail, said):
                     self._parted(peer, said.reason if isinstance(said, Bye) else reason, detail)
 
@@ -151,8 +140,7 @@ class Record:
     # ----------------------------------------------------------------------------------------------------------------
 
     def _parted(self, peer: str, reason: str, detail: str) -> None:
-        self.wires.pop(peer, None)
-        self.partings[str(reason)] += 1
+        _count(self.partings, str(reason))
         key = peer.partition("#")[0]
         if reason not in EXPECTED:
             self.incidents.note(self._clock(), "parted", f"{key}: {reason}" + (f", {detail}" if detail else ""))
@@ -172,3 +160,8 @@ class Record:
             self.recovery = now - self._began
             self.recoveries = [*self.recoveries[-KEPT:], self.recovery]
             self._began = None
+
+
+def _count(counts: Counter[str], word: str) -> None:
+    """One more of these, in as many kinds as there may be."""
+    counts[word if word in counts or len(counts) < KINDS else "other"] += 1

@@ -41,7 +41,8 @@ class Reporter:
         steady = {peer.peer.partition("#")[0] for peer in status.peers if peer.main and peer.main.stage == "in-step"}
         lately = self._clock() - LATELY
         contradicting = [key for key, at in self.record.contradicting.items() if at > lately and key not in steady]
-        return why(status, self._node.attempts(), contradicting, truth, self._quiet())
+        attempts, dialled = self._node.attempts(), len(self._node.targets)
+        return why(status, attempts, contradicting, truth, dialled=dialled, quiet=self._quiet())
 
     def sample(self) -> tuple[float, int, float, int]:
         """When, blocks behind, seconds since the head moved (0 before it has), and blocks not confirmed."""
@@ -71,7 +72,7 @@ class Reporter:
             "lag_blocks": status.lag,
             "unconfirmed_blocks": status.head.height - status.confirmed.height,
             "fed_by": host.fed_by,
-            "peers": [self._peer(peer, status, now) for peer in status.peers],
+            "peers": [self._peer(peer, status) for peer in status.peers],
             "attempts": [_attempt(attempt, now) for attempt in self._node.attempts()],
             "shunned": [attrs.asdict(each) for each in self._node.connector.shunned()],
             "incidents": [attrs.asdict(incident) for incident in record.incidents.latest()],
@@ -85,17 +86,17 @@ class Reporter:
             "truth": self._truth() if self._truth is not None else None,
         }
 
-    def _peer(self, peer: PeerStatus, status: Status, now: float) -> dict[str, Any]:
-        wire = self.record.wires.get(peer.peer)
+    def _peer(self, peer: PeerStatus, status: Status) -> dict[str, Any]:
+        link = self._node.links.get(peer.peer)
         sync, main = peer.more.get("sync", {}), peer.main
         wanted = bool(sync.get("wanted"))
         return {
             "peer": peer.peer,
             "id": peer.id.hex(),
             "proved": peer.proved,
-            "address": wire.address if wire is not None else "",
-            "dialled": wire is not None and wire.dialled,
-            "linked_seconds": now - wire.since if wire is not None else None,
+            "address": link.address if link is not None else "",
+            "dialled": link is not None and link.dialled,
+            "linked_seconds": status.now - link.since if link is not None else None,
             "state": main.state if main is not None else "",
             "waits_for": main.waits_for if main is not None else "",
             "head": main.head.height if main is not None and main.head is not None else None,

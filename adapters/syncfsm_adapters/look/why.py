@@ -9,7 +9,7 @@ import attrs
 from syncfsm.node.status import SENTENCES as OF_NODE
 from syncfsm.node.status import Status, Why
 from syncfsm.wire.handshake import RefusalReason
-from syncfsm_adapters.connect.target import Attempt
+from syncfsm_adapters.connect.target import SHUNNED, Attempt
 from syncfsm_adapters.look.record import BEHIND
 
 
@@ -29,7 +29,7 @@ class Word(StrEnum):
 
 FINE: Final = (Word.IN_STEP, Word.CATCHING_UP, Word.LAYER_ALONE)
 """How a node is that helps itself."""
-REFUSALS: Final = frozenset(map(str, RefusalReason))
+REFUSALS: Final = frozenset({*map(str, RefusalReason), SHUNNED})
 """Why two who have met do not talk; either of them may have said so."""
 STALL: Final = 60.0
 """Seconds without a block, while more are known of, after which it does not go on by itself: twice as long as the core
@@ -53,14 +53,17 @@ def why(
     attempts: Sequence[Attempt],
     contradicting: Sequence[str],
     truth: Mapping[str, Any] | None,
+    *,
+    dialled: int = 0,
     quiet: float = 0.0,
 ) -> Reason:
     """The first of these that is so: what somebody has to mend comes before what mends itself. ``contradicting`` names
     peers that parted lately as their final block contradicts ours, and are not in step with us now; ``truth`` is what
-    ``da.truth`` tells, if a layer is followed; ``quiet`` for how many seconds more is known of, and none came."""
+    ``da.truth`` tells, if a layer is followed; ``dialled`` is how many addresses are, in vain or not; ``quiet`` for how
+    many seconds more is known of, and none came."""
     for found in (
         _lost_fork(status, contradicting, truth),
-        _lonely(status, attempts, truth),
+        _lonely(status, attempts, truth, dialled),
         _banned(status),
         _cut_off(status, truth),
         _stalled(status, quiet),
@@ -84,21 +87,25 @@ def _lost_fork(status: Status, contradicting: Sequence[str], truth: Mapping[str,
     )
 
 
-def _lonely(status: Status, attempts: Sequence[Attempt], truth: Mapping[str, Any] | None) -> Reason | None:
+def _lonely(
+    status: Status, attempts: Sequence[Attempt], truth: Mapping[str, Any] | None, dialled: int
+) -> Reason | None:
     if status.peers:
         return None
     reads = truth is not None and truth["reader"]["state"] in ("reading", "resting")
     layer = " Meanwhile it follows the data-availability layer, at batch delay." if reads else ""
-    if attempts and all(attempt.reason in REFUSALS for attempt in attempts):
+    if attempts and len(attempts) >= dialled and all(attempt.reason in REFUSALS for attempt in attempts):
         reasons = "; ".join(f"{each.address}: {each.reason}, {each.detail}" for each in attempts[:3])
         return Reason(
             Word.REFUSED,
-            f"All {len(attempts)} peers that it dials refuse it, or are none that it takes ({reasons}). Compare "
-            f"--chain, the keys and the versions with theirs, and ask who runs them.{layer}",
+            f"Nobody whom it dials takes it, or is taken by it ({reasons}). Compare --chain, "
+            "the keys and the versions with theirs, and ask who runs them; whom this node shuns by mistake, pardon "
+            f"with syncfsm peers pardon.{layer}",
         )
     if reads:
         return Reason(Word.LAYER_ALONE, f"It has no peer.{layer} Give it a --peer to be live")
-    tried = ", ".join(f"{each.address} ({each.reason})" for each in attempts[:3]) or "nobody: it dials no peer"
+    tried = ", ".join(f"{each.address} ({each.reason})" for each in attempts[:3])
+    tried = tried or ("some, and does not know yet what comes of it" if dialled else "nobody: it dials no peer")
     return Reason(
         Word.ALONE,
         f"It has no peer, so nobody can tell it of blocks. It has tried {tried}. Look at the addresses, at the "
