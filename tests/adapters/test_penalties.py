@@ -73,7 +73,7 @@ def test_a_ban_stands_before_a_penalty_and_a_pardon_ends_both() -> None:
     assert [each.why for each in penalties.listed(1.0)] == ["enough", "bad"]
     assert penalties.against([NAME], 1e9).why == "enough"  # type: ignore[union-attr]
     assert penalties.pardon(NAME)
-    assert penalties.pardon(NAME)
+    assert not penalties.listed(1.0)
     assert not penalties.pardon(NAME)
     assert penalties.ban(PLACE, 10.0, "", 0.0).until == 10
     with pytest.raises(LocalError, match="more than 0 seconds"):
