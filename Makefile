@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+ANVIL  := 1.7.1
 PIP    := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: demo test lint types docs docs-check pytest nightly check bench scale clean
+.PHONY: demo test lint types docs docs-check pytest ethereum nightly check bench scale clean
 
 demo: $(VENV)/runtime
 	$(BIN)/syncfsm outage --da --json out/outage.json
@@ -25,10 +26,22 @@ docs: $(VENV)/dev
 docs-check: $(VENV)/dev
 	$(BIN)/python -m docs.generate --check
 
-pytest: $(VENV)/dev
+pytest: $(VENV)/dev .anvil/ready
 	$(BIN)/pytest -n 2
 
-nightly: $(VENV)/dev
+# Layers of Ethereum are tried on a chain of this machine, where npm is there to bring it.
+ethereum: $(VENV)/dev .anvil/ready
+	$(BIN)/pytest tests/adapters/test_ethereum.py
+
+.anvil/ready:
+	mkdir -p .anvil
+	if command -v npm > /dev/null; \
+	then npm install --silent --no-audit --no-fund --ignore-scripts --prefix .anvil @foundry-rs/anvil@$(ANVIL) \
+	  || echo "npm has not brought anvil: tests on it are skipped"; \
+	else echo "there is no npm: tests on anvil are skipped"; fi
+	touch $@
+
+nightly: $(VENV)/dev .anvil/ready
 	$(BIN)/pytest -n 2 --nightly
 
 check: $(VENV)/dev
@@ -60,4 +73,4 @@ $(VENV)-bench/ready: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-bench .anvil out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -34,7 +34,7 @@ from syncfsm_spec import costs as costs_of
 ROOT: Final = Path(__file__).parent.parent
 BEGIN, END = "<!-- generated: {} -->", "<!-- end -->"
 OWN, GUIDE, HOUSE = "docs/a-protocol-of-your-own.md", "docs/integrating.md", "docs/architecture.md"
-OPERATING: Final = "docs/operating.md"
+METRICS: Final = "docs/metrics.md"
 OUTAGE: Final = "docs/outage.md"
 TRUTH: Final = "docs/truth.md"
 COSTS: Final = "spec/syncfsm_spec/COSTS.md"
@@ -159,7 +159,7 @@ the first {STEADY} after it; in `feed` over all after it."""
 
 
 def seen(text: str) -> str:
-    """docs/operating.md with its table of metrics written anew."""
+    """docs/metrics.md with its table written anew."""
     return _filled(text, "metrics", metrics.table().rstrip())
 
 
@@ -216,7 +216,7 @@ def main() -> int:
         **{ROOT / page: shown((ROOT / page).read_text(encoding="utf-8")) for page in (OWN, GUIDE)},
         ROOT / COSTS: costs(),
         ROOT / OUTAGE: outage((ROOT / OUTAGE).read_text(encoding="utf-8")),
-        ROOT / OPERATING: seen((ROOT / OPERATING).read_text(encoding="utf-8")),
+        ROOT / METRICS: seen((ROOT / METRICS).read_text(encoding="utf-8")),
         ROOT / TRUTH: truth((ROOT / TRUTH).read_text(encoding="utf-8")),
         ROOT / HOUSE: house((ROOT / HOUSE).read_text(encoding="utf-8")),
     }

@@ -50,6 +50,9 @@ def test_the_wheel_has_the_core_the_adapters_and_the_specification(built: Path) 
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"syncfsm/py.typed", "syncfsm_adapters/py.typed", "syncfsm_spec/worlds.py"} <= names
     assert {"syncfsm_spec/sync/Link.tla", "syncfsm_spec/sync/PROTOCOL.md"} <= names
+    page = {path.name for path in (ROOT / "adapters/syncfsm_adapters/look/page").iterdir()}
+    assert {"index.html", "page.css", "page.js", "favicon.svg"} <= page
+    assert {f"syncfsm_adapters/look/page/{name}" for name in page} <= names
     assert not any(name.startswith(("tests/", "model_tests/", "docs/")) for name in names)
 
 

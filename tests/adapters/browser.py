@@ -1,5 +1,6 @@
 """A headless Chromium over WebDriver: Debian's ``chromium`` and ``chromium-driver``, and no package of Python."""
 
+import base64
 import json
 import shutil
 import socket
@@ -44,6 +45,19 @@ class Browser:
         """What was written to its console."""
         found: list[Any] = self._ask("/se/log", {"type": "browser"})
         return found
+
+    def looks(self, scheme: str, width: int, height: int = 1000) -> None:
+        """Show it ``light`` or ``dark``, and so wide."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        for command, params in (
+            ("Emulation.setEmulatedMedia", {"features": features}), ("Emulation.setDeviceMetricsOverride", size),
+        ):  # fmt: skip
+            self._ask("/goog/cdp/execute", {"cmd": command, "params": params})
+
+    def picture(self) -> bytes:
+        """A PNG of what is to be seen."""
+        return base64.b64decode(self._ask("/screenshot", None, "GET"))
 
     def quit(self) -> None:
         self._ask("", None, "DELETE")

@@ -8,7 +8,8 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,13 +20,17 @@ from syncfsm.chain import Chain
 from syncfsm.errors import LocalError
 from syncfsm.events import Connected, Received
 from syncfsm.node.node import Config, Node
-from syncfsm.sync.messages import Hello
+from syncfsm.node.status import Why
+from syncfsm.sync.messages import Has, Hello
 from syncfsm_adapters.command import keys
-from syncfsm_adapters.look.control import Control, ask, socket_of
-from syncfsm_adapters.look.why import Word, why
+from syncfsm_adapters.connect.connector import silent
+from syncfsm_adapters.look.control import CLIENTS, Answer, Control, ask, socket_of
+from syncfsm_adapters.look.record import Record
+from syncfsm_adapters.look.report import Reporter
+from syncfsm_adapters.look.why import STALL, Word, why
 from tests.adapters.da_process import DaProcess, store
 from tests.adapters.guard_nodes import Place, process
-from tests.adapters.tcp_nodes import CHECK, GENESIS, grow
+from tests.adapters.tcp_nodes import CHECK, GENESIS, Carriers, Running, grow, hello, in_trio, raw, start
 
 PATIENCE: Final = 20.0
 """Seconds in which a node must be as a test expects it."""
@@ -53,6 +58,10 @@ def command(*arguments: str) -> tuple[int, str, str]:
 
 def public_key(place: Place) -> str:
     return keys.load(place.folder / "key").verify_key.encode().hex()
+
+
+def follower_id(report: dict[str, Any]) -> str:
+    return str(report["id"])
 
 
 def control(path: Path) -> Path:
@@ -96,6 +105,33 @@ def test_catching_up() -> None:
     assert found.word is Word.CATCHING_UP
     assert found.sentence.startswith("It is 3 blocks behind. ")
     assert found.is_fine
+
+
+@in_trio
+async def test_a_node_whose_peer_claims_what_it_does_not_give(carriers: Carriers) -> None:
+    (first,) = grow([b"1"])
+    now = [1000.0]
+    record = Record(silent, lambda: now[0])
+    node = Running(carriers, b"node")
+    record.follow(node.host)
+    reporter = Reporter("n", node.tcp, record, None, lambda: now[0])
+    async with trio.open_nursery() as nursery:
+        await start(nursery, node)
+        async with raw(node.address) as liar:
+            await liar.say(hello(), Has(first[0].point, first[0].score))
+            await node.until(lambda: node.host.node.status().why is Why.FETCHING)
+            record("status", why=Why.FETCHING.value)
+            now[0] += STALL - 1
+            assert reporter.reason().is_fine
+            now[0] += 1
+            found = reporter.reason()
+            assert (found.word, found.is_fine) == (Word.STALLED, False)
+            assert found.sentence.startswith("It is 1 block behind. It has known of better blocks for 60 s")
+            assert reporter.report()["waits_seconds"] == STALL
+            await liar.send([first])  # it was no liar
+            await node.at(first[0].point)
+            assert reporter.reason().word is Word.IN_STEP
+        nursery.cancel_scope.cancel()
 
 
 def test_refused_by_all_its_peers(tmp_path: Path) -> None:
@@ -147,11 +183,47 @@ def test_cut_off_from_the_layer_and_with_the_layer_alone(tmp_path: Path) -> None
                 until(path, is_word(Word.IN_STEP))
                 trio.run(da.call, "local.Out", True)
                 report = until(path, is_word(Word.CUT_OFF))
-                assert "nothing is confirmed beyond" in report["sentence"]
+                assert "Nothing is confirmed beyond" in report["sentence"]
                 assert "Look at the address in --da" in report["sentence"]
                 confirmed = report["heads"]["confirmed"]["height"]
                 trio.run(da.call, "local.Out", False)
                 until(path, lambda report: report["heads"]["confirmed"]["height"] > confirmed)
+
+
+def test_what_comes_from_outside_is_not_said_of_its_peers(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with process(*place.sequencer("--listen", "127.0.0.1:0", "--blocks", "1")) as node:
+        host, port = node.until("listening")["address"].split(":")
+        with socket.create_connection((host, int(port))) as stranger:
+            stranger.sendall(b"GET / HTTP/1.1\r\n")
+            node.until("no-link", reason="no-tls")
+        report = ask(control(place.store / "blocks"), {"ask": "status"})
+        assert report["attempts"] == []
+        assert "it dials no peer" in report["sentence"]
+
+
+def test_reorganisations_and_partings_are_told_again(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with process(*place.sequencer("--listen", "127.0.0.1:0", "--interval", "0.1")) as sequencer:
+        address = sequencer.until("listening")["address"]
+        with process(*place.follower(public_key(place), "--peer", address)) as follower:
+            head = follower.at(2)
+            path = control(tmp_path / "f.store")
+            ask(path, {"ask": "block ban", "id": head["id"]})
+            report = until(path, lambda report: report["reorganisations"] > 0)
+            assert any(
+                each["event"] == "reorganised" and "undone: from" in each["text"] for each in report["incidents"]
+            )
+            assert report["undone_blocks"] > 0
+            ask(path, {"ask": "block unban", "id": head["id"]})
+            (peer,) = until(path, is_word(Word.IN_STEP))["peers"]
+            assert (peer["blocks_to"], peer["mode_from"]) in {("backup", "active"), ("active", "active")}
+            assert peer["linked_seconds"] >= 0
+            ask(control(place.store / "blocks"), {"ask": "peers mode", "peer": follower_id(report), "mode": "off"})
+            until(path, lambda report: report["peers"][0]["mode_from"] == "off")
+            sequencer.kill()
+            report = until(path, is_word(Word.ALONE))
+            assert any(each["event"] == "parted" and "lost" in each["text"] for each in report["incidents"])
 
 
 # The commands ---------------------------------------------------------------------------------------------------------
@@ -172,7 +244,15 @@ def test_status_peers_and_block(tmp_path: Path) -> None:
         assert (code, "and is 4:" in said) == (0, True)
         code, said, _ = command("block", "unban", report["heads"]["soft"]["id"], *where)
         assert (code, "no longer banned" in said) == (0, True)
-        assert command("block", "ban", "xyz", *where)[0] == 2
+        for wrong in ("xyz", "ab" * 65):
+            code, _, error = command("block", "ban", wrong, *where)
+            assert (code, "is no id of a block" in error) == (2, True)
+        code, said, _ = command("block", "ban", "ab", *where)
+        assert (code, "it is not held" in said) == (0, True)
+        code, _, error = command("peers", "mode", "127.0.0.1:1", "off", *where)
+        assert (code, "none of the peers that are dialled" in error) == (2, True)
+        code, _, error = command("peers", "add", "\udcff:1", *where)
+        assert (code, "is no name of a host" in error) == (2, True)
         assert command("peers", "list", *where)[1] == "no peers\n"
         code, _, error = command("peers", "mode", "127.0.0.1:1", "off", "--store", str(tmp_path / "none"))
         assert (code, "is it running" in error) == (2, True)
@@ -188,7 +268,7 @@ def test_status_peers_and_block(tmp_path: Path) -> None:
 # The socket -----------------------------------------------------------------------------------------------------------
 
 
-def served(path: Path, test: Callable[[], Any]) -> None:
+def served(path: Path, test: Callable[[], Any], more: Mapping[str, Answer] | None = None) -> None:
     """Run ``test`` in a thread while a socket is served that knows one word."""
 
     def refuse(asked: Any) -> Any:
@@ -197,7 +277,8 @@ def served(path: Path, test: Callable[[], Any]) -> None:
     async def run() -> None:
         with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
-                await nursery.start(Control(path, {"echo": lambda asked: asked["what"], "no": refuse}).serve)
+                words = {"echo": lambda asked: asked["what"], "no": refuse, **(more or {})}
+                await nursery.start(Control(path, words).serve)
                 await trio.to_thread.run_sync(test)
                 nursery.cancel_scope.cancel()
 
@@ -211,13 +292,18 @@ def test_what_is_no_question_is_answered_in_words(tmp_path: Path) -> None:
         assert ask(path, {"ask": "echo", "what": 7}) == 7
         with pytest.raises(LocalError, match="not this"):
             ask(path, {"ask": "no", "what": "this"})
-        for question in ({"ask": "other"}, {}, {"ask": [1]}, {"ask": "echo", "more": "x" * 5000}):
+        with pytest.raises(LocalError, match=r"does not know 'other': it is of another version.*It knows: echo, no"):
+            ask(path, {"ask": "other"})
+        for question in ({}, {"ask": [1]}, {"ask": "echo", "more": "x" * 5000}):
             with pytest.raises(LocalError, match=r"with one of: echo, no|not be asked|has ended"):
                 ask(path, question)
+        for noise in (b"\xff\xfe\n", b"[" * 4000 + b"\n", b'["ask"]\n', b"7\n", b"1" * 4095 + b"\n"):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(path))
+                client.sendall(noise)
+                assert b"no question" in client.recv(1000)
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(path))
-            client.sendall(b"\xff\xfe\n")
-            assert b"no question" in client.recv(1000)
+            client.connect(str(path))  # and leaves
         assert ask(path, {"ask": "echo", "what": "still here"}) == "still here"
 
     served(path, test)
@@ -241,3 +327,37 @@ def test_a_socket_left_by_a_killed_node_is_taken_and_that_of_a_running_one_is_no
     with pytest.raises(LocalError, match="too long for a socket"):
         trio.run(Control(tmp_path / ("x" * 101), {}).serve)
     assert len(os.fsencode(socket_of("y" * 200))) <= 100
+
+
+def test_more_clients_than_it_takes_are_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+
+    def test() -> None:
+        held = [socket.socket(socket.AF_UNIX) for _ in range(CLIENTS)]
+        for client in held:
+            client.connect(str(path))
+        with pytest.raises(LocalError, match="16 others ask this node just now"):
+            ask(path, {"ask": "echo", "what": 1})
+        for client in held:
+            client.close()
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            with suppress(LocalError):
+                assert ask(path, {"ask": "echo", "what": 1}) == 1
+                return
+        raise AssertionError("it is still busy")
+
+    served(path, test)
+
+
+def test_nobody_waits_for_a_client_that_does_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+
+    def test() -> None:
+        with socket.socket(socket.AF_UNIX) as slow:
+            slow.connect(str(path))
+            slow.sendall(b'{"ask": "much"}\n')
+            assert slow.recv(1) == b"{"
+            assert ask(path, {"ask": "echo", "what": 1}) == 1
+
+    served(path, test, {"much": lambda asked: "x" * 10_000_000})

@@ -182,6 +182,24 @@ def test_who_greets_under_a_useful_id_without_proof_is_a_stranger() -> None:
     assert seats.admit(an_id(b"other"), True, False, [stranger]) == REFUSED
 
 
+def test_a_useful_node_that_breaks_the_protocol_is_a_stranger_again(tmp_path: Path) -> None:
+    path = tmp_path / "useful"
+
+    def opened() -> Useful:
+        return Useful(path, lambda event, **fields: None)
+
+    seats = Seats(1, opened())
+    link, claimed = (Taken("there", ID, "10.0.0.1:1", dialled=False, proved=proved) for proved in (True, False))
+    seats.given(link, USEFUL, 0.0)
+    assert ID in opened()
+    seats.blamed(claimed)
+    assert ID in opened(), "somebody said so in its name"
+    seats.blamed(link)
+    assert ID not in opened()
+    seats.given(claimed, USEFUL, 0.0)
+    assert ID not in opened(), "nor is it useful for what another gave in its name"
+
+
 # Who has been of use ------------------------------------------------------------------------------------------------
 
 

@@ -60,6 +60,7 @@ class TcpNode(Shell):
                 listeners = await _open(listen) if listen is not None else []
                 self._listeners.extend(listeners)
                 async with asyncio.TaskGroup() as self._tasks:
+                    self._dials = True
                     for target in targets:
                         self._start_dialling(target)
                     for listener in listeners:
@@ -70,6 +71,7 @@ class TcpNode(Shell):
                         self._journal("listening", address=address)
                     self._listening.set()
                     await self._stop.wait()
+                    self._dials = False
                     await self._end_services()
                     self.connector.leave(self._now())
         finally:

@@ -137,9 +137,8 @@ def _node(node: argparse.ArgumentParser) -> None:
     node.add_argument("--links", type=int, metavar="N", help="most peers that it is linked to at once (default: 1024)")
     node.add_argument("--control", metavar="PATH", help="its control socket (default: STORE.control)")
     node.add_argument("--http", metavar="HOST:PORT", help="a page, /status, /metrics and /healthz there")
-    node.add_argument(
-        "--http-anywhere", action="store_const", const=True, help="also where others than this machine reach it"
-    )
+    open_help = "let others than this machine look, who ask for it by this name or address; repeatable"
+    node.add_argument("--http-open", action="append", metavar="NAME", help=open_help)
     node.add_argument("--log", choices=FORMATS, help="default: text on a terminal, else json")
     node.set_defaults(run=_run_node)
 
@@ -147,9 +146,14 @@ def _node(node: argparse.ArgumentParser) -> None:
 def add_da_flags(node: argparse.ArgumentParser) -> None:
     """Where the source of truth is."""
     add = node.add_argument
-    add("--da", metavar="URL", help="the data-availability layer that decides what is final: syncfsm da, or Celestia")
+    add(
+        "--da",
+        metavar="URL",
+        help="the data-availability layer that decides what is final; ethereum+http://… is one, too",
+    )
     add("--da-namespace", metavar="NAME", help="whose batches (default: the chain's name)")
     add("--da-token", metavar="FILE", help="what the layer wants to be shown")
+    add("--da-key", metavar="FILE", help="a sequencer pays with this key of Ethereum")
     add("--da-start", type=int, metavar="N", help="the layer's height at which a new node begins to read (default: 1)")
     add("--da-finality", type=int, metavar="N", help="so many of the layer's blocks may be taken back (default: 0)")
     add("--batch-seconds", type=float, metavar="S", help="a sequencer posts a batch every S seconds (default: 30)")

@@ -84,9 +84,7 @@ def _order(given: argparse.Namespace) -> int:
 def _status(given: argparse.Namespace) -> int:
     if given.watch is not None and given.watch <= 0:
         raise LocalError("--watch takes seconds above 0")
-    from rich.console import Console
-
-    console = Console()
+    console = _console()
     while True:
         report = _ask(given, {"ask": "status"})
         if given.watch is not None and not given.json and console.is_terminal:
@@ -95,6 +93,16 @@ def _status(given: argparse.Namespace) -> int:
         if given.watch is None:
             return 0 if report["fine"] else 1
         time.sleep(given.watch)
+
+
+def _console() -> "Console":
+    """One that prints what others say as it is: an address or a reason in brackets is no style."""
+    from syncfsm_adapters.command.cli import needs
+
+    needs("rich")
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False)
 
 
 def _show(report: Mapping[str, Any], as_json: bool, console: "Console") -> None:
@@ -158,10 +166,11 @@ def attempts_table(report: Mapping[str, Any]) -> "RenderableType | None":
 
     if not report["attempts"]:
         return None
-    table = Table("in vain", "why", "times", expand=False)
+    table = Table("in vain", "why", "times", "again", expand=False)
     for each in report["attempts"]:
         by = "refuses us: " if each["said_by"] == "peer" else ""
-        table.add_row(each["address"], f"{by}{each['reason']}, {each['detail']}", str(each["count"]))
+        again = f"in {each['again_seconds']:.1f} s" if each["again_seconds"] is not None else "never"
+        table.add_row(each["address"], f"{by}{each['reason']}, {each['detail']}", str(each["count"]), again)
     return table
 
 
@@ -171,16 +180,16 @@ def incidents_table(report: Mapping[str, Any], most: int = 8) -> "RenderableType
 
     if not report["incidents"]:
         return None
-    table = Table("when", "incident", "", expand=False)
+    table = Table("when", "incident", "", "times", expand=False)
     for each in report["incidents"][-most:]:
-        table.add_row(time.strftime("%H:%M:%S", time.localtime(each["at"])), each["event"], each["text"])
+        table.add_row(
+            time.strftime("%H:%M:%S", time.localtime(each["at"])), each["event"], each["text"], str(each["count"])
+        )
     return table
 
 
 def _peers(given: argparse.Namespace) -> int:
-    from rich.console import Console
-
     peers = _ask(given, {"ask": "peers"})
     table = peers_table(peers)
-    Console().print(table if table is not None else "no peers")
+    _console().print(table if table is not None else "no peers")
     return 0

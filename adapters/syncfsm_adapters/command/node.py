@@ -145,7 +145,7 @@ def _site(settings: Settings, reporter: Reporter) -> "Site":
     from syncfsm_adapters.look.http import Site
 
     assert settings.http is not None
-    return Site(settings.http, reporter, settings.http_anywhere)
+    return Site(settings.http, reporter, settings.http_open)
 
 
 def _node_key(settings: Settings) -> SigningKey:

@@ -12,6 +12,7 @@ from syncfsm.truth.limits import TruthLimits
 from syncfsm_adapters.connect.backoff import parse_address
 from syncfsm_adapters.connect.off import Off, named
 from syncfsm_adapters.connect.target import parse_peer
+from syncfsm_adapters.look.reach import check_reach
 from syncfsm_adapters.secure import parse_id
 
 LONGEST_NAME: Final = 64
@@ -29,7 +30,7 @@ class Settings:
     the key if it is not given; ``sign_anew`` names what it is to forget. ``off`` names peers that get no blocks from
     it, each by its address, or by its node id in hexadecimal digits. ``da`` is the address of the data-availability
     layer that decides what is confirmed and final; without one, what is older than ``final_after`` blocks is called
-    final."""
+    final. At ``http`` it can be looked at, by others than this machine only under the names of ``http_open``."""
 
     name: str
     chain: str = "demo"
@@ -52,6 +53,7 @@ class Settings:
     da: str | None = None
     da_namespace: str | None = None
     da_token: str | None = None
+    da_key: str | None = None
     da_start: int = 1
     da_finality: int = 0
     batch_seconds: float = 30.0
@@ -64,7 +66,7 @@ class Settings:
     links: int = Limits().links
     control: str | None = None
     http: str | None = None
-    http_anywhere: bool = False
+    http_open: tuple[str, ...] = ()
     log: str | None = None
 
     @classmethod
@@ -81,7 +83,7 @@ class Settings:
             raise LocalError(f"missing: {', '.join(missing)}; give --{missing[0]} or set it in the file of --config")
         if "peer" in given:  # the flag is --peer, once for each
             given["peers"] = given.pop("peer")
-        for name in ("peers", "allow", "off"):
+        for name in ("peers", "allow", "off", "http_open"):
             several = given.get(name, ())
             given[name] = (several,) if isinstance(several, str) else tuple(several)
         settings = cls(**given)
@@ -104,6 +106,7 @@ class Settings:
         if (self.key is None) == (self.public_key is None):
             raise LocalError("give --key FILE to be the sequencer, or --public-key HEX to follow one; not both")
         self._check_peers()  # said before the store is made
+        check_reach(self.http, self.http_open)
         if self.strategy not in list(Strategy):
             raise LocalError(f"strategy is one of {', '.join(Strategy)}, not {self.strategy!r}")
         if self.key is None and (self.payloads is not None or self.blocks is not None):

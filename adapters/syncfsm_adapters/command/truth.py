@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from syncfsm_adapters.da.layer import Layer
     from syncfsm_adapters.da.truth import Truth
 
+ETHEREUM = "ethereum+"
+"""What an address of a node of Ethereum begins with, before ``http``."""
 AHEAD = 10.0
 """Seconds for which a sequencer that starts waits for the layer. Its guard knows what it has signed; only a guard that
 was restored together with the store, and without a peer that knows better, needs the layer to know it."""
@@ -37,6 +39,8 @@ def truth_of(settings: Settings, host: Host, chain: SignedChain, journal: Write)
         patience=max(1.0, min(60.0, 2 * settings.batch_seconds)),
         unconfirmed=settings.unconfirmed,
     )
+    if settings.key is not None and settings.da.startswith(ETHEREUM) and settings.da_key is None:
+        raise LocalError("who posts on Ethereum pays for it: give --da-key FILE, with the key of an account")
     path = Path(f"{settings.store}.da")
     clock, sleep = trio.current_time, trio.sleep
     batches = SignedBatches(chain)
@@ -54,17 +58,33 @@ def _layer(settings: Settings) -> "Layer":
     from syncfsm_adapters.da.shares import namespace
 
     assert settings.da is not None
-    space = namespace((settings.da_namespace or settings.chain).encode())
-    return Celestia(settings.da, space, token=_token(settings.da_token))
+    name, token = (settings.da_namespace or settings.chain).encode(), _read("token", settings.da_token)
+    if not settings.da.startswith(ETHEREUM):
+        return Celestia(settings.da, namespace(name), token=token)
+    needs("coincurve", "Crypto", extra="ethereum")
+    from syncfsm_adapters.da.ethereum import Ethereum
+
+    url, key = settings.da.removeprefix(ETHEREUM), _key(settings.da_key)
+    return Ethereum(url, name, key, sleep=trio.sleep, token=token, look=min(1.0, settings.batch_seconds / 4))
 
 
-def _token(path: str | None) -> str:
+def _read(what: str, path: str | None) -> str:
     if path is None:
         return ""
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise LocalError(f"the token in {path} can not be read ({error}); name the file that holds it") from error
+        raise LocalError(f"the {what} in {path} can not be read ({error}); name the file that holds it") from error
+
+
+def _key(path: str | None) -> bytes | None:
+    """The key that pays on Ethereum: 64 hexadecimal digits in a file."""
+    if path is None:
+        return None
+    try:
+        return bytes.fromhex(_read("key", path).removeprefix("0x"))
+    except ValueError:
+        raise LocalError(f"there is no key of Ethereum in {path}: it has 64 hexadecimal digits") from None
 
 
 async def post(truth: "Truth", key: SigningKey, journal: Write) -> None:

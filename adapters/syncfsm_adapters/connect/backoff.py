@@ -52,6 +52,10 @@ def parse_address(address: str) -> tuple[str, int]:
         host = host[1:-1]
     if not (colon and host and port.isascii() and port.isdigit() and int(port) < 2**16):
         raise LocalError(f"{address!r} is no address: write host:port, as in 127.0.0.1:7000 or [::1]:7000")
+    try:
+        host.encode("idna")  # as it is when the name is looked up
+    except UnicodeError as error:
+        raise LocalError(f"{host!r} is no name of a host ({error}): write host:port, as in 127.0.0.1:7000") from None
     return host, int(port)
 
 

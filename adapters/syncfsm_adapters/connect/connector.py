@@ -192,6 +192,11 @@ class Connector:
         return len(self.strangers) >= STRANGERS or self.strangers.beside(address) >= STRANGERS_OF_HOST
 
     @property
+    def node_id(self) -> bytes:
+        """Who this node is to its peers."""
+        return self._greeting.node_id
+
+    @property
     def proves(self) -> bool:
         """Do both ends prove their ids?"""
         return self._identity is not None
@@ -410,6 +415,8 @@ class Connector:
         elif isinstance(output, Misbehaviour):
             link = self.links.get(output.peer) or self._ended[output.peer]
             link.blamed = output.fault.penalty is Penalty.GRAVE
+            if link.blamed:
+                self.seats.blamed(link)
             self._strike(link, output.fault)
         elif isinstance(output, Disconnect):
             self._ended.pop(output.peer, None)

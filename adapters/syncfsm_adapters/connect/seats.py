@@ -156,3 +156,8 @@ class Seats:
         link.gave += blocks
         if link.gave >= USEFUL and link.proved:
             self._useful.used(link.node_id, wall)
+
+    def blamed(self, link: Held) -> None:
+        """Its peer did what no correct peer does."""
+        if link.proved:
+            self._useful.forget(link.node_id)

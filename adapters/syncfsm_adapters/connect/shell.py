@@ -12,9 +12,9 @@ from syncfsm.node.node import Node
 from syncfsm.peer.messages import Parting
 from syncfsm.wire.session import NoLink
 from syncfsm_adapters.connect.connector import HANDSHAKE, Connector, Link, silent
-from syncfsm_adapters.connect.off import Named
+from syncfsm_adapters.connect.off import Named, Off
 from syncfsm_adapters.connect.penalties import Ledger, Sentence
-from syncfsm_adapters.connect.target import Target
+from syncfsm_adapters.connect.target import Attempt, Target
 from syncfsm_adapters.connect.useful import Useful
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
@@ -62,6 +62,8 @@ class Shell(ABC):
         self.targets: dict[str, Target] = {}
         """By address, the peers that are dialled."""
         self.connector.seats.targets = self.targets
+        self._dials = False
+        """Are peers dialled? Kept by ``run``."""
         self._prepare()
 
     @abstractmethod
@@ -81,8 +83,10 @@ class Shell(ABC):
         while the event loop runs.
 
         ``peer`` is a node id, or the address at which this node dials it; who dials us is known by its id alone, until
-        we have reached it at that address. ``LocalError`` if it is neither.
+        we have reached it at that address. ``LocalError`` if it is neither, or an address that is not dialled.
         """
+        if off and isinstance(peer, str):
+            Off([peer]).check([target.address for target in self.targets.values()])
         self.connector.switch(peer, off, self._now())
 
     def ban(self, who: str, seconds: float | None = None, why: str = "") -> Sentence:
@@ -112,8 +116,12 @@ class Shell(ABC):
     def add(self, peer: str) -> None:
         """From now on stay linked to ``peer``, as if it had been given at first. Call it while ``run`` runs.
 
-        ``LocalError`` if it is none, or is there already.
+        ``LocalError`` if it is none, or is there already, or if the node does not run.
         """
+        if not self._dials:
+            raise LocalError(
+                f"this node has not begun to dial yet, or is about to stop, so {peer} can not be added now"
+            )
         target = Target(self.connector, peer, self._chance)
         if target.address in self.targets:
             raise LocalError(f"{target.address} is a peer already; there are {', '.join(sorted(self.targets))}")
@@ -133,6 +141,11 @@ class Shell(ABC):
         link = target.linked()
         if link is not None and not link.over:
             self.connector.feed(Leave(link.name, Parting.SHUTDOWN, self._now()))
+
+    def attempts(self) -> list[Attempt]:
+        """Whom it dials in vain, and why. Call it while the event loop runs."""
+        now = self._now()
+        return [found for target in self.targets.values() if (found := target.attempt(now)) is not None]
 
     @abstractmethod
     def _start_dialling(self, target: Target) -> None:

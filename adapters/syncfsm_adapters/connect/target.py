@@ -13,12 +13,32 @@ up. Who refuses us, or did what no correct peer does, is tried again later than 
 
 from random import Random
 
+import attrs
+
 from syncfsm.errors import LocalError
+from syncfsm.events import Leave
+from syncfsm.peer.messages import Parting
 from syncfsm.wire.handshake import RefusalReason
 from syncfsm.wire.session import NoLink
 from syncfsm_adapters.connect.backoff import Backoff, parse_address
 from syncfsm_adapters.connect.connector import NEEDS_PROOF, Connector, Link
 from syncfsm_adapters.secure import parse_id
+
+
+@attrs.frozen
+class Attempt:
+    """Why there is no link to an address: what came of the last attempt, and how many came to nothing in a row."""
+
+    address: str
+    reason: str
+    detail: str
+    said_by: str
+    """``peer`` if the peer refuses us, else ``us``."""
+    count: int
+    ago: float
+    """Seconds since then."""
+    again: float | None
+    """Seconds until the next; ``None`` if there is none, as the address is this node's own."""
 
 
 class Target:
@@ -36,6 +56,9 @@ class Target:
         self._link: Link | None = None
         self._next = 0.0
         self._over = False
+        self._failed: NoLink | None = None
+        self._failed_at = 0.0
+        self._failures = 0
 
     @property
     def node_id(self) -> bytes | None:
@@ -72,14 +95,28 @@ class Target:
     def end(self, outcome: Link | NoLink, now: float) -> None:
         """What came of the attempt."""
         if isinstance(outcome, Link):
-            self._met, self._link = outcome.node_id, outcome
+            self._met, self._link, self._failed, self._failures = outcome.node_id, outcome, None, 0
+            if self._over and not outcome.over:  # it was dropped meanwhile
+                self._connector.feed(Leave(outcome.name, Parting.SHUTDOWN, now))
             return
+        self._failed, self._failed_at, self._failures = outcome, now, self._failures + 1
         if outcome.reason == RefusalReason.SELF:
             self._over = True
             return
         if outcome.refused:
             self._backoff.slow_down()
         self._next = self._backoff.next(now)
+
+    def attempt(self, now: float) -> Attempt | None:
+        """The last attempt, if it came to nothing and there is no link."""
+        failed = self._failed
+        if failed is None or self.linked() is not None:
+            return None
+        said_by = "peer" if failed.peer_says else "us"
+        again = None if self._over else max(0.0, self._next - now)
+        return Attempt(
+            self.address, failed.reason, failed.detail, said_by, self._failures, now - self._failed_at, again
+        )
 
     def _settle(self, now: float) -> None:
         """If the link has ended since, work out when to dial again."""

@@ -37,6 +37,11 @@ class Useful:
             del self._last[min(self._last, key=self._last.__getitem__)]
         self._keep()
 
+    def forget(self, node_id: bytes) -> None:
+        """It has done what no correct peer does: whatever it gave before counts no more."""
+        if self._last.pop(node_id, None) is not None:
+            self._keep()
+
     def _load(self) -> dict[bytes, float]:
         if self._path is None:
             return {}

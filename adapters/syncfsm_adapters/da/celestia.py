@@ -6,8 +6,7 @@ one, and the reader notices.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from enum import StrEnum
+from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
@@ -29,12 +28,10 @@ from syncfsm.truth.answers import (
     Trouble,
     Unsure,
 )  # fmt: skip
-from syncfsm_adapters.da.http import Failure, Target, post
+from syncfsm_adapters.da.rpc import Failed, How, Rpc
 from syncfsm_adapters.da.shares import NAMESPACE_BYTES, commitment
 
 MIB: Final = 1024 * 1024
-ERROR_CHARS: Final = 300
-"""How much of a node's error is passed on."""
 TAIL: Final = re.compile(r"below Tail \((\d+)\)")
 BELOW: Final = ("below Tail", "outside of sampling window", "outside sampling window")
 FUTURE: Final = ("from the future",)
@@ -65,29 +62,6 @@ class Gas:
             "signer_address": self.signer, "fee_granter_address": self.granter,
         }  # fmt: skip
         return {name: value for name, value in named.items() if value is not None}
-
-
-class _How(StrEnum):
-    """How a call failed."""
-
-    UNSENT = "unsent"
-    LOST = "lost"
-    STATUS = "status"
-    ERROR = "error"
-
-
-@attrs.frozen
-class _Failed:
-    how: _How
-    detail: str
-    status: int = 0
-
-    def says(self, texts: Iterable[str]) -> bool:
-        return self.how is _How.ERROR and any(text in self.detail for text in texts)
-
-    @property
-    def trouble(self) -> Trouble:
-        return Trouble(self.detail)
 
 
 class _Link(msgspec.Struct):
@@ -121,15 +95,6 @@ class _Blob(msgspec.Struct):
     commitment: bytes
 
 
-class _Error(msgspec.Struct):
-    message: str
-
-
-class _Reply(msgspec.Struct):
-    result: msgspec.Raw = msgspec.Raw(b"null")
-    error: _Error | None = None
-
-
 class Celestia:
     """One namespace behind this ``url``. It holds no connection between two questions."""
 
@@ -151,13 +116,10 @@ class Celestia:
             raise LocalError(
                 f"a namespace has {NAMESPACE_BYTES} bytes, not {len(space)}: make one with shares.namespace"
             )
-        self._url, self._target, self._space = url, Target.parse(url), space
-        self._headers = {"Content-Type": "application/json"}
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}"
+        self._space = space
+        self._call = Rpc(url, token, answer_bytes, patience).call
         self._gas = (gas or Gas()).options()
-        self._blob_bytes, self._answer_bytes = blob_bytes, answer_bytes
-        self._patience, self._inclusion = patience, inclusion
+        self._blob_bytes, self._inclusion = blob_bytes, inclusion
         self._head = 0
 
     # The four questions ---------------------------------------------------------------------------------------------
@@ -182,7 +144,7 @@ class Celestia:
             if height > head.height:
                 return Future(head.height)
         header = await self._call("header.GetByHeight", _Header, height)
-        if isinstance(header, _Failed):
+        if isinstance(header, Failed):
             return self._absent(header)
         try:
             place = header.place
@@ -191,7 +153,7 @@ class Celestia:
         if place.height != height:
             return Trouble(f"the node gives header {place.height} for {height}")
         found = await self._call("blob.GetAll", list[_Blob] | None, height, [self._space])
-        if isinstance(found, _Failed):
+        if isinstance(found, Failed):
             return Nothing(place) if found.says(NONE) else self._absent(found)
         return self._whole(place, found or [])
 
@@ -200,21 +162,21 @@ class Celestia:
 
     async def wait(self, height: int, seconds: float) -> Head | Trouble:
         found = await self._call("header.WaitForHeight", _Header, height, patience=min(seconds, self._inclusion))
-        if isinstance(found, _Failed) and found.how is _How.LOST:  # too late, most likely: is the node there?
+        if isinstance(found, Failed) and found.how is How.LOST:  # too late, most likely: is the node there?
             return await self.head()
         return self._reached(found)
 
     # What a node says -----------------------------------------------------------------------------------------------
 
-    def _reached(self, header: "_Header | _Failed") -> Head | Trouble:
-        if isinstance(header, _Failed):
+    def _reached(self, header: "_Header | Failed") -> Head | Trouble:
+        if isinstance(header, Failed):
             return header.trouble
         if not header.header.height.isdecimal():
             return Trouble(f"the node gives a header without a height: {header.header.height!r}")
         self._head = int(header.header.height)
         return Head(self._head)
 
-    def _absent(self, failed: _Failed) -> Answer:
+    def _absent(self, failed: Failed) -> Answer:
         known, self._head = self._head, 0  # the layer may have gone back: ask for the head next time
         if failed.says(FUTURE):
             return Future(known)
@@ -229,48 +191,13 @@ class Celestia:
                 return Trouble(f"the node gives a blob at {place.height} that is not what its commitment names")
         return Blobs(place, tuple(blob.data for blob in found)) if found else Nothing(place)
 
-    async def _call(self, method: str, kind: Any, *params: Any, patience: float | None = None) -> Any:
-        """The result, or a ``_Failed``."""
-        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        found = await post(
-            self._target, msgspec.json.encode(call), self._headers, most=self._answer_bytes,
-            connecting=self._patience, patience=patience or self._patience,
-        )  # fmt: skip
-        if isinstance(found, Failure):
-            how = _How.LOST if found.sent else _How.UNSENT
-            return _Failed(how, f"{self._url} does not answer {method}: {found.detail}")
-        return self._read(method, kind, found.status, found.body)
 
-    def _read(self, method: str, kind: Any, status: int, body: bytes) -> Any:
-        if status not in (200, 500):
-            said = body[:ERROR_CHARS].decode(errors="replace")
-            return _Failed(_How.STATUS, f"{self._url} answers {method} with HTTP {status}: {said}", status)
-        try:
-            reply = msgspec.json.decode(body, type=_Reply)
-            if reply.error is not None:
-                return _Failed(_How.ERROR, reply.error.message[:ERROR_CHARS])
-            return msgspec.json.decode(reply.result, type=kind)
-        except msgspec.MsgspecError as error:
-            return _Failed(_How.LOST, f"{self._url} answers {method} with what can not be read: {error}")
-
-
-def _outcome(failed: _Failed) -> Outcome:
+def _outcome(failed: Failed) -> Outcome:
     """What became of a blob, from how its submission failed. An unknown error may come after it was sent on."""
-    if failed.how is _How.STATUS:
-        return _by_status(failed)
-    if failed.how is _How.UNSENT or failed.says(NOT_TAKEN):
+    if failed.how is How.STATUS:
+        return failed.by_status()
+    if failed.how is How.UNSENT or failed.says(NOT_TAKEN):
         return failed.trouble
     if failed.says(BIG) and not failed.says(MAY_LAND):
         return TooBig(0, failed.detail)
     return Refused(failed.detail) if failed.says(FOR_GOOD) else Unsure(failed.detail)
-
-
-def _by_status(failed: _Failed) -> Outcome:
-    """A gateway that got no answer says nothing of what became of the request."""
-    if failed.status in (401, 403):
-        return Refused(f"{failed.detail}; check the token")
-    if failed.status == 413:
-        return TooBig(0, failed.detail)
-    if failed.status in (429, 503):
-        return failed.trouble
-    return Unsure(failed.detail) if failed.status >= 500 else Refused(f"{failed.detail}; check the address")

@@ -69,25 +69,31 @@ class Journal:
 
     def __call__(self, event: str, **fields: Any) -> None:
         now = self._clock()
+        self._tell_repeated(now)
         if event in REPEATED and not self._may(event, now):
             return
         self._line(now, event, fields)
         lost = getattr(self._stream, "lost", 0)
         if lost:
-            self._stream.lost = 0  # type: ignore[attr-defined]
-            self._line(now, "lines-lost", {"lines": lost, "sentence": "Whoever reads this journal is too slow."})
+            told = self._line(now, "lines-lost", {"lines": lost, "sentence": "Whoever reads this journal is too slow."})
+            self._stream.lost = 0 if told else lost  # type: ignore[attr-defined]
 
     def _may(self, event: str, now: float) -> bool:
-        """May one more line of this event be written? If a time is over, says how many were not."""
+        """May one more line of this event be written?"""
         often = self._often.setdefault(event, _Often(now))
-        if now - often.began >= EACH:
-            if often.count > BURST:
-                self._line(now, "repeated", {"of": event, "more": often.count - BURST})
-            often.began, often.count = now, 0
         often.count += 1
         return often.count <= BURST
 
-    def _line(self, now: float, event: str, fields: dict[str, Any]) -> None:
+    def _tell_repeated(self, now: float) -> None:
+        """For events whose time is over, say how many lines were not written; with the next line, whichever it is."""
+        over = [event for event, often in self._often.items() if now - often.began >= EACH]
+        for event in over:
+            often = self._often.pop(event)
+            if often.count > BURST:
+                self._line(now, "repeated", {"of": event, "more": often.count - BURST})
+
+    def _line(self, now: float, event: str, fields: dict[str, Any]) -> bool:
+        """Write a line; ``False`` if it is lost."""
         at, severity = datetime.now().astimezone(), logging.getLevelName(level(event)).lower()
         if self._form == "json":
             head = {"t": round(now, 6), "time": at.isoformat(timespec="milliseconds"), "level": severity}
@@ -96,10 +102,11 @@ class Journal:
             words = " ".join(f"{name}={_plain(value)}" for name, value in fields.items() if value not in ("", None))
             mark = {"error": "! ", "warning": "~ "}.get(severity, "")
             line = f"{at:%H:%M:%S} {self._node} {mark}{event} {words}".rstrip()
-        self._stream.write(line + "\n")
+        kept = self._stream.write(line + "\n") is not False
         flush = getattr(self._stream, "flush", None)
         if flush is not None:
             flush()
+        return kept
 
 
 class LogWrite:

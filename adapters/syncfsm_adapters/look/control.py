@@ -27,6 +27,7 @@ PATIENCE: Final = 5.0
 """Seconds in which a question must be there, and its answer taken."""
 PATH_BYTES: Final = 100
 """Longest path of a socket that every system takes."""
+BUSY: Final = {"ok": False, "error": f"{CLIENTS} others ask this node just now; try again in a moment"}
 
 
 def socket_of(store: str) -> Path:
@@ -65,39 +66,62 @@ class Control:
             try:
                 self._slots.acquire_on_behalf_of_nowait(stream)
             except trio.WouldBlock:
+                await _send(stream, BUSY)
                 return
             try:
                 await self._talk(stream)
-            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
-                return
             finally:
                 self._slots.release_on_behalf_of(stream)
 
     async def _talk(self, stream: trio.SocketStream) -> None:
-        with trio.fail_after(PATIENCE):
-            question = b""
-            while b"\n" not in question:
-                more = await stream.receive_some(LINE_BYTES + 1 - len(question))
-                if not more:
-                    return
-                question += more
-                if len(question) > LINE_BYTES:
-                    break
-        said = self._answer(question)
-        with trio.fail_after(PATIENCE):
-            await stream.send_all(json.dumps(said).encode() + b"\n")
+        question = await _receive(stream)
+        if question:
+            await _send(stream, self._answer(question))
 
     def _answer(self, question: bytes) -> dict[str, Any]:
+        known = ", ".join(sorted(self._answers))
         try:
             asked = json.loads(question)
-            answer = self._answers[asked["ask"]]
-        except (ValueError, KeyError, TypeError):
-            known = ", ".join(sorted(self._answers))
+        except (ValueError, RecursionError):
+            asked = None
+        if not isinstance(asked, dict) or not isinstance(asked.get("ask"), str):
             return {"ok": False, "error": f'that is no question of one line; it is {{"ask": …}} with one of: {known}'}
+        answer = self._answers.get(asked["ask"])
+        if answer is None:
+            return {
+                "ok": False,
+                "error": f"this node does not know {asked['ask'][:40]!r}: it is of another version than the command. "
+                f"It knows: {known}",
+            }
         try:
             return {"ok": True, "said": answer(asked)}
         except LocalError as error:
             return {"ok": False, "error": str(error)}
+
+
+async def _receive(stream: trio.SocketStream) -> bytes:
+    """A line, or what of it is too long; empty if the client leaves or takes too long."""
+    question = b""
+    with trio.move_on_after(PATIENCE):
+        try:
+            while b"\n" not in question and len(question) <= LINE_BYTES:
+                more = await stream.receive_some(LINE_BYTES + 1 - len(question))
+                if not more:
+                    return b""
+                question += more
+            return question
+        except trio.BrokenResourceError:
+            return b""
+    return b""
+
+
+async def _send(stream: trio.SocketStream, said: Mapping[str, Any]) -> None:
+    """Say it, if the client takes it in time."""
+    with trio.move_on_after(PATIENCE):
+        try:
+            await stream.send_all(json.dumps(said).encode() + b"\n")
+        except trio.BrokenResourceError:
+            return
 
 
 def _listening(path: Path) -> "trio.socket.SocketType":
@@ -131,11 +155,18 @@ def _clear(path: Path) -> None:
     if not stat.S_ISSOCK(there.st_mode):
         raise LocalError(f"{path} is there and is no socket: move it away, or name another path with --control")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # with a node behind it that does not take any more, it would wait
         try:
             probe.connect(os.fspath(path))
-        except OSError:
+        except BlockingIOError:
+            pass
+        except ConnectionRefusedError:
             path.unlink(missing_ok=True)
             return
+        except OSError as error:
+            raise LocalError(
+                f"{path} is there and can not be used ({error}): name another path with --control"
+            ) from error
     raise LocalError(f"another node has its control socket at {path}: stop it, or name another path with --control")
 
 

@@ -1,153 +1,252 @@
-"""The report as Prometheus metrics. Names and units follow its conventions; no peer is a label, as there are too many.
+"""A node's metrics for Prometheus, read from its report when they are asked for.
 
-The three that matter first: how far the head is behind and how old it is, how long it took to be back and from where
-blocks came, and how many blocks are not confirmed.
+``METRICS`` is all of them: names and units by the conventions of Prometheus, no label that a peer chooses.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+import attrs
 from prometheus_client import CollectorRegistry, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from syncfsm_adapters.look.report import Reporter
+from syncfsm.sync.types import Mode
+from syncfsm_adapters.look.record import Record
 from syncfsm_adapters.look.why import Word
 
-RECOVERY_SECONDS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
-"""Upper ends of the histogram's buckets."""
-GAUGES: Final[Mapping[str, str]] = {
-    "syncfsm_head_lag_blocks": "By how many blocks the highest head that a peer is known to have is above ours.",
-    "syncfsm_head_age_seconds": "Seconds since the head last moved; NaN before it has.",
-    "syncfsm_unconfirmed_blocks": "Blocks on the best chain that the data-availability layer has not confirmed.",
-    "syncfsm_soft_height": "Height of the head.",
-    "syncfsm_confirmed_height": "Height up to which the source of truth has the chain.",
-    "syncfsm_final_height": "Height up to which it can not be undone.",
-    "syncfsm_links": "Links to peers.",
-    "syncfsm_unreachable_addresses": "Addresses that are dialled in vain.",
-    "syncfsm_fine": "1 if the node is in step or gets there by itself, 0 if somebody has to do something.",
-    "syncfsm_da_up": "1 if the data-availability layer answers, 0 if not; absent if none is followed.",
-    "syncfsm_confirmation_delay_seconds": "For how long the oldest block of the newest batch waited for it.",
-}
-COUNTERS: Final[Mapping[str, str]] = {
-    "syncfsm_reorganisations": "How often the head moved to another branch.",
-    "syncfsm_undone_blocks": "Blocks that left the best chain by that.",
-    "syncfsm_repeated_blocks": "Blocks received that were held already.",
-    "syncfsm_sent_blocks": "Blocks given to the transport, once for each peer.",
-    "syncfsm_sent_bytes": "Bytes written to peers.",
-    "syncfsm_sent_messages": "Small messages given to the transport.",
-    "syncfsm_da_batches": "Batches posted.",
-    "syncfsm_da_bytes": "Bytes of batches posted.",
-    "syncfsm_da_retries": "Batches posted again.",
-}
-LABELLED: Final[Mapping[str, tuple[str, str]]] = {
-    "syncfsm_blocks": ("source", "New blocks, by how they came: live, catch-up, da, own."),
-    "syncfsm_partings": ("reason", "Links that ended, by why."),
-    "syncfsm_misbehaviours": ("rule", "Faults of peers, by the rule that they broke."),
-}
-"""Counters with a label. Their values are from lists that are fixed, but for what peers' own protocols may add."""
-RECOVERY: Final = "syncfsm_recovery_seconds"
-RECOVERY_HELP: Final = "From the first link after having none to being in step."
-STATE: Final = "syncfsm_state"
-STATE_HELP: Final = "1 for how the node is, 0 for all else that it could be."
-VALUES: Final = 32
-"""Most values of a label; what is beyond them counts as ``other``."""
+Report = Mapping[str, Any]
+Values = Iterable[tuple[tuple[str, ...], float]]
+"""Values with those of their labels."""
+BUCKETS: Final = (0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 60.0)
+"""Seconds. A recovery is to take no longer than a block time, 0.2 s for most."""
+
+
+WORDS: Final = 32
+"""Most values of a label."""
+
+
+@attrs.frozen
+class Metric:
+    """One metric. ``read`` finds its values in a report: none if there is nothing to tell."""
+
+    name: str
+    kind: str
+    meaning: str
+    read: Callable[[Report], Values] = lambda report: ()
+    labels: tuple[str, ...] = ()
+
+
+def _one(value: Callable[[Report], float | bool | None]) -> Callable[[Report], Values]:
+    def read(report: Report) -> Values:
+        found = value(report)
+        return () if found is None else (((), float(found)),)
+
+    return read
+
+
+def _tally(name: str) -> Callable[[Report], Values]:
+    return _one(lambda report: report["tally"][name])
+
+
+def _each(name: str) -> Callable[[Report], Values]:
+    """A peer may say why it leaves in words of its own: what is beyond ``WORDS`` of them counts as ``other``."""
+
+    def read(report: Report) -> Values:
+        values = list(report[name].items())
+        rest = sum(value for _, value in values[WORDS:])
+        kept = values[:WORDS] if not rest else [*values[:WORDS], ("other", rest)]
+        return [((word,), float(value)) for word, value in kept]
+
+    return read
+
+
+def _layer(value: Callable[[Report], float | None]) -> Callable[[Report], Values]:
+    """Of the data-availability layer; nothing if none is followed."""
+    return _one(lambda report: value(report["truth"]) if report["truth"] is not None else None)
+
+
+def _poster(value: Callable[[Report], float]) -> Callable[[Report], Values]:
+    return _layer(lambda truth: value(truth) if truth["poster"] is not None else None)
+
+
+def _head(name: str) -> Callable[[Report], Values]:
+    return _one(lambda report: report["heads"][name]["height"])
+
+
+def _words(report: Report) -> Values:
+    return [((word.value,), float(report["word"] == word)) for word in Word]
+
+
+def _modes(report: Report) -> Values:
+    found = Counter(peer["blocks_to"] for peer in report["peers"])
+    return [((mode.value,), float(found[mode])) for mode in Mode]
+
+
+def _version(report: Report) -> Values:
+    return (((report["version"],), 1.0),)
+
+
+RECOVERY: Final = Metric(
+    "syncfsm_recovery_seconds",
+    "histogram",
+    "From the first link after having none to being in step. To be no longer than a block time",
+)
+METRICS: Final = (
+    Metric(
+        "syncfsm_head_lag_blocks",
+        "gauge",
+        "By how many blocks the highest head that a peer is known to have is above ours. To be 0 or 1",
+        _one(lambda report: report["lag_blocks"]),
+    ),
+    Metric(
+        "syncfsm_head_age_seconds",
+        "gauge",
+        "Since the head last moved; absent before it has. To be no more than a few block times",
+        _one(lambda report: report["head_age_seconds"]),
+    ),
+    RECOVERY,
+    Metric(
+        "syncfsm_blocks_total",
+        "counter",
+        "New blocks by how they came: `live` one at a time, `catch-up` several at once, `da` from the "
+        "data-availability layer before any peer had them, `own` made here. A growing share of `catch-up` or `da` "
+        "tells early of lines that get worse",
+        _each("sources"),
+        ("source",),
+    ),
+    Metric(
+        "syncfsm_unconfirmed_blocks",
+        "gauge",
+        "Soft head minus confirmed head. To be no more than two batches",
+        _one(lambda report: report["unconfirmed_blocks"]),
+    ),
+    Metric(
+        "syncfsm_fine",
+        "gauge",
+        "1 if the node is in step or gets there by itself, 0 if somebody has to do something",
+        _one(lambda report: report["fine"]),
+    ),
+    Metric("syncfsm_state", "gauge", "1 for the word that says how the node is, 0 for the others", _words, ("state",)),
+    Metric("syncfsm_soft_height", "gauge", "Height of the head", _head("soft")),
+    Metric(
+        "syncfsm_confirmed_height", "gauge", "Height up to which the source of truth has the chain", _head("confirmed")
+    ),
+    Metric("syncfsm_final_height", "gauge", "Height up to which it can not be undone", _head("final")),
+    Metric("syncfsm_links", "gauge", "Links to peers", _one(lambda report: len(report["peers"]))),
+    Metric("syncfsm_outgoing_links", "gauge", "Those of them over which blocks go in this mode", _modes, ("mode",)),
+    Metric(
+        "syncfsm_unreachable_addresses",
+        "gauge",
+        "Addresses that are dialled in vain",
+        _one(lambda report: len(report["attempts"])),
+    ),
+    Metric(
+        "syncfsm_shunned_peers",
+        "gauge",
+        "Who is neither dialled nor taken, for a fault or by the operator",
+        _one(lambda report: len(report["shunned"])),
+    ),
+    Metric("syncfsm_received_blocks_total", "counter", "Blocks that peers sent", _tally("received")),
+    Metric("syncfsm_repeated_blocks_total", "counter", "Those of them that were held already", _tally("repeated")),
+    Metric(
+        "syncfsm_sent_blocks_total",
+        "counter",
+        "Blocks given to the transport, once for each peer",
+        _tally("sent_blocks"),
+    ),
+    Metric("syncfsm_sent_bytes_total", "counter", "Bytes written to peers", _tally("sent_bytes")),
+    Metric("syncfsm_sent_messages_total", "counter", "Small messages given to the transport", _tally("sent_messages")),
+    Metric("syncfsm_sent_message_bytes_total", "counter", "Their bytes", _tally("sent_message_bytes")),
+    Metric(
+        "syncfsm_reorganisations_total",
+        "counter",
+        "How often the head moved to another branch",
+        _one(lambda report: report["reorganisations"]),
+    ),
+    Metric(
+        "syncfsm_undone_blocks_total",
+        "counter",
+        "Blocks that left the best chain by that",
+        _one(lambda report: report["undone_blocks"]),
+    ),
+    Metric("syncfsm_partings_total", "counter", "Links that ended, by why", _each("partings"), ("reason",)),
+    Metric(
+        "syncfsm_misbehaviours_total",
+        "counter",
+        "Faults of peers, by the rule that they broke",
+        _each("misbehaviours"),
+        ("rule",),
+    ),
+    Metric(
+        "syncfsm_da_up",
+        "gauge",
+        "1 if the data-availability layer answers, 0 if not; absent, as the next two, if none is followed",
+        _layer(lambda truth: truth["reader"]["state"] in ("reading", "resting")),
+    ),
+    Metric("syncfsm_da_height", "gauge", "The layer's height up to which it is read", _layer(lambda t: t["layer"])),
+    Metric(
+        "syncfsm_confirmation_delay_seconds",
+        "gauge",
+        "For how long the oldest block of the newest batch waited for it; absent before there is one",
+        _layer(lambda truth: truth["confirmed_lag_seconds"]),
+    ),
+    Metric(
+        "syncfsm_da_held",
+        "gauge",
+        "1 if a sequencer makes no blocks until more are confirmed; absent, as the next three, if it posts nothing",
+        _poster(lambda truth: truth["poster"]["held"]),
+    ),
+    Metric("syncfsm_da_batches_total", "counter", "Batches posted", _poster(lambda truth: truth["batches"])),
+    Metric("syncfsm_da_bytes_total", "counter", "Bytes of batches posted", _poster(lambda truth: truth["bytes"])),
+    Metric("syncfsm_da_retries_total", "counter", "Batches posted again", _poster(lambda truth: truth["retries"])),
+    Metric("syncfsm_build_info", "gauge", "Always 1", _version, ("version",)),
+)
 
 
 class Metrics(Collector):
     """The metrics of one node, in a registry of their own."""
 
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
+    def __init__(self, report: Callable[[], Report], record: Record) -> None:
+        self._report, self._record = report, record
         self._registry = CollectorRegistry()
-        self._recovery = Histogram(RECOVERY, RECOVERY_HELP, buckets=RECOVERY_SECONDS, registry=self._registry)
+        self._recovery = Histogram(RECOVERY.name, RECOVERY.meaning, registry=self._registry, buckets=BUCKETS)
         self._registry.register(self)
 
-    def page(self, accepts: str) -> tuple[str, bytes]:
-        """The content type and what Prometheus reads, in a form that it takes."""
-        for seconds in self._reporter.record.take_recoveries():
+    def page(self, accept: str) -> tuple[bytes, str]:
+        """All of them as text, and what kind of text; ``accept`` is what the client takes."""
+        for seconds in self._record.take_recoveries():
             self._recovery.observe(seconds)
-        encoder, kind = choose_encoder(accepts)
-        return kind, encoder(self._registry)
+        encode, kind = choose_encoder(accept)
+        return encode(self._registry), kind
 
-    def describe(self) -> Iterable[Metric]:
-        return []
+    def describe(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """Without a report, which may not be there yet."""
+        return map(_family, (metric for metric in METRICS if metric is not RECOVERY))
 
-    def collect(self) -> Iterator[Metric]:
-        report = self._reporter.report()
-        for name, value in _gauges(report).items():
-            if value is not None:
-                yield GaugeMetricFamily(name, GAUGES[name], value)
-        for name, value in _counters(report).items():
-            yield CounterMetricFamily(name, COUNTERS[name], value)
-        for name, values in _labelled(report).items():
-            label, meaning = LABELLED[name]
-            family = CounterMetricFamily(name, meaning, labels=[label])
-            for word, value in _bounded(values).items():
-                family.add_metric([word], value)
-            yield family
-        state = GaugeMetricFamily(STATE, STATE_HELP, labels=["state"])
-        for word in Word:
-            state.add_metric([word.value], float(word.value == report["word"]))
-        yield state
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """All that have a value, or may have many."""
+        report = self._report()
+        for metric in METRICS:
+            values = list(metric.read(report))
+            if values or metric.labels:
+                family = _family(metric)
+                for labels, value in values:
+                    family.add_metric(labels, value)
+                yield family
 
 
-def _gauges(report: Mapping[str, Any]) -> dict[str, float | None]:
-    heads, truth = report["heads"], report["truth"]
-    age = report["head_age_seconds"]
-    return {
-        "syncfsm_head_lag_blocks": report["lag_blocks"],
-        "syncfsm_head_age_seconds": age if age is not None else float("nan"),
-        "syncfsm_unconfirmed_blocks": report["unconfirmed_blocks"],
-        "syncfsm_soft_height": heads["soft"]["height"],
-        "syncfsm_confirmed_height": heads["confirmed"]["height"],
-        "syncfsm_final_height": heads["final"]["height"],
-        "syncfsm_links": len(report["peers"]),
-        "syncfsm_unreachable_addresses": len(report["attempts"]),
-        "syncfsm_fine": float(report["fine"]),
-        "syncfsm_da_up": None if truth is None else float(truth["reader"]["state"] in ("reading", "resting")),
-        "syncfsm_confirmation_delay_seconds": None if truth is None else truth["confirmed_lag_seconds"],
-    }
-
-
-def _counters(report: Mapping[str, Any]) -> dict[str, float]:
-    tally, truth = report["tally"], report["truth"] or {"batches": 0, "bytes": 0, "retries": 0}
-    return {
-        "syncfsm_reorganisations": report["reorganisations"],
-        "syncfsm_undone_blocks": report["undone_blocks"],
-        "syncfsm_repeated_blocks": tally["repeated"],
-        "syncfsm_sent_blocks": tally["sent_blocks"],
-        "syncfsm_sent_bytes": tally["sent_bytes"],
-        "syncfsm_sent_messages": tally["sent_messages"],
-        "syncfsm_da_batches": truth["batches"],
-        "syncfsm_da_bytes": truth["bytes"],
-        "syncfsm_da_retries": truth["retries"],
-    }
-
-
-def _labelled(report: Mapping[str, Any]) -> dict[str, Mapping[str, int]]:
-    sources = {name: report["sources"].get(name, 0) for name in ("live", "catch-up", "da", "own")}
-    return {
-        "syncfsm_blocks": sources,
-        "syncfsm_partings": report["partings"],
-        "syncfsm_misbehaviours": report["misbehaviours"],
-    }
-
-
-def _bounded(values: Mapping[str, int]) -> Mapping[str, int]:
-    """A peer says why it leaves in words of its own: not all of them become labels."""
-    if len(values) <= VALUES:
-        return values
-    kept = dict(list(values.items())[:VALUES])
-    return {**kept, "other": sum(values.values()) - sum(kept.values())}
+def _family(metric: Metric) -> GaugeMetricFamily | CounterMetricFamily:
+    family = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+    return family(metric.name, metric.meaning.replace("`", ""), labels=metric.labels)
 
 
 def table() -> str:
-    """All metrics, as Markdown."""
-    rows = [f"| `{RECOVERY}` | histogram | {RECOVERY_HELP} |"]
-    rows += [f"| `{name}` | gauge | {meaning} |" for name, meaning in GAUGES.items()]
-    rows += [f"| `{STATE}` | gauge, by `state` | {STATE_HELP} |"]
-    rows += [f"| `{name}_total` | counter | {meaning} |" for name, meaning in COUNTERS.items()]
-    rows += [f"| `{name}_total` | counter, by `{label}` | {what} |" for name, (label, what) in LABELLED.items()]
-    return "| name | kind | meaning |\n|---|---|---|\n" + "".join(row + "\n" for row in sorted(rows))
+    """All metrics, as a table for a page."""
+    rows = (
+        f"| `{each.name}` | {each.kind} | {', '.join(f'`{label}`' for label in each.labels) or '–'} | {each.meaning} |"
+        for each in METRICS
+    )
+    return "\n".join(("| metric | kind | labels | meaning |", "|---|---|---|---|", *rows))

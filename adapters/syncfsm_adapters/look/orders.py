@@ -5,6 +5,7 @@ from typing import Any
 
 from syncfsm.errors import LocalError
 from syncfsm.events import Verdict
+from syncfsm.limits import ID_BYTES
 from syncfsm_adapters.connect.off import named
 from syncfsm_adapters.connect.shell import Shell
 from syncfsm_adapters.look.control import Answer
@@ -48,12 +49,15 @@ def orders(node: Shell, reporter: Reporter, clock: Callable[[], float]) -> Mappi
             try:
                 id = bytes.fromhex(text)
             except ValueError:
-                raise LocalError(f"{text!r} is no id of a block: give its hexadecimal digits") from None
+                id = b""
+            if not 1 <= len(id) <= ID_BYTES:
+                raise LocalError(f"{text[:80]!r} is no id of a block: give all of its hexadecimal digits") from None
             before = node.host.node.chain.head
             node.connector.feed(Verdict(id, valid, clock()))
             after = node.host.node.chain.head
             moved = f"; the head was {before.point} and is {after.point}" if after != before else ""
-            return f"block {text} is {'no longer banned' if valid else 'banned'}{moved}"
+            unknown = "" if id in node.host.node.chain else "; it is not held, so look whether that is its whole id"
+            return f"block {text} is {'no longer banned' if valid else 'banned'}{moved}{unknown}"
 
         return answer
 

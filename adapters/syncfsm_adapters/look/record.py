@@ -1,4 +1,4 @@
-"""What a node has been through: attempts that failed, incidents, how its blocks came, how long it took to be back.
+"""What a node has been through: incidents, how its blocks came, how long it took to be back.
 
     record = Record(journal, time.time)
     ...the node is made with ``record`` as its journal...
@@ -7,8 +7,9 @@
 It is a journal that remembers, and passes each line on. All that it keeps is bounded.
 """
 
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable
+from logging import ERROR, getLevelName
 from typing import Any, Final
 
 import attrs
@@ -18,52 +19,74 @@ from syncfsm.node.status import Why
 from syncfsm.outputs import Disconnect, HeadMoved, Misbehaviour, Output
 from syncfsm.peer.messages import Bye, Parting
 from syncfsm_adapters.host.host import Host
-from syncfsm_adapters.host.journal import Write
+from syncfsm_adapters.host.journal import Write, level
 
 KEPT: Final = 64
-"""Incidents that are remembered, and addresses of which it is remembered that nobody could be reached there."""
+"""Most incidents that are remembered, of errors and of all else each."""
+TEXT: Final = 400
+"""Longest text of an incident; a peer may have said it."""
 INCIDENTS: Final = frozenset({
     "misbehaviour", "broken", "twin", "twin-sequencer", "equivocation", "contradicted", "taken-back", "mark-unknown",
     "da-unheard", "da-pruned", "da-broke", "da-refused", "da-silent", "overdue", "stuck", "overruled", "held",
     "penalty", "accept-failed", "banned", "pardoned",
 })  # fmt: skip
 """Journal lines that an operator wants to see again."""
-SHOWN: Final = ("sentence", "detail", "rule", "reason")
+SHOWN: Final = ("sentence", "detail", "rule", "reason", "error")
 """The field of a line that says most, the first of these."""
+EXPECTED: Final = (Parting.SHUTDOWN, Parting.DUPLICATE)
+"""Partings that are no incidents."""
+BEHIND: Final = (Why.FETCHING, Why.SEARCHING, Why.GREETING)
 IN_STEP: Final = (Why.IN_STEP, Why.BANNED)
 
 
 @attrs.frozen
-class Attempt:
-    """Why there is no link to an address: what came of the last attempt, when, and how many there were in a row."""
-
-    address: str
-    reason: str
-    detail: str
-    said_by: str
-    """``peer`` if the peer refuses us."""
-    count: int
-    at: float
-
-
-@attrs.frozen
 class Incident:
-    """Something that an operator may want to look at. ``at`` is Unix time."""
+    """Something that an operator may want to look at. ``at`` is Unix time: when it was last so."""
 
     at: float
     event: str
+    level: str
     text: str
+    count: int = 1
+    """How often."""
+
+
+class Incidents:
+    """The latest, each once. What others can cause again and again does not drive out what somebody has to mend."""
+
+    def __init__(self) -> None:
+        self._kept: dict[bool, dict[tuple[str, str], Incident]] = {True: {}, False: {}}
+
+    def note(self, at: float, event: str, text: str) -> None:
+        severity, text = level(event), text[:TEXT]
+        kept = self._kept[severity >= ERROR]
+        before = kept.pop((event, text), None)
+        count = before.count + 1 if before is not None else 1
+        kept[event, text] = Incident(at, event, getLevelName(severity).lower(), text, count)
+        if len(kept) > KEPT:
+            del kept[next(iter(kept))]
+
+    def latest(self) -> list[Incident]:
+        """The newest last."""
+        return sorted((each for kept in self._kept.values() for each in kept.values()), key=lambda each: each.at)
+
+
+@attrs.frozen
+class Wire:
+    """Where the peer of a link is, whether it was dialled, and since when the link is there, in Unix time."""
+
+    address: str
+    dialled: bool
+    since: float
 
 
 class Record:
     """Remembers what it is told as a journal. ``clock`` gives Unix time."""
 
     def __init__(self, journal: Write, clock: Callable[[], float]) -> None:
-        self.attempts: dict[str, Attempt] = {}
-        """By address, those since the last link there."""
-        self.addresses: dict[str, tuple[str, bool]] = {}
-        """By link: where the peer is, and whether it was dialled."""
-        self.incidents: deque[Incident] = deque(maxlen=KEPT)
+        self.wires: dict[str, Wire] = {}
+        """By link."""
+        self.incidents = Incidents()
         self.contradicting: dict[str, float] = {}
         """Nodes, by the first digits of their ids, that parted as their final blocks contradict ours; when last."""
         self.partings: Counter[str] = Counter()
@@ -77,33 +100,39 @@ class Record:
         """The last of them."""
         self.head_at: float | None = None
         """When the head last moved."""
+        self.behind_at: float | None = None
+        """Since when the journal has told that it is behind; ``None`` if it is not."""
         self._journal, self._clock = journal, clock
         self._began: float | None = None
 
     def __call__(self, event: str, **fields: Any) -> None:
         self._journal(event, **fields)
-        if event == "no-link":
-            self._failed(fields)
-        elif event == "connected":
-            self.attempts.pop(fields["address"], None)
-            self.addresses[fields["peer"]] = (fields["address"], fields["dialled"])
+        if event == "connected":
+            self.wires[fields["peer"]] = Wire(fields["address"], fields["dialled"], self._clock())
+        elif event == "status":
+            behind = fields["why"] in BEHIND
+            self.behind_at = (self.behind_at or self._clock()) if behind else None
         if event in INCIDENTS:
             text = next((str(fields[name]) for name in SHOWN if fields.get(name)), "")
-            self.incidents.append(Incident(self._clock(), event, text))
+            peer = str(fields.get("peer", "")).partition("#")[0]
+            self.incidents.note(self._clock(), event, f"{peer}: {text}" if peer else text)
 
     def follow(self, host: Host) -> None:
         """Remember what happens to ``host`` from now on."""
 
         def told(output: Output, now: float) -> None:
             match output:
-                case HeadMoved(old, _, common):
+                case HeadMoved(old, new, common):
                     self.head_at = self._clock()
-                    self.reorganisations += common != old
-                    self.undone += old.height - common.height
+                    if common != old:
+                        self.reorganisations += 1
+                        self.undone += old.height - common.height
+                        text = f"{old.height - common.height} blocks undone: from {old} to {new}"
+                        self.incidents.note(self._clock(), "reorganised", text)
                 case Misbehaviour(_, fault):
                     self.misbehaviours[fault.rule] += 1
-                case Disconnect(peer, reason, _, said):
-                    self._parted(peer, said.reason if isinstance(said, Bye) else reason)
+                case Disconnect(peer, reason, detail, said):
+                    self._parted(peer, said.reason if isinstance(said, Bye) else reason, detail)
 
         def stepped(before: Node, after: Node, now: float) -> None:
             new = host.tally.received - host.tally.repeated - self.arrived.total()
@@ -121,20 +150,12 @@ class Record:
 
     # ----------------------------------------------------------------------------------------------------------------
 
-    def _failed(self, fields: Mapping[str, Any]) -> None:
-        address = fields["address"]
-        before = self.attempts.pop(address, None)
-        count = before.count + 1 if before is not None else 1
-        self.attempts[address] = Attempt(
-            address, fields["reason"], fields["detail"], fields["said_by"], count, self._clock()
-        )
-        if len(self.attempts) > KEPT:
-            del self.attempts[next(iter(self.attempts))]
-
-    def _parted(self, peer: str, reason: str) -> None:
-        self.addresses.pop(peer, None)
+    def _parted(self, peer: str, reason: str, detail: str) -> None:
+        self.wires.pop(peer, None)
         self.partings[str(reason)] += 1
         key = peer.partition("#")[0]
+        if reason not in EXPECTED:
+            self.incidents.note(self._clock(), "parted", f"{key}: {reason}" + (f", {detail}" if detail else ""))
         if reason == Parting.CONTRADICTION:
             self.contradicting.pop(key, None)
             self.contradicting[key] = self._clock()

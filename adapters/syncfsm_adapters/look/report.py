@@ -4,20 +4,25 @@ What is there stays; more may come.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
 
 import attrs
 
 import syncfsm
 from syncfsm.blocks import Point
-from syncfsm.node.status import PeerStatus
+from syncfsm.node.status import PeerStatus, Status
 from syncfsm_adapters.connect.shell import Shell
+from syncfsm_adapters.connect.target import Attempt
 from syncfsm_adapters.look.record import Record
 from syncfsm_adapters.look.why import Reason, why
 
 Truth = Callable[[], Mapping[str, Any]]
 """What is known of the data-availability layer: ``Truth.status``."""
+
+
+LATELY: Final = 60.0
+"""Seconds for which a peer's contradiction counts. Who still has it parts again: it is dialled every few seconds."""
 
 
 class Reporter:
@@ -34,8 +39,15 @@ class Reporter:
         status = self._node.host.node.status()
         truth = self._truth() if self._truth is not None else None
         steady = {peer.peer.partition("#")[0] for peer in status.peers if peer.main and peer.main.stage == "in-step"}
-        contradicting = [key for key in self.record.contradicting if key not in steady]
-        return why(status, list(self.record.attempts.values()), contradicting, truth)
+        lately = self._clock() - LATELY
+        contradicting = [key for key, at in self.record.contradicting.items() if at > lately and key not in steady]
+        return why(status, self._node.attempts(), contradicting, truth, self._quiet())
+
+    def sample(self) -> tuple[float, int, float, int]:
+        """When, blocks behind, seconds since the head moved (0 before it has), and blocks not confirmed."""
+        status, now, moved = self._node.host.node.status(), self._clock(), self.record.head_at
+        age = now - moved if moved is not None else 0.0
+        return round(now, 3), status.lag, round(age, 3), status.head.height - status.confirmed.height
 
     def report(self) -> dict[str, Any]:
         """All of it."""
@@ -46,20 +58,23 @@ class Reporter:
         tally = host.tally
         return {
             "name": self.name,
+            "id": self._node.connector.node_id.hex(),
             "version": syncfsm.__version__,
             "at": now,
             "word": reason.word.value,
             "sentence": reason.sentence,
             "fine": reason.is_fine,
             "heads": {name: _point(point) for name, point in heads.items()},
-            "head_age_seconds": now - record.head_at if record.head_at is not None else None,
+            "head_age_seconds": self._head_age(),
+            "waits_for": status.why.value,
+            "waits_seconds": self._quiet(),
             "lag_blocks": status.lag,
             "unconfirmed_blocks": status.head.height - status.confirmed.height,
             "fed_by": host.fed_by,
-            "peers": [self._peer(peer, now=status.now) for peer in status.peers],
-            "attempts": [attrs.asdict(attempt) for attempt in record.attempts.values()],
+            "peers": [self._peer(peer, status, now) for peer in status.peers],
+            "attempts": [_attempt(attempt, now) for attempt in self._node.attempts()],
             "shunned": [attrs.asdict(each) for each in self._node.connector.shunned()],
-            "incidents": [attrs.asdict(incident) for incident in record.incidents],
+            "incidents": [attrs.asdict(incident) for incident in record.incidents.latest()],
             "sources": {**record.arrived, "da": tally.read, "own": tally.made},
             "recovery_seconds": record.recovery,
             "reorganisations": record.reorganisations,
@@ -70,26 +85,58 @@ class Reporter:
             "truth": self._truth() if self._truth is not None else None,
         }
 
-    def _peer(self, peer: PeerStatus, now: float) -> dict[str, Any]:
-        address, dialled = self.record.addresses.get(peer.peer, ("", False))
+    def _peer(self, peer: PeerStatus, status: Status, now: float) -> dict[str, Any]:
+        wire = self.record.wires.get(peer.peer)
         sync, main = peer.more.get("sync", {}), peer.main
+        wanted = bool(sync.get("wanted"))
         return {
             "peer": peer.peer,
             "id": peer.id.hex(),
             "proved": peer.proved,
-            "address": address,
-            "dialled": dialled,
+            "address": wire.address if wire is not None else "",
+            "dialled": wire is not None and wire.dialled,
+            "linked_seconds": now - wire.since if wire is not None else None,
             "state": main.state if main is not None else "",
             "waits_for": main.waits_for if main is not None else "",
             "head": main.head.height if main is not None and main.head is not None else None,
             "ahead": main.ahead if main is not None else 0,
             "lacks": main.lacks if main is not None else None,
             "blocks_to": sync.get("mode", ""),
-            "blocks_from": bool(sync.get("wanted")),
+            "blocks_from": wanted,
+            "mode_from": "off" if peer.peer in self._off(status) else "active" if wanted else "backup",
             "feeds_us": peer.peer == self._node.host.fed_by,
-            "quiet_seconds": now - peer.heard_at,
+            "quiet_seconds": status.now - peer.heard_at,
             "room": peer.room,
         }
+
+    def _head_age(self) -> float | None:
+        """Seconds since the head last moved; ``None`` if it has not."""
+        moved = self.record.head_at
+        return self._clock() - moved if moved is not None else None
+
+    def _quiet(self) -> float:
+        """For how many seconds more is known of, and no block came."""
+        began = self.record.behind_at
+        return 0.0 if began is None else self._clock() - max(began, self.record.head_at or began)
+
+    @staticmethod
+    def _off(status: Status) -> Collection[str]:
+        """The peers whose operators let no blocks go to us."""
+        off: Collection[str] = status.decided.get("feed", {}).get("off", ())
+        return off
+
+
+def _attempt(attempt: Attempt, now: float) -> dict[str, Any]:
+    """Times on the wall clock, and in seconds from now."""
+    return {
+        "address": attempt.address,
+        "reason": attempt.reason,
+        "detail": attempt.detail,
+        "said_by": attempt.said_by,
+        "count": attempt.count,
+        "at": now - attempt.ago,
+        "again_seconds": attempt.again,
+    }
 
 
 def _point(point: Point) -> dict[str, Any]:

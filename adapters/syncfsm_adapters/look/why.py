@@ -9,7 +9,8 @@ import attrs
 from syncfsm.node.status import SENTENCES as OF_NODE
 from syncfsm.node.status import Status, Why
 from syncfsm.wire.handshake import RefusalReason
-from syncfsm_adapters.look.record import Attempt
+from syncfsm_adapters.connect.target import Attempt
+from syncfsm_adapters.look.record import BEHIND
 
 
 class Word(StrEnum):
@@ -17,6 +18,7 @@ class Word(StrEnum):
 
     IN_STEP = "in-step"
     CATCHING_UP = "catching-up"
+    STALLED = "stalled"
     LAYER_ALONE = "layer-alone"
     ALONE = "alone"
     REFUSED = "refused"
@@ -29,7 +31,9 @@ FINE: Final = (Word.IN_STEP, Word.CATCHING_UP, Word.LAYER_ALONE)
 """How a node is that helps itself."""
 REFUSALS: Final = frozenset(map(str, RefusalReason))
 """Why two who have met do not talk; either of them may have said so."""
-BEHIND: Final = (Why.FETCHING, Why.SEARCHING, Why.GREETING)
+STALL: Final = 60.0
+"""Seconds without a block, while more are known of, after which it does not go on by itself: twice as long as the core
+is patient with a feed (``Limits.lead``)."""
 
 
 @attrs.frozen
@@ -45,14 +49,23 @@ class Reason:
 
 
 def why(
-    status: Status, attempts: Sequence[Attempt], contradicting: Sequence[str], truth: Mapping[str, Any] | None
+    status: Status,
+    attempts: Sequence[Attempt],
+    contradicting: Sequence[str],
+    truth: Mapping[str, Any] | None,
+    quiet: float = 0.0,
 ) -> Reason:
-    """The first of these that is so. ``contradicting`` names peers that parted as their final block contradicts ours,
-    and are not in step with us now; ``truth`` is what ``da.truth`` tells, if a layer is followed."""
+    """The first of these that is so: what somebody has to mend comes before what mends itself. ``contradicting`` names
+    peers that parted lately as their final block contradicts ours, and are not in step with us now; ``truth`` is what
+    ``da.truth`` tells, if a layer is followed; ``quiet`` for how many seconds more is known of, and none came."""
     for found in (
-        _lost_fork(status, contradicting, truth), _lonely(status, attempts, truth), _behind(status), _banned(status),
+        _lost_fork(status, contradicting, truth),
+        _lonely(status, attempts, truth),
+        _banned(status),
         _cut_off(status, truth),
-    ):  # fmt: skip
+        _stalled(status, quiet),
+        _behind(status),
+    ):
         if found is not None:
             return found
     return Reason(Word.IN_STEP, OF_NODE[Why.IN_STEP])
@@ -93,11 +106,25 @@ def _lonely(status: Status, attempts: Sequence[Attempt], truth: Mapping[str, Any
     )
 
 
+def _stalled(status: Status, quiet: float) -> Reason | None:
+    if status.why not in BEHIND or quiet < STALL:
+        return None
+    return Reason(
+        Word.STALLED,
+        f"{_how_far(status)}It has known of better blocks for {quiet:.0f} s, and none of its {len(status.peers)} peers "
+        "brings them. They may not have what they claim, or their lines are bad. Give it a peer that you trust: "
+        "syncfsm peers add",
+    )
+
+
 def _behind(status: Status) -> Reason | None:
     if status.why not in BEHIND:
         return None
-    blocks = f"It is {status.lag} blocks behind. " if status.lag else ""
-    return Reason(Word.CATCHING_UP, f"{blocks}{OF_NODE[status.why]} It goes on by itself")
+    return Reason(Word.CATCHING_UP, f"{_how_far(status)}{OF_NODE[status.why]} It goes on by itself")
+
+
+def _how_far(status: Status) -> str:
+    return f"It is {status.lag} block{'s' if status.lag > 1 else ''} behind. " if status.lag else ""
 
 
 def _banned(status: Status) -> Reason | None:
@@ -114,8 +141,8 @@ def _cut_off(status: Status, truth: Mapping[str, Any] | None) -> Reason | None:
     else:
         since = f" for {truth['heard_seconds']:.0f} s" if truth["heard_seconds"] is not None else ""
         what = f"does not answer{since} ({truth['trouble']}). Look at the address in --da, and at the network"
+    soft = _how_far(status) if status.why in BEHIND else "Its peers keep it in step. "
     return Reason(
         Word.CUT_OFF,
-        f"Its peers keep it in step, but nothing is confirmed beyond {status.confirmed}: the data-availability layer "
-        f"{what}",
+        f"{soft}Nothing is confirmed beyond {status.confirmed}: the data-availability layer {what}",
     )

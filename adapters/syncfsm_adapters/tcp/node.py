@@ -51,7 +51,7 @@ class TcpNode(Shell):
                 listeners = await _open(listen) if listen is not None else []
                 async with trio.open_nursery() as self._nursery:
                     async with trio.open_nursery() as services:
-                        self._services = services
+                        self._services, self._dials = services, True
                         for target in targets:
                             self._start_dialling(target)
                         for listener in listeners:
@@ -62,6 +62,7 @@ class TcpNode(Shell):
                             self._journal("listening", address=address)
                         task_status.started(addresses)
                         await self._stop.wait()
+                        self._dials = False
                         services.cancel_scope.cancel()
                     self.connector.leave(trio.current_time())
         finally:

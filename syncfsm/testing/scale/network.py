@@ -157,7 +157,7 @@ class LargeNetwork:
             if (when := across.deadline(value, node.config.limits)) is not None
         ]
         if due:
-            looks = member.phase + self._look * ceil((max(self.now, min(due)) - member.phase) / self._look)
+            looks = next_look(min(due), self.now, member.phase, self._look)
             if looks < member.looks_at:
                 member.looks_at = looks
                 self.agenda.at(looks, self._look_as_planned, member, looks)
@@ -307,3 +307,10 @@ class LargeNetwork:
         kept, connection.stalled = connection.stalled, None
         for call, given in kept or ():
             call(*given)
+
+
+def next_look(due: float, now: float, phase: float, every: float) -> float:
+    """When a node that looks at its clock each ``every`` seconds, from ``phase`` on, first sees that ``due`` has come.
+    What is not due now is seen later, however the numbers are rounded: else time would stand still."""
+    looks = phase + every * ceil((max(now, due) - phase) / every)
+    return looks if looks > now or due <= now else now + every

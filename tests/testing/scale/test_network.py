@@ -1,9 +1,11 @@
 """Hundreds of real nodes: whatever happens to them, each that can be reached has every block once."""
 
 from collections import Counter
-from math import inf
+from math import ceil, inf, nextafter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from syncfsm.blocks import Unchecked
 from syncfsm.chain import Chain
@@ -14,6 +16,7 @@ from syncfsm.sync.protocol import SYNC
 from syncfsm.sync.types import IN_STEP
 from syncfsm.testing import GENESIS
 from syncfsm.testing.scale import Dialling, LargeNetwork, Overlay, Source, percentile, random_overlay, withholds
+from syncfsm.testing.scale.network import next_look
 from syncfsm.testing.scale.overlay import Place
 
 LIMITS = Limits()
@@ -197,3 +200,27 @@ def test_mistakes_are_said() -> None:
         network.produce(1, tuple(network.members[0].node.chain.path(GENESIS, 1)))
     with pytest.raises(LocalError, match="no percentile of nothing"):
         percentile([], 0.5)
+
+
+@given(
+    now=st.floats(0, 1e4), later=st.floats(0, 10), phase=st.floats(0, 0.02), every=st.sampled_from([0.02, 0.1, 1 / 3])
+)  # fmt: skip
+def test_what_is_not_due_yet_is_looked_at_later(now: float, later: float, phase: float, every: float) -> None:
+    due = now + later
+    looks = next_look(due, now, phase, every)
+    assert looks > now or due <= now, "else time stands still"
+    assert looks <= due + 1.001 * every
+    assert looks >= due - 1e-6
+
+
+def test_rounding_does_not_stop_the_clock() -> None:
+    """A deadline that is due by less than what the grid of looks is rounded by."""
+    stuck = [
+        (due, now)
+        for number in range(1, 20_000)
+        for now in (0.013 + 0.02 * number,)
+        for due in (nextafter(now, inf),)
+        if 0.013 + 0.02 * ceil((due - 0.013) / 0.02) <= now
+    ]
+    assert stuck, "there are such"
+    assert all(next_look(due, now, 0.013, 0.02) > now for due, now in stuck)

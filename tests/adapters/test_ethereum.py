@@ -1,0 +1,196 @@
+"""Ethereum as a DA layer: the suite against a real chain on this machine, on trio and on asyncio; and what it adds."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import attrs
+import pytest
+import trio
+
+from syncfsm.errors import LocalError
+from syncfsm.truth.answers import Blobs, Future, Head, Nothing, Posted, Refused, Trouble, Unsure
+from syncfsm_adapters.da.ethereum import Ethereum, Tag
+from syncfsm_adapters.da.layer import Layer
+from syncfsm_adapters.da.transactions import Account, Fees, gas_of, keccak256, rlp, signed
+from tests.adapters.anvil import KEY, PROGRAM, WHERE, Anvil
+from tests.adapters.da_suite import LONGEST, SUITE, Bench, what_is_pruned_is_neither_none_nor_future
+
+TOO_LONG: Final = 60.0
+CHECKS: Final = [check for check in SUITE if check is not what_is_pruned_is_neither_none_nor_future]
+"""A chain on this machine keeps all blocks."""
+NEEDS_ANVIL = pytest.mark.skipif(PROGRAM is None, reason=WHERE)
+Sleep = Callable[[float], Awaitable[None]]
+
+
+def layer(anvil: Anvil, sleep: Sleep, space: bytes = b"ours", tag: Tag = "latest", **more: Any) -> Ethereum:
+    given = {"look": 0.02, "blob_bytes": LONGEST, "patience": 1.0, **more}
+    return Ethereum(anvil.url, space, KEY, sleep=sleep, tag=tag, **given)
+
+
+@attrs.frozen
+class OnAnvil:
+    """The bench of the suite."""
+
+    layer: Layer
+    other: Layer
+    _anvil: Anvil
+
+    async def reorganise(self, height: int, keep: bool) -> None:
+        head = int(await self._anvil.call("eth_blockNumber"), 16)
+        pairs: list[Any] = []
+        for at in range(height, head + 1) if keep else ():
+            block = await self._anvil.call("eth_getBlockByNumber", hex(at), False)
+            pairs += [(await self._anvil.call("eth_getRawTransactionByHash", tx), 0) for tx in block["transactions"]]
+        await self._anvil.call("anvil_reorg", head - height + 1, pairs)
+
+    async def prune(self, oldest: int) -> None:
+        raise NotImplementedError("anvil keeps all blocks")
+
+    async def out(self, out: bool) -> None:
+        self._anvil.hold(out)
+
+
+@asynccontextmanager
+async def bench(sleep: Sleep) -> AsyncIterator[Bench]:
+    with Anvil() as anvil:
+        await layer(anvil, sleep).wait(2, 30)  # so that there is something before what is posted
+        yield OnAnvil(layer(anvil, sleep), layer(anvil, sleep, b"other"), anvil)
+
+
+def run(test: Callable[[Sleep], Awaitable[None]], on_trio: bool = True) -> None:
+    async def bounded() -> None:
+        with trio.fail_after(TOO_LONG):
+            await test(trio.sleep)
+
+    if on_trio:
+        trio.run(bounded)
+    else:
+        asyncio.run(asyncio.wait_for(test(asyncio.sleep), TOO_LONG))
+
+
+@NEEDS_ANVIL
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("on_trio", [True, False], ids=["trio", "asyncio"])
+def test_it_is_a_layer(on_trio: bool, check: Callable[[Bench], Awaitable[None]]) -> None:
+    async def test(sleep: Sleep) -> None:
+        async with bench(sleep) as made:
+            await check(made)
+
+    run(test, on_trio)
+
+
+@NEEDS_ANVIL
+def test_one_may_read_up_to_what_is_finalized() -> None:
+    async def test(sleep: Sleep) -> None:
+        with Anvil(pace=0) as anvil:
+            latest, final = layer(anvil, sleep), layer(anvil, sleep, tag="finalized")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(latest.submit, b"a batch")
+                while not int((await anvil.call("txpool_status"))["pending"], 16):
+                    await sleep(0.01)
+                await anvil.call("anvil_mine", 1)
+            assert await latest.head() == Head(1)
+            assert isinstance(await latest.blobs(1), Blobs)
+            assert isinstance(await final.blobs(1), Future)
+            await anvil.call("anvil_mine", 6)
+            found = await final.blobs(1)
+            assert isinstance(found, Blobs)
+            assert found.blobs == (b"a batch",)
+
+    run(test)
+
+
+@NEEDS_ANVIL
+def test_what_was_finalized_and_changes_is_the_end() -> None:
+    async def test(sleep: Sleep) -> None:
+        with Anvil(pace=0) as anvil:
+            made = layer(anvil, sleep)
+            await anvil.call("anvil_mine", 10)
+            assert isinstance(await made.head(), Head)
+            await anvil.call("anvil_reorg", 3, [])
+            assert isinstance(await made.head(), Head), "that was not final"
+            await anvil.call("anvil_reorg", 9, [])
+            for answer in (await made.head(), await made.blobs(1), await made.wait(1, 1)):
+                assert isinstance(answer, Trouble)
+                assert "taken back what it had finalized" in answer.detail
+
+    run(test)
+
+
+@NEEDS_ANVIL
+def test_a_transaction_that_waits_is_not_given_twice() -> None:
+    """The next one takes its place, and one of the two lands."""
+
+    async def test(sleep: Sleep) -> None:
+        with Anvil(pace=0) as anvil:
+            made = layer(anvil, sleep, inclusion=0.2)
+            assert isinstance(await made.submit(b"first"), Unsure)
+            assert isinstance(await made.submit(b"second"), Unsure)
+            await anvil.call("anvil_mine", 1)
+            await anvil.call("anvil_mine", 1)
+            answers = [await made.blobs(height) for height in (1, 2)]
+            assert [answer.blobs for answer in answers if isinstance(answer, Blobs)] == [(b"second",)]
+
+    run(test)
+
+
+@NEEDS_ANVIL
+def test_an_account_without_money_is_refused() -> None:
+    async def test(sleep: Sleep) -> None:
+        with Anvil() as anvil:
+            poor = Ethereum(anvil.url, b"ours", bytes(31) + b"\x07", sleep=sleep, look=0.02)
+            found = await poor.submit(b"a batch")
+            assert isinstance(found, Refused), found
+            assert "fill the account" in found.detail
+            reader = Ethereum(anvil.url, b"ours", sleep=sleep)
+            assert isinstance(await reader.wait(2, 10), Head)
+            assert isinstance(await reader.blobs(1), Nothing)
+            with pytest.raises(LocalError, match="nobody pays"):
+                await reader.submit(b"a batch")
+
+    run(test)
+
+
+@NEEDS_ANVIL
+def test_a_restart_of_the_node_loses_nothing(tmp_path: Any) -> None:
+    async def test(sleep: Sleep) -> None:
+        state = ("--state", str(tmp_path / "state.json"), "--preserve-historical-states")
+        with Anvil(*state) as anvil:
+            posted = await layer(anvil, sleep).submit(b"before")
+            assert isinstance(posted, Posted)
+        with Anvil(*state) as anvil:
+            found = await layer(anvil, sleep).blobs(posted.height)
+            assert isinstance(found, Blobs)
+            assert found.blobs == (b"before",)
+
+    run(test)
+
+
+# What is hashed and signed --------------------------------------------------------------------------------------------
+
+
+def test_numbers_bytes_and_lists_are_written_as_ethereum_writes_them() -> None:
+    """From the examples of its documentation."""
+    assert rlp(b"dog") == b"\x83dog"
+    assert rlp([b"cat", b"dog"]) == b"\xc8\x83cat\x83dog"
+    assert rlp(b"") == rlp(0) == b"\x80"
+    assert rlp([]) == b"\xc0"
+    assert rlp(15) == b"\x0f"
+    assert rlp(1024) == b"\x82\x04\x00"
+    assert rlp([[], [[]], [[], [[]]]]) == bytes.fromhex("c7c0c1c0c3c0c1c0")
+    text = b"Lorem ipsum dolor sit amet, consectetur adipisicing elit"
+    assert rlp(text) == b"\xb8\x38" + text
+    assert keccak256(b"").hex() == "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
+
+
+def test_an_account_is_the_one_that_its_key_says() -> None:
+    assert Account.of(KEY).address.hex() == "f39fd6e51aad88f6f4ce6ab8827279cfffb92266"
+    for wrong in (bytes(32), b"short"):
+        with pytest.raises(LocalError):
+            Account.of(wrong)
+    made = signed(Account.of(KEY), 1, 0, Fees(1, 2), bytes(20), b"\x00\x01")
+    assert made[0] == 2
+    assert gas_of(b"\x00\x01") == 21_050
+    assert Fees(8, 80).raised() == Fees(11, 101)
