@@ -157,6 +157,7 @@ class Running:
         allowed: Collection[bytes] | None = None,
         off: Iterable[Named] = (),
         penalties: Path | None = None,
+        useful: Path | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         chosen = chosen or Limits()
@@ -178,6 +179,7 @@ class Running:
             handshake=handshake,
             off=off,
             penalties=penalties,
+            useful=useful,
             wall=wall,
         )
         self.host = self.tcp.host

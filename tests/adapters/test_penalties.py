@@ -7,12 +7,14 @@ from typing import Final
 import pytest
 import trio
 
+from syncfsm import signed
 from syncfsm.errors import LocalError, Penalty
 from syncfsm.limits import Limits
 from syncfsm.node.registry import STANDARD
 from syncfsm.sync.messages import Has
-from syncfsm.wire.handshake import RefusalReason, announce, first_frame, second_frame
+from syncfsm.wire.handshake import VERSION, Greeting, RefusalReason, announce, first_frame, second_frame
 from syncfsm.wire.outbox import Outbox
+from syncfsm_adapters.command import keys
 from syncfsm_adapters.connect.penalties import (
     BANS,
     FORGET,
@@ -26,6 +28,8 @@ from syncfsm_adapters.connect.penalties import (
     names_of,
     parsed,
 )  # fmt: skip
+from syncfsm_adapters.look.control import ask, socket_of
+from tests.adapters.guard_nodes import CHAIN, Place, process
 from tests.adapters.tcp_nodes import (
     Carriers,
     Running,
@@ -33,6 +37,7 @@ from tests.adapters.tcp_nodes import (
     greeting,
     grow,
     in_trio,
+    raw,
     start,
 )  # fmt: skip
 
@@ -73,7 +78,7 @@ def test_a_ban_stands_before_a_penalty_and_a_pardon_ends_both() -> None:
     assert [each.why for each in penalties.listed(1.0)] == ["enough", "bad"]
     assert penalties.against([NAME], 1e9).why == "enough"  # type: ignore[union-attr]
     assert penalties.pardon(NAME)
-    assert penalties.pardon(NAME)
+    assert not penalties.listed(1.0)
     assert not penalties.pardon(NAME)
     assert penalties.ban(PLACE, 10.0, "", 0.0).until == 10
     with pytest.raises(LocalError, match="more than 0 seconds"):
@@ -134,8 +139,9 @@ def test_it_is_kept_and_a_damaged_file_is_told(tmp_path: Path) -> None:
 class Liar:
     """Listens, greets like a good node, and then says what nobody says. ``dialled`` counts who came."""
 
-    def __init__(self) -> None:
+    def __init__(self, mine: Greeting | None = None) -> None:
         self.dialled = 0
+        self._mine = mine or greeting(b"liar")
 
     async def serve(self, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
@@ -147,7 +153,7 @@ class Liar:
         header, _ = grow([b"1"])[0]
         outbox = Outbox(Limits(), STANDARD)
         assert outbox.message(Has(header.point, header.score))
-        await stream.send_all(first_frame(greeting(b"liar")) + second_frame(announce(STANDARD)) + outbox.take(2**20))
+        await stream.send_all(first_frame(self._mine) + second_frame(announce(STANDARD)) + outbox.take(2**20))
         while await stream.receive_some(2**16):
             pass
 
@@ -225,3 +231,48 @@ async def test_an_operator_bans_and_pardons(carriers: Carriers) -> None:
         await two.until(lambda: two.tcp.links)
         for each in (one, two):
             each.tcp.stop()
+
+
+@in_trio
+async def test_who_is_lied_for_without_proof_is_taken_all_the_same(carriers: Carriers, tmp_path: Path) -> None:
+    """A stranger greets under an honest node's id, and breaks the protocol in its name."""
+    path = tmp_path / "penalties"
+    node, honest = Running(carriers, b"node", penalties=path), Running(carriers, b"honest")
+    async with trio.open_nursery() as nursery:
+        await start(nursery, node)
+        async with raw(node.address, greeting(b"honest")) as liar:
+            header, _ = grow([b"1"])[0]
+            await liar.say(Has(header.point, header.score))
+            await node.until(lambda: node.rules)
+        assert an_id(b"honest").hex() not in {each.who for each in node.tcp.connector.shunned()}
+        await start(nursery, honest, node)
+        await honest.until(lambda: honest.tcp.links)
+        nursery.cancel_scope.cancel()
+
+
+def test_a_killed_process_does_not_dial_a_liar_again_before_it_is_pardoned(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.sequencer()
+    public = keys.load(place.folder / "key").verify_key.encode().hex()
+    control = socket_of(str(tmp_path / "f.store"))
+
+    async def story() -> None:
+        async with trio.open_nursery() as nursery:
+            liar = Liar(Greeting(VERSION, CHAIN.encode(), an_id(b"liar"), signed.genesis(CHAIN.encode()).point))
+            address = await nursery.start(liar.serve)
+            flags = place.follower(public, "--plain", "--peer", address)
+            with process(*flags) as first:
+                line = await trio.to_thread.run_sync(first.until, "penalty")
+                assert line["who"] == address
+            with process(*flags) as again:
+                await trio.to_thread.run_sync(again.until, "control")
+                report = await trio.to_thread.run_sync(ask, control, {"ask": "status"})
+                assert [each["who"] for each in report["shunned"]] == [address]
+                assert liar.dialled == 1
+                await trio.to_thread.run_sync(ask, control, {"ask": "peers pardon", "peer": address})
+                line = await trio.to_thread.run_sync(again.until, "penalty")
+                assert line["strikes"] == 1, "a pardon forgets all"
+                assert liar.dialled == 2
+            nursery.cancel_scope.cancel()
+
+    trio.run(story)

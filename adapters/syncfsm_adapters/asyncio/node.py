@@ -118,10 +118,11 @@ class TcpNode(Shell):
                     self._journal("accept-failed", error=str(error))
                     await asyncio.sleep(GRAIN)
                     continue
-                if self.connector.crowded:
+                address = _remote(wire)
+                if self.connector.crowded(address):
                     wire.close()
                 else:
-                    self._serve(self._welcome(self._take(wire, self.connector.line(dialled=False)), _remote(wire)))
+                    self._serve(self._welcome(self._take(wire, self.connector.line(dialled=False)), address))
 
     def _take(self, wire: socket.socket, line: Line) -> Connection:
         connection = Connection(self.connector, wire, line)
@@ -129,11 +130,8 @@ class TcpNode(Shell):
         return connection
 
     async def _welcome(self, connection: Connection, address: str) -> None:
-        self.connector.strangers += 1
-        try:
+        with self.connector.strangers.greeting(address):
             await self._meet(connection, address, dialled=False)
-        finally:
-            self.connector.strangers -= 1
 
     async def _keep_dialling(self, target: Target) -> None:
         """Have a link to the node at this address, whoever dialled, unless that is this node itself."""

@@ -134,6 +134,7 @@ def _node(node: argparse.ArgumentParser) -> None:
     node.add_argument("--keepalive", type=float, metavar="S", help="silence before asking for a sign of life")
     node.add_argument("--silence", type=float, metavar="S", help="silence before a link is given up")
     node.add_argument("--gates", type=int, metavar="N", help="how many peers get whole blocks from it (default: 4)")
+    node.add_argument("--links", type=int, metavar="N", help="most peers that it is linked to at once (default: 1024)")
     node.add_argument("--control", metavar="PATH", help="its control socket (default: STORE.control)")
     node.add_argument("--http", metavar="HOST:PORT", help="a page, /status, /metrics and /healthz there")
     open_help = "let others than this machine look, who ask for it by this name or address; repeatable"

@@ -103,6 +103,7 @@ async def _run_told(settings: Settings, journal: Record) -> None:
         journal=journal,
         off=off,
         penalties=Path(f"{settings.store}.penalties"),
+        useful=Path(f"{settings.store}.useful"),
     )
     journal("started", head=tcp.host.head, final=node.chain.final.point, public_key=public.hex(), id=node_id)
     if settings.plain:

@@ -63,6 +63,7 @@ class Settings:
     keepalive: float = Limits().keepalive
     silence: float = Limits().silence
     gates: int = Limits().gates
+    links: int = Limits().links
     control: str | None = None
     http: str | None = None
     http_open: tuple[str, ...] = ()
@@ -98,6 +99,8 @@ class Settings:
                 raise LocalError(f"{name} is a number of seconds above 0, not {getattr(self, name)!r}")
         if not isinstance(self.gates, int) or self.gates < 1:
             raise LocalError(f"gates is a number of peers, 1 or more, not {self.gates!r}")
+        if not isinstance(self.links, int) or self.links < 1:
+            raise LocalError(f"links is a number of peers, 1 or more, not {self.links!r}")
         if self.silence <= self.keepalive:
             raise LocalError(f"silence ({self.silence} s) must be longer than keepalive ({self.keepalive} s)")
         if (self.key is None) == (self.public_key is None):
@@ -136,7 +139,7 @@ class Settings:
     @property
     def limits(self) -> Limits:
         return Limits(
-            retention=self.retention, keepalive=self.keepalive, silence=self.silence, gates=self.gates
+            retention=self.retention, keepalive=self.keepalive, silence=self.silence, gates=self.gates, links=self.links
         )  # fmt: skip
 
 

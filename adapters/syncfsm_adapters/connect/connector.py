@@ -24,9 +24,9 @@ from msgspec.structs import replace
 
 from syncfsm.blocks import Header
 from syncfsm.errors import Fault, LocalError, Penalty
-from syncfsm.events import Event, Leave, Tick
+from syncfsm.events import Event, Leave, Received, Tick
 from syncfsm.node.node import Node
-from syncfsm.outputs import Disconnect, Misbehaviour, Output
+from syncfsm.outputs import Accepted, Disconnect, Misbehaviour, Output
 from syncfsm.peer.messages import Bye, Parting
 from syncfsm.protocol import Message
 from syncfsm.sync.types import Switch
@@ -36,6 +36,9 @@ from syncfsm_adapters.connect.line import Line, SecureLine
 from syncfsm_adapters.connect.off import Named, Off
 from syncfsm_adapters.connect.pace import Pace
 from syncfsm_adapters.connect.penalties import Ledger, Sentence, culprit, names_of, parsed
+from syncfsm_adapters.connect.seats import Admission, Seats
+from syncfsm_adapters.connect.strangers import Strangers
+from syncfsm_adapters.connect.useful import Useful
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
 from syncfsm_adapters.secure import Identity
@@ -47,6 +50,9 @@ FAREWELL: Final = 1.0
 """Seconds in which the last words of a connection must be written and the peer must close, too."""
 STRANGERS: Final = 256
 """Most incoming connections that have not greeted yet; further ones are closed without a word."""
+STRANGERS_OF_HOST: Final = 32
+"""Most of them from one host, so that it can not take the places of all others."""
+NO_ROOM: Final = "this node has no link left for peers that it does not know; raise Limits.links or try another node"
 LOOK_AGAIN: Final = 1.0
 """Seconds after which it is looked again whether one who is shunned was pardoned."""
 GRAIN: Final = 0.1
@@ -91,9 +97,16 @@ class Link:
         self.off = False
         """Does the node's operator want no blocks to go over it?"""
         self.full = False
+        self.gave = 0
+        """Blocks that came over it and were new."""
         self.blamed = False
         """Did the peer do what no correct peer does?"""
         self._wake = wake
+
+    @property
+    def proved(self) -> bool:
+        """Has the peer proved its id?"""
+        return self.line.proved
 
     def send(self, message: Message) -> bool:
         """Queue a small message; ``False`` once too many wait."""
@@ -121,8 +134,9 @@ class Connector:
 
     ``stamp`` gives numbers that grow, over restarts too: when each connection began. ``journal`` is told of what the
     core does not know: ``connected`` with the address, ``duplicate``, ``no-link`` with the reason, ``switched``,
-    ``broken`` if a connection did not end as it should, ``twin`` if another process seems to run under this node's id.
-    To nodes that ``off`` names no blocks go, nor word of new ones, on whatever connection.
+    ``broken`` if a connection did not end as it should, ``displaced`` if a stranger's link ends for one that goes
+    before, ``twin`` if another process seems to run under this node's id. ``useful`` remembers who has been of use. To
+    nodes that ``off`` names no blocks go, nor word of new ones, on whatever connection.
     """
 
     def __init__(
@@ -136,6 +150,7 @@ class Connector:
         allowed: Collection[bytes] | None = None,
         off: Iterable[Named] = (),
         ledger: Ledger | None = None,
+        useful: Useful | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         standing = store.standing
@@ -154,13 +169,16 @@ class Connector:
         """The links of the core, by its names for them."""
         self.host = Host(node, store, self)
         self.host.watch(self._told)
-        self.strangers = 0
+        self.strangers = Strangers()
         """Incoming connections that have not greeted yet."""
         self.off = Off(off)
         self._ledger = ledger or Ledger(None, journal)
         self._penalties = self._ledger.load()
         self.wall = wall
         """Unix time."""
+        self.seats = Seats(node.config.limits.links, useful or Useful(None, journal))
+        self._giver = ""
+        """The peer whose message the step under way is about."""
         self._stamp, self._journal = stamp, journal
         self._stamps: deque[int] = deque(maxlen=2 * STRANGERS)  # of our latest greetings
         self._evicted: deque[float] = deque(maxlen=SIGNS)  # when peers said that we are linked to them already
@@ -171,10 +189,10 @@ class Connector:
 
     # Before there is a link ---------------------------------------------------------------------------------------
 
-    @property
-    def crowded(self) -> bool:
-        """Have as many incoming connections as there may be not greeted yet? Then close the next without a word."""
-        return self.strangers >= STRANGERS
+    def crowded(self, address: str) -> bool:
+        """Have as many incoming connections as there may be not greeted yet, in all or from this host? Then close the
+        next without a word."""
+        return len(self.strangers) >= STRANGERS or self.strangers.beside(address) >= STRANGERS_OF_HOST
 
     @property
     def node_id(self) -> bytes:
@@ -197,12 +215,16 @@ class Connector:
 
     def meeting(self, line: Line, address: str, dialled: bool) -> Met | NoLink | None:
         """What came of the greetings; ``None`` while more must be received. Tells a node that met itself from one that
-        met another process with its id, and who is shunned why."""
+        met another process with its id, who is shunned why, and for whom there is no link left."""
         outcome, theirs = line.meeting(), line.session.theirs
         if isinstance(outcome, Met):
             names = names_of(outcome.theirs.node_id, line.proved, address, dialled)
             against = self._penalties.against(names, self.wall())
-            return outcome if against is None else refuse(line.session, RefusalReason.BANNED, self._told_why(against))
+            if against is not None:
+                return refuse(line.session, RefusalReason.BANNED, self._told_why(against))
+            if self._admit(outcome.theirs.node_id, line.proved, dialled).taken:
+                return outcome
+            return refuse(line.session, RefusalReason.FULL, NO_ROOM)
         if not isinstance(outcome, NoLink) or outcome.reason != RefusalReason.SELF:
             return outcome
         if theirs is not None and theirs.stamp in self._stamps:
@@ -232,10 +254,19 @@ class Connector:
         if old is not None:
             self._journal("duplicate", peer=old.name, stays=name)
             self.feed(Leave(old.name, Parting.DUPLICATE, now))
+        displaced = self._admit(node_id, line.proved, dialled).displaced
+        if displaced:
+            self._journal("displaced", peer=displaced, by=name)
+            self.feed(Leave(displaced, Parting.FULL, now))
         self.links[name] = link
         self.feed(connected)
         self._switch(link, now)
         return link
+
+    def _admit(self, node_id: bytes, proved: bool, dialled: bool) -> Admission:
+        """Whether there is a link for this peer, beside those of others: of two to one peer, one ends."""
+        others = [link for link in self.links.values() if link.node_id != node_id]
+        return self.seats.admit(node_id, proved, dialled, others)
 
     # Who is shunned -------------------------------------------------------------------------------------------------
 
@@ -352,6 +383,7 @@ class Connector:
 
     def feed(self, event: Event) -> None:
         """Give the node an event, and then have it leave who does not read."""
+        self._giver = event.peer if isinstance(event, Received) else ""
         self.host.feed(event)
         while self._slow:
             self.host.feed(Leave(self._slow.pop(), Parting.SLOW, event.now))
@@ -384,9 +416,14 @@ class Connector:
         link.end()
 
     def _told(self, output: Output, now: float) -> None:
-        if isinstance(output, Misbehaviour):
+        if isinstance(output, Accepted):
+            if self._giver in self.links:
+                self.seats.given(self.links[self._giver], len(output.headers), self.wall())
+        elif isinstance(output, Misbehaviour):
             link = self.links.get(output.peer) or self._ended[output.peer]
             link.blamed = output.fault.penalty is Penalty.GRAVE
+            if link.blamed:
+                self.seats.blamed(link)
             self._strike(link, output.fault)
         elif isinstance(output, Disconnect):
             self._ended.pop(output.peer, None)

@@ -89,7 +89,8 @@ class Penalties:
 
     def pardon(self, who: str) -> bool:
         """Take back whatever there is against it. Says whether there was something."""
-        return self._bans.pop(who, None) is not None or self._faults.pop(who, None) is not None
+        ban, fault = self._bans.pop(who, None), self._faults.pop(who, None)
+        return ban is not None or fault is not None
 
     def against(self, names: Iterable[str], now: float) -> Sentence | None:
         """What holds against someone who has these names; a ban before a penalty."""
@@ -185,7 +186,7 @@ def parsed(text: str) -> str:
 
 
 class Ledger:
-    """Keeps penalties in a file, if there is one. A damaged file is put aside, and said; nothing ends by it."""
+    """Keeps penalties in a file, if there is one. A damaged file is said, and taken for empty; nothing ends by it."""
 
     def __init__(self, path: Path | None, tell: Callable[..., None]) -> None:
         self._path, self._tell = path, tell
@@ -197,7 +198,7 @@ class Ledger:
             return Penalties(_sentence(each) for each in json.loads(self._path.read_bytes()))
         except FileNotFoundError:
             return Penalties()
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             self._tell("penalties-lost", detail=str(error), sentence=f"{self._path} can not be read: all are forgotten")
             return Penalties()
 

@@ -15,6 +15,7 @@ from syncfsm_adapters.connect.connector import HANDSHAKE, Connector, Link, silen
 from syncfsm_adapters.connect.off import Named, Off
 from syncfsm_adapters.connect.penalties import Ledger, Sentence
 from syncfsm_adapters.connect.target import Attempt, Target
+from syncfsm_adapters.connect.useful import Useful
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
 from syncfsm_adapters.secure import Identity
@@ -33,8 +34,8 @@ class Shell(ABC):
     both have greeted. ``stamp`` gives numbers that grow, over restarts too. ``journal`` is told of what the core does
     not know: ``listening``, ``connected`` with the address, ``duplicate``, ``no-link`` with the reason,
     ``accept-failed``, ``switched``, ``broken``, ``twin``. To nodes that ``off`` names no blocks go, nor word of new
-    ones: see ``switch``. ``penalties`` is the file in which it is kept who is shunned, over restarts; ``wall`` gives
-    Unix time for it.
+    ones: see ``switch``. ``penalties`` is the file in which it is kept who is shunned, over restarts, ``useful`` that
+    of who has been of use; ``wall`` gives Unix time for them.
     """
 
     def __init__(
@@ -50,15 +51,17 @@ class Shell(ABC):
         stamp: Callable[[], int] = time.time_ns,
         off: Iterable[Named] = (),
         penalties: Path | None = None,
+        useful: Path | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.connector = Connector(
             node, store, who, stamp=stamp, journal=journal, allowed=allowed, off=off,
-            ledger=Ledger(penalties, journal), wall=wall,
+            ledger=Ledger(penalties, journal), useful=Useful(useful, journal), wall=wall,
         )  # fmt: skip
         self._chance, self._journal, self._handshake = chance, journal, handshake
         self.targets: dict[str, Target] = {}
         """By address, the peers that are dialled."""
+        self.connector.seats.targets = self.targets
         self._dials = False
         """Are peers dialled? Kept by ``run``."""
         self._prepare()

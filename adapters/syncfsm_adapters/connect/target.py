@@ -64,6 +64,11 @@ class Target:
         self._failed_at = 0.0
         self._failures = 0
 
+    @property
+    def node_id(self) -> bytes | None:
+        """Who is there: the node that was met at this address last, or that must be there; ``None`` if nobody knows."""
+        return self._met
+
     def drop(self) -> None:
         """It is not wanted any more: never dial it again."""
         self._over = True

@@ -93,17 +93,15 @@ class TcpNode(Shell):
                     self._journal("accept-failed", error=str(error))
                     await trio.sleep(GRAIN)
                     continue
-                if self.connector.crowded:
+                address = _remote(stream)
+                if self.connector.crowded(address):
                     await trio.aclose_forcefully(stream)
                 else:
-                    services.start_soon(self._welcome, stream)
+                    services.start_soon(self._welcome, stream, address)
 
-    async def _welcome(self, stream: trio.SocketStream) -> None:
-        self.connector.strangers += 1
-        try:
-            await self._meet(stream, self.connector.line(dialled=False), _remote(stream))
-        finally:
-            self.connector.strangers -= 1
+    async def _welcome(self, stream: trio.SocketStream, address: str) -> None:
+        with self.connector.strangers.greeting(address):
+            await self._meet(stream, self.connector.line(dialled=False), address)
 
     async def _keep_dialling(self, target: Target) -> None:
         """Have a link to the node at this address, whoever dialled, unless that is this node itself."""
