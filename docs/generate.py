@@ -6,6 +6,7 @@ python -m docs.generate --check    exits with 1 if one differs, and says which
 
 import argparse
 import ast
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 import attrs
 
+from docs import report
 from docs.house import house
 from syncfsm import limits
 from syncfsm.machine import Table
@@ -215,6 +217,7 @@ def main() -> int:
         ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
         **{ROOT / page: shown((ROOT / page).read_text(encoding="utf-8")) for page in (OWN, GUIDE)},
         ROOT / COSTS: costs(),
+        ROOT / "docs/report.md": report.page(json.loads((ROOT / "docs/figures.json").read_text(encoding="utf-8"))),
         ROOT / OUTAGE: outage((ROOT / OUTAGE).read_text(encoding="utf-8")),
         ROOT / METRICS: seen((ROOT / METRICS).read_text(encoding="utf-8")),
         ROOT / TRUTH: truth((ROOT / TRUTH).read_text(encoding="utf-8")),

@@ -27,6 +27,7 @@ ROOMS = "spec/syncfsm_spec"
 PAGES = (
     f"{ROOMS}/sync/PROTOCOL.md",
     "docs/failure-modes.md",
+    "docs/report.md",
     "docs/designing.md",
     f"{ROOMS}/peer/PROTOCOL.md",
     f"{ROOMS}/notes/PROTOCOL.md",
