@@ -27,8 +27,8 @@ ROOMS = "spec/syncfsm_spec"
 PAGES = (
     f"{ROOMS}/sync/PROTOCOL.md",
     "docs/failure-modes.md",
-    "docs/report.md",
     "docs/designing.md",
+    "docs/report.md",
     f"{ROOMS}/peer/PROTOCOL.md",
     f"{ROOMS}/notes/PROTOCOL.md",
     f"{ROOMS}/routing/PROTOCOL.md",
