@@ -178,9 +178,9 @@ class _Step(Moving):
         if fault is not None:
             self._fail(peer, place, fault)
             return
-        newest = headers[-1]
-        if newest.id in self.chain:  # all held already: another peer was faster
-            self.feed(peer, place, kind.event, Brought(headers, Outcome.KNOWN))
+        held = self.chain.get(headers[-1].id)
+        if held is not None:  # all held already: another peer was faster. What else it says of that id is not believed
+            self.feed(peer, place, kind.event, Brought((*headers[:-1], held), Outcome.KNOWN))
             return
         chain, outcomes = self.chain.extend(headers)
         full = Outcome.FULL if Outcome.FULL in outcomes else None

@@ -9,6 +9,7 @@ the peer has it; what the peer says it has and we do not is in ``claims``. What 
 from collections.abc import Sequence
 
 from syncfsm.blocks import Header, Point
+from syncfsm.chain import Chain
 from syncfsm.protocol import View
 from syncfsm.sync.discovery import higher
 from syncfsm.sync.messages import Has
@@ -59,12 +60,18 @@ def leaving(
     if not more and all(_follows(received, known) for known in old):
         return ()
     chain = view.chain
-    covers = [by for by in (sent, received) if by is not None and by.id in chain]
+    covers = [by for by in (sent, received) if by is not None and _holds(chain, by)]
     kept: list[Header] = []
     for known in (*old, *more):
-        if known.id in chain and not any(chain.descends(by, known) for by in (*covers, *kept)):
+        if _holds(chain, known) and not any(chain.descends(by, known) for by in (*covers, *kept)):
             kept.append(known)
     return tuple(kept[: view.limits.branches])
+
+
+def _holds(chain: Chain, block: Header) -> bool:
+    """Is it held, and where it says? Of what was refused when it came, another may be held by now under its id."""
+    found = chain.get(block.id)
+    return found is not None and found.height == block.height
 
 
 def _follows(block: Header | None, parent: Header) -> bool:

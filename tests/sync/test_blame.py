@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 
 import attrs
+import msgspec
 import pytest
 
 from syncfsm.blocks import Header, Past, Point, Unchecked
 from syncfsm.errors import Fault, Penalty
 from syncfsm.events import Garbled, Produced, Tick, Verdict
-from syncfsm.limits import Limits, Strategy
+from syncfsm.limits import MAX_HEIGHT, Limits, Strategy
 from syncfsm.outputs import Misbehaviour, Output
 from syncfsm.peer.messages import Parting
 from syncfsm.sync.messages import Blocks, Has, Hello
+from syncfsm.sync.protocol import SYNC
 from syncfsm.testing import GENESIS, Pair, branch, child
-from tests.building import greeted, hear, hello_of, in_step, node, parted, partings
+from tests.building import connected, greeted, hear, hello_of, in_step, node, parted, partings
 
 TRUNK = branch(GENESIS, 10, "trunk")
 
@@ -162,3 +164,18 @@ def test_an_owed_hello_with_the_old_head_is_answered() -> None:
         pair.feed(side, Tick(pair.now))
     pair.settle()
     assert [made.chain.head for made in pair.nodes] == [theirs[-1]] * 2
+
+
+def test_a_held_block_under_its_id_at_another_height_is_taken_for_what_is_held() -> None:
+    """A liar says a block that we hold, with another height: nothing loops, nothing raises, and it goes by the id."""
+    chain = [GENESIS, *branch(GENESIS, 6, "left")]
+    for height in (2, MAX_HEIGHT - 1):
+        made, _ = connected(node(chain[1:]), "liar")
+        made, _ = hear(made, "liar", hello_of(chain[3]))
+        said = msgspec.structs.replace(chain[5], height=height)
+        for message in (Blocks((said,)), Has(chain[4].point, chain[4].score), Blocks((chain[6],))):
+            if "liar" in made.links:
+                made, _ = hear(made, "liar", message)
+        assert made.chain.head == chain[-1]
+        link = made.all(SYNC)["liar"]
+        assert link.received == chain[6]
