@@ -176,6 +176,8 @@ class Connector:
         self._giver = ""
         """The peer whose message the step under way is about."""
         self._wall = wall
+        self._shunned_at: dict[str, bytes] = {}
+        """Who was met last at an address that was dialled, and refused as it is shunned."""
         self._stamp, self._journal = stamp, journal
         self._stamps: deque[int] = deque(maxlen=2 * STRANGERS)  # of our latest greetings
         self._evicted: deque[float] = deque(maxlen=SIGNS)  # when peers said that we are linked to them already
@@ -218,6 +220,8 @@ class Connector:
             names = names_of(outcome.theirs.node_id, line.proved, address, dialled)
             against = self._penalties.against(names, self._wall())
             if against is not None:
+                if dialled:
+                    self._shunned_at[address] = outcome.theirs.node_id
                 return refuse(line.session, RefusalReason.BANNED, self._told_why(against))
             if self._admit(outcome.theirs.node_id, line.proved, dialled).taken:
                 return outcome
@@ -269,7 +273,9 @@ class Connector:
     def barred(self, expected: bytes | None, address: str, now: float) -> float | None:
         """When to ask again whether this peer may be dialled, on the clock of ``now``; ``None`` if it may be now."""
         wall = self._wall()
-        against = self._penalties.against(names_of(expected, self.proves, address, dialled=True), wall)
+        against = self._penalties.against(
+            names_of(expected or self._shunned_at.get(address), self.proves, address, dialled=True), wall
+        )
         if against is None:
             return None
         return now + min(LOOK_AGAIN, against.until - wall if against.until is not None else LOOK_AGAIN)
