@@ -29,6 +29,7 @@ from syncfsm_adapters.connect.penalties import (
     parsed,
 )  # fmt: skip
 from syncfsm_adapters.look.control import ask, socket_of
+from syncfsm_adapters.secure import Identity
 from tests.adapters.guard_nodes import CHAIN, Place, process
 from tests.adapters.tcp_nodes import (
     Carriers,
@@ -247,6 +248,26 @@ async def test_who_is_lied_for_without_proof_is_taken_all_the_same(carriers: Car
         assert an_id(b"honest").hex() not in {each.who for each in node.tcp.connector.shunned()}
         await start(nursery, honest, node)
         await honest.until(lambda: honest.tcp.links)
+        nursery.cancel_scope.cancel()
+
+
+@in_trio
+async def test_who_is_met_where_it_is_dialled_and_shunned_is_dialled_once(carriers: Carriers, tmp_path: Path) -> None:
+    """After a restart nobody knows who is at an address that was given without an id."""
+    carriers.secure, path, clock = True, tmp_path / "penalties", [1000.0]
+    penalties = Penalties()
+    penalties.strike(Identity(an_id(b"liar")).id.hex(), Penalty.GRAVE, "bad", clock[0])
+    Ledger(path, lambda event, **fields: None).keep(penalties)
+    async with trio.open_nursery() as nursery:
+        liar, node = Running(carriers, b"liar"), Running(carriers, b"node", penalties=path, wall=lambda: clock[0])
+        await start(nursery, liar)
+        await start(nursery, node, liar)
+        await node.no_link()
+        assert node.wrote("no-link")[0]["reason"] == RefusalReason.BANNED
+        assert not node.tcp.targets[liar.address].ready(node.now() + 30)
+        clock[0] += 61
+        await node.until(lambda: node.tcp.links)
+        assert len(node.wrote("no-link")) == 1
         nursery.cancel_scope.cancel()
 
 

@@ -372,7 +372,8 @@ def test_a_process_full_of_strangers_follows_the_peer_that_it_is_given(tmp_path:
                     assert (await refusal(late)).reason == RefusalReason.FULL
                 control = socket_of(str(tmp_path / "f.store"))
                 await trio.to_thread.run_sync(ask, control, {"ask": "peers add", "peer": address})
-                await trio.to_thread.run_sync(follower.until, "displaced")
-                await trio.to_thread.run_sync(follower.at, 3)
+                with trio.fail_after(20):  # it says its status each second, so it never falls silent
+                    await trio.to_thread.run_sync(follower.until, "displaced", abandon_on_cancel=True)
+                    await trio.to_thread.run_sync(follower.at, 3, abandon_on_cancel=True)
 
         trio.run(crowd)

@@ -179,6 +179,8 @@ class Connector:
         self.seats = Seats(node.config.limits.links, useful or Useful(None, journal))
         self._giver = ""
         """The peer whose message the step under way is about."""
+        self._shunned_at: dict[str, bytes] = {}
+        """Who was met last at an address that was dialled, and refused as it is shunned."""
         self._stamp, self._journal = stamp, journal
         self._stamps: deque[int] = deque(maxlen=2 * STRANGERS)  # of our latest greetings
         self._evicted: deque[float] = deque(maxlen=SIGNS)  # when peers said that we are linked to them already
@@ -221,6 +223,8 @@ class Connector:
             names = names_of(outcome.theirs.node_id, line.proved, address, dialled)
             against = self._penalties.against(names, self.wall())
             if against is not None:
+                if dialled:
+                    self._shunned_at[address] = outcome.theirs.node_id
                 return refuse(line.session, RefusalReason.BANNED, self._told_why(against))
             if self._admit(outcome.theirs.node_id, line.proved, dialled).taken:
                 return outcome
@@ -272,7 +276,8 @@ class Connector:
 
     def against(self, expected: bytes | None, address: str) -> Sentence | None:
         """Why this peer may not be dialled; ``None`` if it may be."""
-        return self._penalties.against(names_of(expected, self.proves, address, dialled=True), self.wall())
+        node_id = expected or self._shunned_at.get(address)
+        return self._penalties.against(names_of(node_id, self.proves, address, dialled=True), self.wall())
 
     def barred(self, expected: bytes | None, address: str, now: float) -> float | None:
         """When to ask again whether this peer may be dialled, on the clock of ``now``; ``None`` if it may be now."""
