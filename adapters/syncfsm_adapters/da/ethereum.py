@@ -41,8 +41,8 @@ LOOK: Final = 1.0
 """Seconds between two looks for a block, at most."""
 NOT_TAKEN: Final = ("nonce too low", "txpool is full", "underpriced")
 MAY_LAND: Final = ("already known", "already imported")
-BIG: Final = ("oversized data", "exceeds", "too large")
-FOR_GOOD: Final = ("insufficient funds", "gas required exceeds", "invalid sender", "invalid chain")
+BIG: Final = ("oversized data", "exceeds max", "too large")
+FOR_GOOD: Final = ("insufficient funds", "gas required exceeds", "exceeds the configured cap", "invalid sender")
 Tag = Literal["latest", "safe", "finalized"]
 
 
