@@ -159,7 +159,7 @@ OneFeed ==
         IF link[n] = Closed THEN feed[n] = NoFeed
         ELSE (link[n].wanted \/ feed[n].off) /\ (feed[n].served => link[n].mode = "active")
 
-HeadsMayWorsen == \E i \in 1..Len(Moves) : Moves[i].kind \in {"finalise", "ban"}
+HeadsMayWorsen == \E i \in 1..Len(Moves) : Moves[i].kind \in {"confirm", "finalise", "ban"}
 CompoundStates == link[1].state = "init" /\ link[2].state = "init" => HeadsMayWorsen
 
 (* The room that a link has given out is under way, or owed to it.         *)
