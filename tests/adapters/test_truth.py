@@ -13,6 +13,7 @@ from syncfsm.blocks import Header
 from syncfsm.chain import Chain
 from syncfsm.events import Produced, Verdict
 from syncfsm.node.node import Config, Node
+from syncfsm.truth.answers import Answer, Head, Outcome, Trouble
 from syncfsm.truth.limits import TruthLimits
 from syncfsm_adapters.da.embedded import Embedded, EmbeddedLayer
 from syncfsm_adapters.da.ledger import Ledger, Options
@@ -60,6 +61,9 @@ class Network:
     nursery: trio.Nursery
     folder: Path
 
+    slow: float = 0.0
+    """Seconds that each answer of the layer takes."""
+
     def node(self, name: str, store: MemoryStore | None = None, limits: TruthLimits = LIMITS) -> One:
         store = store or MemoryStore(GENESIS, CHAIN_ID)
         config = Config(CHECK.chain)
@@ -67,7 +71,7 @@ class Network:
         host = Host(Node.start(config, chain), store, Nowhere())
         lines: list[tuple[str, dict[str, Any]]] = []
         truth = Truth(
-            host, EmbeddedLayer(self.layer, SPACE), CHECK, limits, self.folder / f"{name}.da",
+            host, Slow(EmbeddedLayer(self.layer, SPACE), self), CHECK, limits, self.folder / f"{name}.da",
             lambda event, **fields: lines.append((event, fields)), clock=trio.current_time, sleep=trio.sleep,
         )  # fmt: skip
         self.nursery.start_soon(truth.read)
@@ -89,6 +93,30 @@ class Network:
             bodies = sequencer.host.store.bodies([header.point])
             for one in followers:
                 one.host.feed(Produced((header,), trio.current_time(), tuple(body or b"" for body in bodies)))
+
+
+@attrs.frozen
+class Slow:
+    """A layer that takes its time, as long as the network says."""
+
+    layer: EmbeddedLayer
+    network: Network
+
+    async def submit(self, blob: bytes) -> Outcome:
+        await trio.sleep(self.network.slow)
+        return await self.layer.submit(blob)
+
+    async def blobs(self, height: int) -> Answer:
+        await trio.sleep(self.network.slow)
+        return await self.layer.blobs(height)
+
+    async def head(self) -> Head | Trouble:
+        await trio.sleep(self.network.slow)
+        return await self.layer.head()
+
+    async def wait(self, height: int, seconds: float) -> Head | Trouble:
+        await trio.sleep(self.network.slow)
+        return await self.layer.wait(height, seconds)
 
 
 @asynccontextmanager
@@ -151,6 +179,29 @@ def test_the_layer_is_out_for_200_block_times_and_soft_goes_on(tmp_path: Path) -
             assert not follower.truth.cut_off
             assert ids(follower, 270) == ids(sequencer, 270)
             assert not follower.said("contradicted")
+
+    in_virtual_time(test)
+
+
+def test_the_layer_answers_slowly(tmp_path: Path) -> None:
+    """Four fifths of its block time for each answer: soft goes on, confirmed comes late, and nothing is lost or said
+    twice; when it is quick again, all is caught up."""
+
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            sequencer, follower, alone = net.sequencer(), net.node("f"), net.node("alone")
+            net.slow = 0.4
+            await net.blocks(sequencer, 150, follower)
+            slow = follower.heights
+            assert slow[0] == 150
+            assert 0 < slow[1] < 140
+            net.slow = 0.0
+            await net.blocks(sequencer, 100, follower)
+            assert follower.heights[0] == 250
+            assert alone.heights[1] >= 225
+            assert ids(alone, 225) == ids(sequencer, 225)
+            covers = [(line["first"], line["last"]) for line in alone.said("batch")]
+            assert [first for first, _ in covers[1:]] == [last + 1 for _, last in covers[:-1]]
 
     in_virtual_time(test)
 
