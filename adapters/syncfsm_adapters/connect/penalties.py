@@ -9,7 +9,6 @@ in a file.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable
 from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
@@ -20,6 +19,7 @@ import attrs
 from syncfsm.errors import LocalError, Penalty
 from syncfsm.limits import NODE_ID_BYTES
 from syncfsm_adapters.connect.backoff import parse_address
+from syncfsm_adapters.host.whole import write_whole
 
 FIRST: Final = {Penalty.MILD: 5.0, Penalty.GRAVE: 60.0}
 """Seconds for a first fault; each further one costs twice as much."""
@@ -206,10 +206,10 @@ class Ledger:
         """A crash leaves the old file or the new one. If it can not be written, that is said, and all goes on."""
         if self._path is None:
             return
-        beside = self._path.with_name(self._path.name + ".new")
         try:
-            beside.write_text(json.dumps([attrs.asdict(each) for each in penalties.kept()]), encoding="utf-8")
-            os.replace(beside, self._path)
+            write_whole(
+                self._path, json.dumps([attrs.asdict(each) for each in penalties.kept()]).encode(), synced=False
+            )
         except OSError as error:
             self._tell("penalties-lost", detail=str(error), sentence=f"{self._path} can not be written")
 

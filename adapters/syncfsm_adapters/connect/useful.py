@@ -4,12 +4,12 @@ Times are Unix time. What is here only decides who finds room; a file that is lo
 """
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from syncfsm.limits import NODE_ID_BYTES
+from syncfsm_adapters.host.whole import write_whole
 
 REMEMBERED: Final = 256
 """Most ids; of more, those that were of use longest ago are forgotten."""
@@ -60,10 +60,9 @@ class Useful:
         """A crash leaves the old file or the new one. If it can not be written, that is said, and all goes on."""
         if self._path is None:
             return
-        beside = self._path.with_name(self._path.name + ".new")
+        kept = {node_id.hex(): last for node_id, last in self._last.items()}
         try:
-            beside.write_text(json.dumps({node_id.hex(): last for node_id, last in self._last.items()}))
-            os.replace(beside, self._path)
+            write_whole(self._path, json.dumps(kept).encode(), synced=False)
         except OSError as error:
             self._tell("useful-lost", detail=str(error), sentence=f"{self._path} can not be written")
 

@@ -1,23 +1,18 @@
 """Where a reader begins after a restart: the mark of its last final point, in a file."""
 
-import os
 from pathlib import Path
 
 import msgspec
 
 from syncfsm.errors import LocalError
 from syncfsm.truth.reader.types import Mark
+from syncfsm_adapters.host.whole import write_whole
 
 
 def keep(path: Path, mark: Mark) -> None:
     """Keep this mark in place of the one before; a crash leaves the one or the other. ``LocalError`` if that fails."""
-    beside = path.with_name(path.name + ".new")
     try:
-        with beside.open("wb") as file:
-            file.write(msgspec.msgpack.encode(mark))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        write_whole(path, msgspec.msgpack.encode(mark))
     except OSError as error:
         raise LocalError(f"the mark in {path} can not be kept ({error}); make room, or name another file") from error
 

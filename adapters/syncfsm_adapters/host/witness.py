@@ -1,6 +1,5 @@
 """Keeps evidence that the chain's key has signed two blocks at one height, and tells each peer of each piece once."""
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -13,6 +12,7 @@ from syncfsm.truth import evidence
 from syncfsm.truth.evidence import Evidence
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
+from syncfsm_adapters.host.whole import write_whole
 
 SENTENCE = "The chain's key has signed two blocks at one height: two sequencers run with it, or somebody has stolen it"
 
@@ -79,12 +79,7 @@ def _load(path: Path) -> tuple[Evidence, ...]:
 
 def _keep(path: Path, kept: tuple[Evidence, ...]) -> None:
     """A crash leaves the old file or the new one."""
-    beside = path.with_name(path.name + ".new")
     try:
-        with beside.open("wb") as file:
-            file.write(msgspec.msgpack.encode(kept))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        write_whole(path, msgspec.msgpack.encode(kept))
     except OSError as error:
         raise LocalError(f"the evidence in {path} can not be kept ({error}); make room there") from error
