@@ -20,7 +20,7 @@ from syncfsm.limits import BLOCK_OVERHEAD, FETCHED, Limits
 from syncfsm.node.registry import STANDARD
 from syncfsm.notes.messages import Note
 from syncfsm.peer.messages import Bye, Ping, Pong
-from syncfsm.protocol import Registry
+from syncfsm.registry import Registry
 from syncfsm.routing.messages import Fetch, Have, PacketId, Pass
 from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Finality, Found, Give, Has, Hello, Want
 from syncfsm_spec.kit.bounds import at_bounds, largest

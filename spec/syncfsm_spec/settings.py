@@ -14,7 +14,7 @@ from syncfsm.limits import Limits, Strategy
 from syncfsm.node.node import Config, Node
 from syncfsm.node.registry import CORE, STANDARD
 from syncfsm.peer.messages import Parting
-from syncfsm.protocol import Registry
+from syncfsm.registry import Registry
 from syncfsm.sync.types import State
 from syncfsm_spec.kit.moments import link_states
 from syncfsm_spec.kit.trees import BLOCK, TREE

@@ -15,7 +15,7 @@ from syncfsm.events import Received, Room
 from syncfsm.node.registry import STANDARD
 from syncfsm.notes.types import Deliver
 from syncfsm.outputs import Disconnect, Ended, Misbehaviour, Own, Send, SendBlocks
-from syncfsm.protocol import Registry
+from syncfsm.registry import Registry
 
 WIDTH: Final = 46
 """Characters of a column, where there is room."""

@@ -23,7 +23,8 @@ from syncfsm.machine import Step as RuleStep
 from syncfsm.node.node import Node, Rules
 from syncfsm.node.registry import STANDARD
 from syncfsm.outputs import Disconnect, Output, Send, SendBlocks
-from syncfsm.protocol import Protocol, Registry, View, short
+from syncfsm.protocol import Protocol, View, short
+from syncfsm.registry import Registry
 
 GIVEN: Final = (Connected, Received, Garbled, Room, Lost, Tick)
 """Events that a transport or a clock gives. Any other is of the environment: one that a node rejects, or that changes

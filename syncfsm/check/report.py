@@ -6,7 +6,7 @@ from syncfsm.check.explore import Exploration
 from syncfsm.check.found import NEVER_RAISES
 from syncfsm.check.properties import Sometimes, SometimesStep
 from syncfsm.check.world import World
-from syncfsm.protocol import Registry
+from syncfsm.registry import Registry
 
 HOLDS, VIOLATED, REACHED, OPEN = "holds", "violated", "reached", "open"
 """``open``: the exploration stopped before this could be told."""

@@ -17,7 +17,8 @@ from syncfsm.events import Event
 from syncfsm.outputs import Ended, Output, Send, SendBlocks
 from syncfsm.peer.types import Event as PeerEvent
 from syncfsm.peer.types import State as PeerState
-from syncfsm.protocol import PEER_PLACE, Across, Hook, Notice, Part, Poke, Report, Said, Told, View
+from syncfsm.protocol import PEER_PLACE, Across, Hook, Notice, Part, Poke, Report, Said, View
+from syncfsm.registry import Told
 
 if TYPE_CHECKING:
     from syncfsm.node.node import Node, Rules

@@ -24,8 +24,9 @@ from syncfsm.node.registry import STANDARD
 from syncfsm.node.status import Status, status
 from syncfsm.node.step import run
 from syncfsm.outputs import Output
-from syncfsm.protocol import Across, Registry
+from syncfsm.protocol import Across
 from syncfsm.protocol import Protocol as Room
+from syncfsm.registry import Registry
 
 V = TypeVar("V")
 

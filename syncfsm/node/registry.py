@@ -13,7 +13,7 @@ from typing import Final
 
 from syncfsm.notes.protocol import NOTES
 from syncfsm.peer.protocol import PEER
-from syncfsm.protocol import Registry
+from syncfsm.registry import Registry
 from syncfsm.routing.messages import Packet
 from syncfsm.routing.protocol import routing
 from syncfsm.sync.protocol import SYNC

@@ -17,7 +17,8 @@ from syncfsm.blocks import Unchecked
 from syncfsm.errors import Fault, LocalError
 from syncfsm.limits import Limits
 from syncfsm.node.registry import STANDARD
-from syncfsm.protocol import Message, Registry
+from syncfsm.protocol import Message
+from syncfsm.registry import Registry
 from syncfsm.wire.codec import Bad, codec_of
 from syncfsm.wire.frames import HEADER_BYTES
 from syncfsm.wire.inbox import Inbox

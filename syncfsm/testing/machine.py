@@ -23,7 +23,7 @@ from syncfsm.chain import Chain
 from syncfsm.limits import Limits, Strategy
 from syncfsm.node.node import Config, Node
 from syncfsm.node.registry import STANDARD
-from syncfsm.protocol import Registry
+from syncfsm.registry import Registry
 from syncfsm.testing import strategies as our
 from syncfsm.testing.network import SimNetwork
 from syncfsm.testing.protocol import SyncNode

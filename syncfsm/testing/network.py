@@ -37,7 +37,7 @@ from syncfsm.events import Connected, Event, Finalised, Garbled, Lost, Produced,
 from syncfsm.node.node import Node, Rules
 from syncfsm.node.registry import STANDARD
 from syncfsm.outputs import Accepted, Disconnect, FinalMoved, HeadMoved, Misbehaviour, Output, Send, SendBlocks
-from syncfsm.protocol import Registry
+from syncfsm.registry import Registry
 from syncfsm.testing.faults import Faults
 from syncfsm.testing.lines import Carried, Line, Way
 from syncfsm.testing.luck import Luck

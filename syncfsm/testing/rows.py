@@ -9,7 +9,7 @@ import attrs
 from syncfsm.machine import Rule, Step, Table
 from syncfsm.node.node import Rules
 from syncfsm.node.registry import STANDARD
-from syncfsm.protocol import Registry
+from syncfsm.registry import Registry
 
 
 @attrs.frozen

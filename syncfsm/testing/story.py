@@ -4,7 +4,8 @@ from syncfsm.blocks import Header
 from syncfsm.events import Event, Finalised, Produced, Received, Verdict
 from syncfsm.node.registry import STANDARD
 from syncfsm.outputs import Accepted, Disconnect, FinalMoved, HeadMoved, Misbehaviour, Output, Send, SendBlocks
-from syncfsm.protocol import Message, Registry
+from syncfsm.protocol import Message
+from syncfsm.registry import Registry
 
 
 def tell(thing: Event | Message | Output, registry: Registry = STANDARD) -> str:

@@ -13,7 +13,8 @@ import msgspec
 
 from syncfsm.blocks import Header
 from syncfsm.errors import Fault, LocalError
-from syncfsm.protocol import PEER_PLACE, Kind, Message, Registry
+from syncfsm.protocol import PEER_PLACE, Kind, Message
+from syncfsm.registry import Registry
 from syncfsm.wire.frames import fault
 
 T = TypeVar("T")

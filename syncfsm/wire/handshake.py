@@ -20,7 +20,7 @@ from syncfsm import limits
 from syncfsm.blocks import Point
 from syncfsm.errors import Fault, LocalError
 from syncfsm.peer.messages import Reason
-from syncfsm.protocol import Registry
+from syncfsm.registry import Registry
 from syncfsm.wire import codec
 from syncfsm.wire.frames import HEADER_BYTES, KINDS, PAYLOAD_BYTES, WORD, FrameKind, bad_word, fault, frame
 

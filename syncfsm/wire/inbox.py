@@ -13,7 +13,8 @@ from syncfsm.blocks import Header, HeaderCheck
 from syncfsm.errors import Fault, LocalError
 from syncfsm.limits import Limits
 from syncfsm.peer.messages import Bye
-from syncfsm.protocol import PEER_PLACE, Hook, Message, Registry
+from syncfsm.protocol import PEER_PLACE, Hook, Message
+from syncfsm.registry import Registry
 from syncfsm.wire.codec import Bad, Block, codec_of, decode_prefix
 from syncfsm.wire.frames import BLOCK, MESSAGE, PAYLOAD_BYTES, WORD, FrameKind, FrameReader, fault
 from syncfsm.wire.handshake import read_refusal

@@ -14,7 +14,8 @@ from syncfsm import limits
 from syncfsm.blocks import Header
 from syncfsm.errors import LocalError
 from syncfsm.limits import Limits
-from syncfsm.protocol import Message, Registry
+from syncfsm.protocol import Message
+from syncfsm.registry import Registry
 from syncfsm.wire.codec import codec_of, encode_prefix
 from syncfsm.wire.frames import BLOCK, MESSAGE, PAYLOAD_BYTES, WORD, FrameKind, frame, frame_word
 from syncfsm.wire.inbox import FRAGMENT_BYTES, LANE_BYTES

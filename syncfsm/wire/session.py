@@ -24,7 +24,8 @@ from syncfsm.blocks import Header, HeaderCheck
 from syncfsm.errors import Fault, LocalError
 from syncfsm.events import Connected, Garbled, Lost, Received, Room
 from syncfsm.limits import Limits
-from syncfsm.protocol import Message, Registry
+from syncfsm.protocol import Message
+from syncfsm.registry import Registry
 from syncfsm.wire.codec import Bad
 from syncfsm.wire.handshake import (
     Greeting,

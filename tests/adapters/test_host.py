@@ -9,7 +9,7 @@ from syncfsm.events import Connected, Produced, Received
 from syncfsm.limits import Limits
 from syncfsm.node.node import Config, Node
 from syncfsm.node.registry import STANDARD
-from syncfsm.protocol import Registry
+from syncfsm.registry import Registry
 from syncfsm.sync.messages import Blocks, Hello
 from syncfsm.sync.protocol import SYNC
 from syncfsm.wire.outbox import Outbox

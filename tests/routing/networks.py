@@ -10,7 +10,7 @@ from syncfsm.limits import Limits
 from syncfsm.node.node import Config, Node
 from syncfsm.node.registry import CORE
 from syncfsm.outputs import Send
-from syncfsm.protocol import Registry
+from syncfsm.registry import Registry
 from syncfsm.routing.messages import Packet, PacketId, Pass, Reach
 from syncfsm.routing.protocol import routing
 from syncfsm.routing.router.types import Router

@@ -10,7 +10,7 @@ from syncfsm.blocks import Header, Point
 from syncfsm.events import Garbled, Received
 from syncfsm.node.registry import STANDARD
 from syncfsm.peer.messages import Bye, Ping, Pong
-from syncfsm.protocol import Registry
+from syncfsm.registry import Registry
 from syncfsm.sync.messages import Blocks
 from syncfsm.wire.frames import FrameKind, frame
 from syncfsm.wire.handshake import VERSION, Greeting, Refusal, RefusalReason, first_frame, read_first

@@ -14,7 +14,8 @@ from syncfsm.node.registry import STANDARD
 from syncfsm.notes.protocol import NOTES
 from syncfsm.notes.types import Event
 from syncfsm.numbers import ProtocolNumber
-from syncfsm.protocol import Hook, Kind, Message, Registry
+from syncfsm.protocol import Hook, Kind, Message
+from syncfsm.registry import Registry
 from syncfsm.sync.messages import Blocks
 from syncfsm.wire.codec import Bad, Codec
 from syncfsm.wire.handshake import VERSION, Greeting

@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 
 from syncfsm.blocks import Header
-from syncfsm.protocol import Message, Registry
+from syncfsm.protocol import Message
+from syncfsm.registry import Registry
 from syncfsm.testing.lines import weight
 from syncfsm.wire.frames import PAYLOAD_BYTES, WORD
 from syncfsm.wire.inbox import FIRST_BYTES, FRAGMENT_BYTES, LANE_BYTES
