@@ -221,7 +221,7 @@ async def test_an_operator_bans_and_pardons(carriers: Carriers) -> None:
         two.tcp.ban(one.address, None, "test")
         await one.until(lambda: ("peer-left", "the peer left: banned") in one.partings or not one.tcp.links)
         assert not two.tcp.links
-        assert [each.why for each in two.tcp.connector.shunned()] == ["test"]
+        assert [each.why for each in two.tcp.connector.shunned.listed()] == ["test"]
         with pytest.raises(LocalError, match="names nobody"):
             two.tcp.ban("somebody")
         with pytest.raises(LocalError, match="nothing against"):
@@ -245,7 +245,7 @@ async def test_who_is_lied_for_without_proof_is_taken_all_the_same(carriers: Car
             header, _ = grow([b"1"])[0]
             await liar.say(Has(header.point, header.score))
             await node.until(lambda: node.rules)
-        assert an_id(b"honest").hex() not in {each.who for each in node.tcp.connector.shunned()}
+        assert an_id(b"honest").hex() not in {each.who for each in node.tcp.connector.shunned.listed()}
         await start(nursery, honest, node)
         await honest.until(lambda: honest.tcp.links)
         nursery.cancel_scope.cancel()

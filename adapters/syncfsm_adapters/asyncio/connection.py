@@ -13,8 +13,9 @@ import socket
 
 from syncfsm import limits
 from syncfsm.wire.session import Met, NoLink
-from syncfsm_adapters.connect.connector import FAREWELL, READ_BYTES, Connector, Link
+from syncfsm_adapters.connect.connector import FAREWELL, READ_BYTES, Connector
 from syncfsm_adapters.connect.line import Line
+from syncfsm_adapters.connect.link import Link
 
 SINK_BYTES = 64 * 1024
 

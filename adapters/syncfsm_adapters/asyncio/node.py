@@ -23,8 +23,9 @@ from syncfsm.wire.session import NoLink
 from syncfsm_adapters.asyncio import sockets
 from syncfsm_adapters.asyncio.connection import Connection
 from syncfsm_adapters.connect.backoff import cannot_listen, parse_address
-from syncfsm_adapters.connect.connector import GRAIN, LOOK, STRANGERS, Link, shown_address
+from syncfsm_adapters.connect.connector import GRAIN, LOOK, STRANGERS, shown_address
 from syncfsm_adapters.connect.line import Line
+from syncfsm_adapters.connect.link import Link
 from syncfsm_adapters.connect.shell import Shell
 from syncfsm_adapters.connect.target import Target
 from syncfsm_adapters.host.mistakes import one_mistake

@@ -23,7 +23,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from syncfsm.blocks import Header
-from syncfsm.errors import Fault, LocalError, Penalty
+from syncfsm.errors import LocalError, Penalty
 from syncfsm.events import Event, Leave, Received, Tick
 from syncfsm.node.node import Node
 from syncfsm.outputs import Accepted, Disconnect, Misbehaviour, Output
@@ -33,10 +33,11 @@ from syncfsm.sync.types import Switch
 from syncfsm.wire.handshake import VERSION, Dial, Greeting, Refusal, RefusalReason, first_frame, survives
 from syncfsm.wire.session import Met, NoLink, Session
 from syncfsm_adapters.connect.line import Line, SecureLine
+from syncfsm_adapters.connect.link import Link
 from syncfsm_adapters.connect.off import Named, Off
-from syncfsm_adapters.connect.pace import Pace
-from syncfsm_adapters.connect.penalties import Ledger, Sentence, culprit, names_of, parsed
+from syncfsm_adapters.connect.penalties import Ledger, Sentence
 from syncfsm_adapters.connect.seats import Admission, Seats
+from syncfsm_adapters.connect.shunned import Shunned
 from syncfsm_adapters.connect.strangers import Strangers
 from syncfsm_adapters.connect.useful import Useful
 from syncfsm_adapters.host.host import Host
@@ -53,8 +54,6 @@ STRANGERS: Final = 256
 STRANGERS_OF_HOST: Final = 32
 """Most of them from one host, so that it can not take the places of all others."""
 NO_ROOM: Final = "this node has no link left for peers that it does not know; raise Limits.links or try another node"
-LOOK_AGAIN: Final = 1.0
-"""Seconds after which it is looked again whether one who is shunned was pardoned."""
 GRAIN: Final = 0.1
 """Seconds before what failed is tried again."""
 LOOK: Final = 0.02
@@ -75,54 +74,6 @@ less processor time than with 64 KiB; 1 MiB saves no more than another tenth."""
 
 def silent(event: str, **fields: object) -> None:
     """A journal that nobody reads."""
-
-
-class Link:
-    """One connection that the node knows, by the ``name`` that the node has for it. ``dial`` tells who made it.
-
-    ``wake`` is called when there is something to write, or when the link is ``over``: the node has ended it and hears
-    no more of it. Then what waits is to be written, and the peer given ``FAREWELL`` seconds to close.
-    """
-
-    def __init__(
-        self, name: str, node_id: bytes, dial: Dial, line: Line, address: str, wake: Callable[[], None], dialled: bool
-    ) -> None:
-        self.name, self.node_id, self.dial, self.address = name, node_id, dial, address
-        self.dialled = dialled
-        self.line, self.session = line, line.session
-        self.pace = Pace()
-        self.over = False
-        self.since = 0.0
-        """When the two met."""
-        self.off = False
-        """Does the node's operator want no blocks to go over it?"""
-        self.full = False
-        self.gave = 0
-        """Blocks that came over it and were new."""
-        self.blamed = False
-        """Did the peer do what no correct peer does?"""
-        self._wake = wake
-
-    @property
-    def proved(self) -> bool:
-        """Has the peer proved its id?"""
-        return self.line.proved
-
-    def send(self, message: Message) -> bool:
-        """Queue a small message; ``False`` once too many wait."""
-        kept = self.session.send(message)
-        self._wake()
-        return kept
-
-    def send_blocks(self, protocol: int, blocks: Sequence[tuple[Header, bytes]]) -> None:
-        """Queue blocks."""
-        self.session.send_blocks(protocol, blocks)
-        self._wake()
-
-    def end(self) -> None:
-        """The node has ended it."""
-        self.over = True
-        self._wake()
 
 
 class Connector:
@@ -172,15 +123,12 @@ class Connector:
         self.strangers = Strangers()
         """Incoming connections that have not greeted yet."""
         self.off = Off(off)
-        self._ledger = ledger or Ledger(None, journal)
-        self._penalties = self._ledger.load()
-        self.wall = wall
-        """Unix time."""
+        self.shunned = Shunned(ledger or Ledger(None, journal), self.proves, journal, wall)
+        """Who is neither dialled nor taken."""
+        self._wall = wall  # Unix time
         self.seats = Seats(node.config.limits.links, useful or Useful(None, journal))
         self._giver = ""
         """The peer whose message the step under way is about."""
-        self._shunned_at: dict[str, bytes] = {}
-        """Who was met last at an address that was dialled, and refused as it is shunned."""
         self._stamp, self._journal = stamp, journal
         self._stamps: deque[int] = deque(maxlen=2 * STRANGERS)  # of our latest greetings
         self._evicted: deque[float] = deque(maxlen=SIGNS)  # when peers said that we are linked to them already
@@ -220,12 +168,9 @@ class Connector:
         met another process with its id, who is shunned why, and for whom there is no link left."""
         outcome, theirs = line.meeting(), line.session.theirs
         if isinstance(outcome, Met):
-            names = names_of(outcome.theirs.node_id, line.proved, address, dialled)
-            against = self._penalties.against(names, self.wall())
+            against = self.shunned.met(outcome.theirs.node_id, line.proved, address, dialled)
             if against is not None:
-                if dialled:
-                    self._shunned_at[address] = outcome.theirs.node_id
-                return refuse(line.session, RefusalReason.BANNED, self._told_why(against))
+                return refuse(line.session, RefusalReason.BANNED, against)
             if self._admit(outcome.theirs.node_id, line.proved, dialled).taken:
                 return outcome
             return refuse(line.session, RefusalReason.FULL, NO_ROOM)
@@ -272,59 +217,16 @@ class Connector:
         others = [link for link in self.links.values() if link.node_id != node_id]
         return self.seats.admit(node_id, proved, dialled, others)
 
-    # Who is shunned -------------------------------------------------------------------------------------------------
-
-    def against(self, expected: bytes | None, address: str) -> Sentence | None:
-        """Why this peer may not be dialled; ``None`` if it may be."""
-        node_id = expected or self._shunned_at.get(address)
-        return self._penalties.against(names_of(node_id, self.proves, address, dialled=True), self.wall())
-
-    def barred(self, expected: bytes | None, address: str, now: float) -> float | None:
-        """When to ask again whether this peer may be dialled, on the clock of ``now``; ``None`` if it may be now."""
-        against = self.against(expected, address)
-        if against is None:
-            return None
-        return now + min(LOOK_AGAIN, against.until - self.wall() if against.until is not None else LOOK_AGAIN)
-
     def ban(self, who: str, seconds: float | None, why: str, now: float) -> Sentence:
         """Neither dial nor take this peer any more, and leave it: a node id, an address that is dialled, or a host.
         ``seconds`` is for how long; ``None`` for good. ``LocalError`` if it is none of them."""
-        found = self._penalties.ban(parsed(who), seconds, why, self.wall())
-        self._ledger.keep(self._penalties)
-        self._journal("banned", who=found.who, seconds=seconds, why=found.why)
+        found = self.shunned.ban(who, seconds, why)
         for link in tuple(self.links.values()):
-            if found.who in names_of(link.node_id, link.line.proved, link.address, link.dialled):
+            if found.who in link.names:
                 self.feed(Leave(link.name, Parting.BANNED, now))
         return found
 
-    def pardon(self, who: str) -> None:
-        """Take back a ban, or a penalty. ``LocalError`` if there is none."""
-        name = parsed(who)
-        if not self._penalties.pardon(name):
-            there = ", ".join(each.who for each in self.shunned()) or "nobody"
-            raise LocalError(f"there is nothing against {name}; shunned are {there}")
-        self._ledger.keep(self._penalties)
-        self._journal("pardoned", who=name)
-
-    def shunned(self) -> list[Sentence]:
-        """Who is neither dialled nor taken now, bans first."""
-        return self._penalties.listed(self.wall())
-
-    def _told_why(self, against: Sentence) -> str:
-        """What one who is shunned hears: not what an operator has noted."""
-        if against.is_ban:
-            return "the operator of this node does not talk to you"
-        left = (against.until or 0.0) - self.wall()
-        return f"you broke the protocol ({against.why}); come again in {left:.0f} s"
-
-    def _strike(self, link: Link, fault: Fault) -> None:
-        """A peer did what no correct peer does."""
-        who = culprit(link.node_id, link.line.proved, link.address, link.dialled)
-        found = self._penalties.strike(who, fault.penalty, fault.rule, self.wall()) if who else None
-        if found is not None and found.until is not None:
-            self._ledger.keep(self._penalties)
-            seconds = round(found.until - self.wall())
-            self._journal("penalty", peer=link.name, who=who, rule=fault.rule, seconds=seconds, strikes=found.strikes)
+    # What an operator turns off -----------------------------------------------------------------------------------
 
     def switch(self, peer: Named, off: bool, now: float) -> None:
         """An operator turns blocks to a node off or on: on the link that there is, and on those to come."""
@@ -423,13 +325,13 @@ class Connector:
     def _told(self, output: Output, now: float) -> None:
         if isinstance(output, Accepted):
             if self._giver in self.links:
-                self.seats.given(self.links[self._giver], len(output.headers), self.wall())
+                self.seats.given(self.links[self._giver], len(output.headers), self._wall())
         elif isinstance(output, Misbehaviour):
             link = self.links.get(output.peer) or self._ended[output.peer]
             link.blamed = output.fault.penalty is Penalty.GRAVE
             if link.blamed:
                 self.seats.blamed(link)
-            self._strike(link, output.fault)
+            self.shunned.strike(link, output.fault)
         elif isinstance(output, Disconnect):
             self._ended.pop(output.peer, None)
             self._slow = [peer for peer in self._slow if peer != output.peer]

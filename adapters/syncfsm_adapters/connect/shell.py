@@ -11,7 +11,8 @@ from syncfsm.events import Leave
 from syncfsm.node.node import Node
 from syncfsm.peer.messages import Parting
 from syncfsm.wire.session import NoLink
-from syncfsm_adapters.connect.connector import HANDSHAKE, Connector, Link, silent
+from syncfsm_adapters.connect.connector import HANDSHAKE, Connector, silent
+from syncfsm_adapters.connect.link import Link
 from syncfsm_adapters.connect.off import Named, Off
 from syncfsm_adapters.connect.penalties import Ledger, Sentence
 from syncfsm_adapters.connect.target import Attempt, Target
@@ -96,7 +97,7 @@ class Shell(ABC):
 
     def pardon(self, who: str) -> None:
         """Take back a ban, or a penalty. ``LocalError`` if there is none."""
-        self.connector.pardon(who)
+        self.connector.shunned.pardon(who)
 
     @property
     def host(self) -> Host:

@@ -22,7 +22,8 @@ from syncfsm.peer.messages import Parting
 from syncfsm.wire.handshake import RefusalReason
 from syncfsm.wire.session import NoLink
 from syncfsm_adapters.connect.backoff import Backoff, parse_address
-from syncfsm_adapters.connect.connector import NEEDS_PROOF, Connector, Link
+from syncfsm_adapters.connect.connector import NEEDS_PROOF, Connector
+from syncfsm_adapters.connect.link import Link
 from syncfsm_adapters.secure import parse_id
 
 SHUNNED: Final = "shunned"
@@ -89,7 +90,7 @@ class Target:
         self._settle(now)
         if self._over:
             return None
-        barred = self._connector.barred(self._met, self.address, now)
+        barred = self._connector.shunned.barred(self._met, self.address, now)
         return max(self._next, barred) if barred is not None else self._next
 
     def begin(self, now: float) -> None:
@@ -115,9 +116,9 @@ class Target:
         """The last attempt, if it came to nothing and there is no link; or why there is none now."""
         if self.linked() is not None:
             return None
-        against = self._connector.against(self._met, self.address)
+        against = self._connector.shunned.against(self._met, self.address)
         if against is not None:
-            left = against.until - self._connector.wall() if against.until is not None else None
+            left = self._connector.shunned.left(against)
             return Attempt(self.address, SHUNNED, against.why, "us", self._failures, now - self._failed_at, left)
         failed = self._failed
         if failed is None:

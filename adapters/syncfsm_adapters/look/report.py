@@ -74,7 +74,7 @@ class Reporter:
             "fed_by": host.fed_by,
             "peers": [self._peer(peer, status) for peer in status.peers],
             "attempts": [_attempt(attempt, now) for attempt in self._node.attempts()],
-            "shunned": [attrs.asdict(each) for each in self._node.connector.shunned()],
+            "shunned": [attrs.asdict(each) for each in self._node.connector.shunned.listed()],
             "incidents": [attrs.asdict(incident) for incident in record.incidents.latest()],
             "sources": {**record.arrived, "da": tally.read, "own": tally.made},
             "recovery_seconds": record.recovery,

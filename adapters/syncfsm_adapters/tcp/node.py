@@ -15,8 +15,9 @@ import trio
 from syncfsm.errors import LocalError
 from syncfsm.wire.session import NoLink
 from syncfsm_adapters.connect.backoff import cannot_listen, parse_address
-from syncfsm_adapters.connect.connector import GRAIN, LOOK, Link, shown_address
+from syncfsm_adapters.connect.connector import GRAIN, LOOK, shown_address
 from syncfsm_adapters.connect.line import Line
+from syncfsm_adapters.connect.link import Link
 from syncfsm_adapters.connect.shell import Shell
 from syncfsm_adapters.connect.target import Target
 from syncfsm_adapters.host.mistakes import one_mistake
