@@ -9,12 +9,14 @@ from model_tests.small import SMALL
 from syncfsm.machine import ALWAYS, IGNORE
 from syncfsm.outputs import Send
 from syncfsm.protocol import Poke, Said, View
+from syncfsm.sync.feed.guards import node_id
 from syncfsm.sync.feed.protocol import TABLE as FEED
 from syncfsm.sync.feed.types import FED, Feed
 from syncfsm.sync.feed.types import Event as FeedEvent
 from syncfsm.sync.messages import Busy
 from syncfsm.sync.protocol import TABLE as SYNC
 from syncfsm.sync.types import Event, Link, Serve, Switch, Told
+from syncfsm_spec.sync.feed import sentries
 from syncfsm_spec.sync.relay import SMALL as WORLDS
 
 Result = tuple[Link, tuple[Any, ...]]
@@ -62,6 +64,16 @@ def begin_anew(feed: Feed, said: Said, view: View) -> FeedResult:
     return FEED.actions["note_ahead"](replace(feed, waits=None), said, view)
 
 
+def first_come(feed: Feed, said: Said, view: View) -> bool:
+    """Whoever asks first has the gate."""
+    return FEED.guards["has_gate"](feed, said, replace(view, sentries=frozenset()))
+
+
+def keep_nothing(feed: Feed, said: Said, view: View) -> bool:
+    """A sentry is served beside all others: no gate is kept for it."""
+    return node_id(said.peer, view) in view.sentries or first_come(feed, said, view)
+
+
 RELAY_MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant("give-to-anybody", "OneFeed", WORLD["switch-off"], guards={"is_given": never},
            actions={"give": give_to_anybody}, table=FEED),
@@ -75,6 +87,8 @@ RELAY_MUTANTS: Final[tuple[Mutant, ...]] = (
         "trust", "NeverDark", WORLD["false-feed"], guards={"one_is_ahead": never, "patience_ends": never}, table=FEED,
     ),
     mutant("never-insist", "NeverDark", WORLD["star"], rules=row(FED, FeedEvent.REFUSED, "said_by_feed"), table=FEED),
+    mutant("first-come", "SentriesFirst", sentries(), guards={"has_gate": first_come}, table=FEED),
+    mutant("keep-nothing", "SentriesFirst", sentries(), guards={"has_gate": keep_nothing}, table=FEED),
     mutant("begin-anew", "NotStarved", WORLD["false-feeds"], actions={"note_ahead": begin_anew}, table=FEED),
     mutant(
         "deaf-to-givers", "TreeSpans", WORLD["steady"], rules=row(FED, FeedEvent.GIVEN, ALWAYS, action=IGNORE),

@@ -43,6 +43,8 @@ class View(msgspec.Struct, frozen=True, gc=False):
     places: Mapping[int, int] = {}
     connections: "Callable[[str, int], Any] | None" = None
     """For what is decided across peers: the value of a protocol on a connection; see ``at``."""
+    sentries: frozenset[bytes] = frozenset()
+    """For what is decided across peers: to whom the node's operator wants blocks to go first, by node id."""
 
     @property
     def room(self) -> int:

@@ -56,7 +56,8 @@ KINDS_OF_PACKETS: Final = (
 ALONE: Final = tuple(
     world()
     for world in (
-        peer.by_itself, sync.by_itself, feed.by_itself, notes.by_itself, routing.by_itself, routing.router_by_itself,
+        peer.by_itself, sync.by_itself, feed.by_itself, feed.sentries, notes.by_itself, routing.by_itself,
+        routing.router_by_itself,
     )
 )  # fmt: skip
 """Each table by itself."""

@@ -246,8 +246,9 @@ class Moving:
         of, across = self.registry.across[place]
         config, value = self.node.config, self.across[place]
         view = View(
-            self.chain, self.floor, self.now, config.limits, config.strategy, (), self.registry.places, self._at
-        )
+            self.chain, self.floor, self.now, config.limits, config.strategy, (), self.registry.places, self._at,
+            config.sentries,
+        )  # fmt: skip
         step = self.tables.get(across.table.name, across.table).step(value, event, came, view)
         if step.value is not value:
             self.across = (*self.across[:place], step.value, *self.across[place + 1 :])

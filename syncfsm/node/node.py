@@ -33,12 +33,18 @@ V = TypeVar("V")
 
 @attrs.frozen
 class Config:
-    """A node's choices, the same for its whole life. ``registry`` has the protocols that it speaks."""
+    """A node's choices, the same for its whole life. ``registry`` has the protocols that it speaks.
+
+    ``sentries`` are nodes, by id, for each of which one of ``Limits.gates`` is kept: where the few copies go that a
+    node sends decides how soon all others have the block, and the node can not know that; its operator can. They are
+    served even if they are more than there are gates.
+    """
 
     check: HeaderCheck
     strategy: Strategy = Strategy.LOCATOR
     limits: Limits = attrs.field(factory=Limits)
     registry: Registry = STANDARD
+    sentries: frozenset[bytes] = frozenset()
 
 
 class Rules(Protocol):

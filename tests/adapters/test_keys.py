@@ -84,7 +84,9 @@ def test_a_store_is_not_opened_under_another_key(tmp_path: Path, capsys: pytest.
     [
         (("--plain", "--allow", OTHER), "without TLS nobody proves an id"),
         (("--plain", "--peer", f"{OTHER}@127.0.0.1:1"), "without TLS nobody proves an id"),
+        (("--plain", "--sentry", OTHER), "without TLS nobody proves an id"),
         (("--allow", "me"), "'me' is no node id"),
+        (("--sentry", "me"), "'me' is no node id"),
         (("--peer", "me@127.0.0.1:1"), "'me' is no node id"),
         (("--peer", f"{OTHER}@nowhere"), "'nowhere' is no address"),
     ],

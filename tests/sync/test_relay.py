@@ -1,5 +1,6 @@
 """How new blocks go to a peer in step: off, backup or active, and what each end is told instead of blocks."""
 
+import attrs
 import pytest
 from immutables import Map
 
@@ -145,6 +146,23 @@ def test_as_many_are_served_as_there_are_gates_and_others_are_told_of_them() -> 
     made, _ = hear(made, "q", DoNotWant())
     made, outputs = hear(made, "q", Want())
     assert Busy not in map(type, messages(outputs)), "a gate is free"
+
+
+def test_a_gate_is_kept_for_a_sentry_and_it_is_served_whoever_asked_first() -> None:
+    ids = {peer: bytes([number]) * 32 for number, peer in enumerate("pqrs", 1)}
+    start = node(TRUNK, limits=Limits(gates=3))
+    config = attrs.evolve(start.config, sentries=frozenset((ids["r"], ids["s"])))
+    made, _ = connected(attrs.evolve(start, config=config), "feed")
+    made, _ = hear(made, "feed", hello_of(TRUNK[-1]), DoNotWant())
+    for peer, id in ids.items():
+        made, _ = made.step(Connected(peer, 0.0, id, proved=True))
+    gone, _ = hear(made, "p", hello_of(TRUNK[0]))
+    assert served(gone) == [], "two gates are kept, and one for the feed"
+    gone, _ = hear(gone, "r", hello_of(TRUNK[0]))
+    gone, _ = hear(gone, "s", hello_of(TRUNK[0]))
+    assert served(gone) == ["r", "s"]
+    insisted, _ = hear(gone, "p", Want(insist=True))
+    assert served(insisted) == ["p", "r", "s"], "who has nobody else is served all the same"
 
 
 def test_who_asks_or_gives_again_and_again_is_answered_so_often_and_no_more() -> None:

@@ -102,6 +102,13 @@ def _node(node: argparse.ArgumentParser) -> None:
         "--allow", action="append", metavar="ID", help="talk to this node and others so named only; repeatable"
     )
     node.add_argument(
+        "--sentry",
+        action="append",
+        dest="sentries",
+        metavar="ID",
+        help="keep a gate for this node, whoever asks first; repeatable",
+    )
+    node.add_argument(
         "--plain",
         action="store_const",
         const=True,

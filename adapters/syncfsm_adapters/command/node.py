@@ -88,7 +88,8 @@ async def _run_told(settings: Settings, journal: Record) -> None:
     promise = Promise.KILL if key is None else Promise.POWER
     store = FileStore.open(Path(settings.store), signed.genesis(chain_id), chain_id, promise=promise, tell=journal)
     chain = signed.SignedChain(chain_id, public)
-    node = Node.start(Config(chain, Strategy(settings.strategy), settings.limits), load_chain(store, settings.limits))
+    config = Config(chain, Strategy(settings.strategy), settings.limits, sentries=settings.sentry_ids)
+    node = Node.start(config, load_chain(store, settings.limits))
     _check_key(store, chain, node.chain)
     gc.freeze()  # the chain stays: to look for garbage in it takes a second for a million headers, each time
     node_id = bytes(node_key.verify_key)

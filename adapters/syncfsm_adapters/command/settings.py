@@ -28,9 +28,10 @@ class Settings:
     it talks to, all if there are none; ``plain`` leaves TLS out. ``key`` makes it a sequencer; a full node needs the
     sequencer's ``public_key`` instead. ``guard`` is the folder in which a sequencer keeps what it signed last, beside
     the key if it is not given; ``sign_anew`` names what it is to forget. ``off`` names peers that get no blocks from
-    it, each by its address, or by its node id in hexadecimal digits. ``da`` is the address of the data-availability
-    layer that decides what is confirmed and final; without one, what is older than ``final_after`` blocks is called
-    final. At ``http`` it can be looked at, by others than this machine only under the names of ``http_open``."""
+    it, each by its address, or by its node id in hexadecimal digits; ``sentries`` have ids of nodes to whom a gate is
+    kept. ``da`` is the address of the data-availability layer that decides what is confirmed and final; without one,
+    what is older than ``final_after`` blocks is called final. At ``http`` it can be looked at, by others than this
+    machine only under the names of ``http_open``."""
 
     name: str
     chain: str = "demo"
@@ -41,6 +42,7 @@ class Settings:
     allow: tuple[str, ...] = ()
     plain: bool = False
     off: tuple[str, ...] = ()
+    sentries: tuple[str, ...] = ()
     key: str | None = None
     guard: str | None = None
     sign_anew: str | None = None
@@ -83,7 +85,7 @@ class Settings:
             raise LocalError(f"missing: {', '.join(missing)}; give --{missing[0]} or set it in the file of --config")
         if "peer" in given:  # the flag is --peer, once for each
             given["peers"] = given.pop("peer")
-        for name in ("peers", "allow", "off", "http_open"):
+        for name in ("peers", "allow", "off", "sentries", "http_open"):
             several = given.get(name, ())
             given[name] = (several,) if isinstance(several, str) else tuple(several)
         settings = cls(**given)
@@ -123,18 +125,23 @@ class Settings:
         for _, address in peers:
             parse_address(address)
         Off(named(each) for each in self.off).check([address for _, address in peers])
-        for node_id in self.allow:
+        for node_id in (*self.allow, *self.sentries):
             parse_id(node_id)
-        if self.plain and (self.allow or any(expected for expected, _ in peers)):
+        if self.plain and (self.allow or self.sentries or any(expected for expected, _ in peers)):
             raise LocalError(
-                "without TLS nobody proves an id: leave out --plain, or else --allow and the ids in front of the "
-                "addresses of --peer"
+                "without TLS nobody proves an id: leave out --plain, or else --allow, --sentry and the ids in front of "
+                "the addresses of --peer"
             )
 
     @property
     def allowed(self) -> frozenset[bytes] | None:
         """The ids of those that the node talks to; ``None`` for all."""
         return frozenset(map(parse_id, self.allow)) if self.allow else None
+
+    @property
+    def sentry_ids(self) -> frozenset[bytes]:
+        """The ids of those to whom a gate is kept."""
+        return frozenset(map(parse_id, self.sentries))
 
     @property
     def limits(self) -> Limits:

@@ -14,7 +14,9 @@ from syncfsm.check import Moment, World
 from syncfsm.events import Received
 from syncfsm.limits import Limits, Strategy
 from syncfsm.node.node import Node
+from syncfsm.numbers import ProtocolNumber
 from syncfsm.outputs import Send
+from syncfsm.peer.types import Peer
 from syncfsm.protocol import Joined, Said, View
 from syncfsm.sync.feed.guards import ROUNDING
 from syncfsm.sync.feed.protocol import FEED, TABLE
@@ -53,6 +55,11 @@ ONCE_PER_NODE: Final = Promise(
 NEVER_DARK: Final = Promise(
     "NeverDark",
     "Whatever connections end, and whatever a feed does, a block that any linked correct peer holds arrives.",
+)
+SENTRIES_FIRST: Final = Promise(
+    "SentriesFirst",
+    "A node that the operator has named gets blocks as soon as it wants them; and as long as nobody insists, no more "
+    "are served than there are gates.",
 )
 NOT_STARVED: Final = Promise(
     "NotStarved",
@@ -259,3 +266,37 @@ def by_itself() -> World:
         Comes(Event.JOINED, Joined("b", 2)), Comes(Event.MADE), Comes(Event.LATE),
     ]  # fmt: skip
     return alone(TABLE, start, given, view, (ONE_FEED.always((TABLE.name,), coherent),))
+
+
+GATES: Final = 3
+
+
+def served_if_sentry(moment: Moment) -> bool:
+    """Who wants blocks, and is named, gets them."""
+    said = moment.stimulus.carried
+    return moment.stimulus.event is not Event.WANTED or said.peer != "s" or "s" in moment.after.served
+
+
+def within_gates(feed: Feed) -> bool:
+    return len({*feed.served, feed.peer}) <= GATES
+
+
+def sentries() -> World:
+    """The operator has named s. All want blocks, and want none again, in every order; nobody insists."""
+    view = View(
+        Chain.start(g), 0, 10.0, Limits(gates=GATES), Strategy.LOCATOR, connections=connected,
+        sentries=frozenset((b"s",)),
+    )  # fmt: skip
+    start = Feed(state=State.FED, peer="a", others=("b", "c", "s"))
+    given = [Comes(event, Said(peer), peer) for event in (Event.WANTED, Event.UNWANTED) for peer in "abcs"]
+    claims = (
+        SENTRIES_FIRST.steps((TABLE.name,), served_if_sentry),
+        SENTRIES_FIRST.always((TABLE.name,), within_gates),
+    )
+    doc = "A feed whose operator has named a sentry, to which a gate is kept."
+    return attrs.evolve(alone(TABLE, start, given, view, claims), name="sentries", doc=doc, rows=())
+
+
+def connected(peer: str, number: int) -> Peer | None:
+    """A connection to a node of that id, of which nothing else is known."""
+    return Peer(peer, id=peer.encode()) if number == ProtocolNumber.PEER else None

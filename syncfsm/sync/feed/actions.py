@@ -9,7 +9,7 @@ from syncfsm.limits import NAMED
 from syncfsm.machine import Action
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.protocol import Joined, Poke, Said, View
-from syncfsm.sync.feed.guards import MOST_LOST, asked_of, givable, in_vain, left_to_ask, more, overtaken, tried
+from syncfsm.sync.feed.guards import MOST_LOST, asked_of, givable, in_vain, left_to_ask, more, node_id, overtaken, tried
 from syncfsm.sync.feed.types import Asked, Feed, Rival, Waits, Why
 from syncfsm.sync.messages import Busy, Want
 from syncfsm.sync.types import Event as LinkEvent
@@ -284,7 +284,7 @@ def turn_to_another(feed: Feed, said: Said, view: View) -> Result:
     """To one that the busy one has named, if it is among our peers; else as always."""
     busy: Busy = said.what
     feed, left = _noted(feed, said), left_to_ask(feed)
-    named = [peer for peer in left if _id(peer, view) in busy.others]
+    named = [peer for peer in left if node_id(peer, view) in busy.others]
     chosen = _best(feed, named or left, view)
     others = (*_but(feed.others, chosen), feed.peer)
     feed = replace(feed, peer=chosen, proven=False, others=others, ahead=_but(feed.ahead, chosen))
@@ -317,11 +317,6 @@ def _noted(feed: Feed, said: Said) -> Feed:
     return replace(feed, refused=_plus(feed.refused, said.peer))
 
 
-def _id(peer: str, view: View) -> bytes:
-    found = view.at(peer, ProtocolNumber.PEER)
-    return found.id if found is not None else b""
-
-
 # Whom we send blocks --------------------------------------------------------------------------------------------
 
 
@@ -332,7 +327,7 @@ def serve(feed: Feed, said: Said, view: View) -> Result:
 
 
 def refuse(feed: Feed, said: Said, view: View) -> Result:
-    ids = [id for peer in feed.served if (id := _id(peer, view))]
+    ids = [id for peer in feed.served if (id := node_id(peer, view))]
     return feed, (Poke(said.peer, LinkEvent.REFUSE, Busy(False, tuple(ids[:NAMED]))),)
 
 

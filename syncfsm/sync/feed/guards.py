@@ -27,6 +27,12 @@ def more(peer: str, view: View) -> bool:
     return link is not None and ahead(link, view)
 
 
+def node_id(peer: str, view: View) -> bytes:
+    """Who is at the other end of this connection."""
+    found = view.at(peer, ProtocolNumber.PEER)
+    return found.id if found is not None else b""
+
+
 def asked_of(feed: Feed, peer: str) -> Asked | None:
     return next((asked for asked in feed.asked if asked.peer == peer), None)
 
@@ -228,8 +234,14 @@ def serves(feed: Feed, said: Said, view: View) -> bool:
 
 
 def has_gate(feed: Feed, said: Said, view: View) -> bool:
-    """One gate is kept for the feed: if blocks come from our side, it has them from us."""
-    return said.what is True or said.peer == feed.peer or len({*feed.served, feed.peer}) < view.limits.gates
+    """One gate is kept for the feed: if blocks come from our side, it has them from us. And one for each sentry."""
+    if said.what is True or said.peer == feed.peer:
+        return True
+    taken, sentries = {*feed.served, feed.peer}, view.sentries
+    if not sentries:
+        return len(taken) < view.limits.gates
+    kept = sentries.difference(node_id(peer, view) for peer in taken)
+    return node_id(said.peer, view) in sentries or len(taken) + len(kept) < view.limits.gates
 
 
 GUARDS: Final[Mapping[str, Guard]] = {

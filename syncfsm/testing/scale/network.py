@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterable, Mapping
 from math import ceil, inf
 from typing import Any, Final
 
+import attrs
+
 from syncfsm.blocks import Header
 from syncfsm.errors import Fault, LocalError
 from syncfsm.events import Connected, Event, Leave, Lost, Produced, Received, Room, Tick
@@ -115,6 +117,11 @@ class LargeNetwork:
         for edge in self.luck.shuffled(self.edges if edges is None else edges):
             for end in edge.connection().ends:
                 self.enter(end)
+
+    def name_sentries(self, index: int, others: Iterable[int]) -> None:
+        """The operator of a node names these nodes as its sentries (``Config.sentries``). Do it before it has peers."""
+        member, ids = self.members[index], frozenset(self.members[other].id for other in others)
+        member.node = attrs.evolve(member.node, config=attrs.evolve(member.node.config, sentries=ids))
 
     def misbehave(self, index: int, behaviour: Behaviour) -> None:
         """From now on a node does of what it says only what ``behaviour`` lets through."""
