@@ -122,6 +122,26 @@ def test_a_story_that_is_killed_leaves_no_process_either(tmp_path: Path) -> None
         time.sleep(0.05)
 
 
+def test_a_story_that_is_killed_leaves_no_layer_either(tmp_path: Path) -> None:
+    """A layer that nobody asks writes nothing, so it would not notice. All processes of a story are of one session."""
+    with running("outage", "--da", "--followers", "2", "--keep", str(tmp_path)) as story:
+        while b"in step" not in line(story):
+            pass
+        assert len(of_session(story.pid)) >= 5, "the story, a layer, a sequencer, two followers"
+        story.kill()
+        story.wait(SECONDS)
+        until = time.monotonic() + SECONDS
+        while of_session(story.pid):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+
+def of_session(session: int) -> list[int]:
+    """The processes of this session that run."""
+    listed = subprocess.run(("ps", "-o", "pid=", "-s", str(session)), stdout=subprocess.PIPE, check=False)
+    return [int(number) for number in listed.stdout.split()]
+
+
 def test_an_exploration() -> None:
     with running("check") as process:
         line(process)

@@ -1,6 +1,7 @@
 """``syncfsm da``: a data-availability layer for one machine."""
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -34,6 +35,7 @@ def add_da(parser: argparse.ArgumentParser) -> None:
     add("--depth", type=int, default=1, metavar="N", help="how many it takes back (default: %(default)s)")
     add("--drop", action="store_true", help="what was in blocks that are taken back is lost")
     add("--control", action="store_true", help="answer local.Reorganise, local.Prune and local.Out, too")
+    add("--until-stdin-ends", action="store_true", help="stop when standard input ends, as who started it has")
     add("--log", choices=FORMATS, help="default: text on a terminal, else json")
     parser.set_defaults(run=_run)
 
@@ -82,6 +84,8 @@ async def _serve(given: argparse.Namespace) -> int:
                 taken = await nursery.start(server.serve, host, port)
                 journal("listening", host=host, port=taken, head=ledger.head.height)
                 nursery.start_soon(layer.run, given.reorganise, given.depth, not given.drop)
+                if given.until_stdin_ends:
+                    nursery.start_soon(_stop_with_stdin)
                 number = await anext(aiter(signals))
             nursery.cancel_scope.cancel()
     finally:
@@ -90,6 +94,15 @@ async def _serve(given: argparse.Namespace) -> int:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     return 0
+
+
+async def _stop_with_stdin() -> None:
+    """Whoever started it has the other end: if that is killed, nothing else would tell."""
+    import trio
+
+    while await trio.to_thread.run_sync(os.read, sys.stdin.fileno(), 4096, abandon_on_cancel=True):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _token(path: Path | None) -> str:

@@ -156,7 +156,8 @@ class Stage:
     async def start_layer(self) -> None:
         """Start the layer, and wait until it listens."""
         flags = ("--block-time", str(self.plan.batch_seconds / 8), "--finality", str(FINALITY), "--log", "json")
-        await self._open(DA, [*PROGRAM, "da", "--listen", "127.0.0.1:0", *flags])
+        command = [*PROGRAM, "da", "--listen", "127.0.0.1:0", "--until-stdin-ends", *flags]
+        await self._open(DA, command, stdin=PIPE)
         await self.until(lambda: bool(self._da))
 
     async def _truth(self, name: str) -> tuple[str, ...]:
