@@ -16,13 +16,10 @@ from typing import Any, Final
 import pytest
 import trio
 
-from syncfsm.chain import Chain
 from syncfsm.errors import LocalError
-from syncfsm.events import Connected, Received
-from syncfsm.node.node import Config, Node
 from syncfsm.node.status import Why
 from syncfsm.peer.messages import Bye
-from syncfsm.sync.messages import Has, Hello
+from syncfsm.sync.messages import Has
 from syncfsm_adapters.command import keys
 from syncfsm_adapters.connect.connector import silent
 from syncfsm_adapters.connect.target import SHUNNED
@@ -30,10 +27,10 @@ from syncfsm_adapters.look.control import CLIENTS, PATH_BYTES, Answer, Control, 
 from syncfsm_adapters.look.metrics import Metrics
 from syncfsm_adapters.look.record import KEPT, KINDS, Record
 from syncfsm_adapters.look.report import Reporter
-from syncfsm_adapters.look.why import STALL, Word, why
+from syncfsm_adapters.look.why import STALL, Word
 from tests.adapters.da_process import DaProcess, store
 from tests.adapters.guard_nodes import Place, process
-from tests.adapters.tcp_nodes import CHECK, GENESIS, Carriers, Running, grow, hello, in_trio, raw, start
+from tests.adapters.tcp_nodes import Carriers, Running, grow, hello, in_trio, raw, start
 
 PATIENCE: Final = 20.0
 """Seconds in which a node must be as a test expects it."""
@@ -98,16 +95,26 @@ def test_in_step_alone_and_back(tmp_path: Path) -> None:
             assert until(path, is_word(Word.ALONE))["peers"] == []
 
 
-def test_catching_up() -> None:
-    best, _ = grow([b"1", b"2", b"3"])[-1]
-    node, _ = Node.start(Config(CHECK), Chain.start(GENESIS)).step(Connected("p#1", 0.0))
-    node, _ = node.step(
-        Received("p#1", Hello(best.point, best.score, GENESIS.point, GENESIS.point, (best.point,), 4), 0.0)
-    )
-    found = why(node.status(), [], [], None)
-    assert found.word is Word.CATCHING_UP
-    assert found.sentence.startswith("It is 3 blocks behind. ")
-    assert found.is_fine
+@in_trio
+async def test_catching_up(carriers: Carriers) -> None:
+    """A peer has a hundred blocks more, and pauses after forty."""
+    blocks = grow(b"%d" % number for number in range(100))
+    node = Running(carriers, b"node")
+    reporter = Reporter("n", node.tcp, Record(silent, trio.current_time), None, trio.current_time)
+    async with trio.open_nursery() as nursery:
+        await start(nursery, node)
+        async with raw(node.address) as peer:
+            await peer.say(hello(blocks[-1][0]))
+            await peer.send(blocks[:40])
+            await node.at(blocks[39][0].point)
+            found = reporter.reason()
+            assert found.word is Word.CATCHING_UP
+            assert found.sentence.startswith("It is 60 blocks behind. ")
+            assert found.is_fine
+            await peer.send(blocks[40:])
+            await node.at(blocks[-1][0].point)
+            await node.until(lambda: reporter.reason().word is Word.IN_STEP)
+        nursery.cancel_scope.cancel()
 
 
 @in_trio
