@@ -31,7 +31,7 @@ pytest: $(VENV)/dev .anvil/ready
 
 # Layers of Ethereum are tried on a chain of this machine, where npm is there to bring it.
 ethereum: $(VENV)/dev .anvil/ready
-	$(BIN)/pytest tests/adapters/test_ethereum.py
+	$(BIN)/pytest tests/adapters/test_ethereum.py tests/adapters/test_ethereum_blobs.py
 
 .anvil/ready:
 	mkdir -p .anvil
