@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -10,14 +11,17 @@ import pytest
 import trio
 
 from syncfsm.errors import LocalError
-from syncfsm.truth.answers import Blobs, Future, Head, Nothing, Posted, Refused, Trouble, Unsure
+from syncfsm.truth.answers import Blobs, Broken, Future, Head, Nothing, Posted, Refused, Trouble, Unsure
 from syncfsm_adapters.da.beacon import Beacon
 from syncfsm_adapters.da.ethereum import Ethereum, Tag
 from syncfsm_adapters.da.layer import Layer
 from syncfsm_adapters.da.transactions import Account, Fees, gas_of, keccak256, rlp, signed
+from syncfsm_adapters.look.why import Word
 from tests.adapters.anvil import KEY, PROGRAM, WHERE, Anvil
 from tests.adapters.beacon_node import BeaconNode
 from tests.adapters.da_suite import LONGEST, SUITE, Bench, what_is_pruned_is_neither_none_nor_future
+from tests.adapters.guard_nodes import Place, process
+from tests.adapters.test_look import control, is_word, public_key, until
 
 TOO_LONG: Final = 60.0
 CASES: Final = [
@@ -114,20 +118,53 @@ def test_one_may_read_up_to_what_is_finalized() -> None:
 
 
 @NEEDS_ANVIL
-def test_what_was_finalized_and_changes_is_the_end() -> None:
+def test_what_was_finalized_and_changes_is_the_end(tmp_path: Path) -> None:
+    """A restart does not forget it, and another layer that has not seen it trusts what there is."""
+
     async def test(sleep: Sleep) -> None:
         with Anvil(pace=0) as anvil:
-            made = layer(anvil, sleep)
+            kept = tmp_path / "finalized"
+            made = layer(anvil, sleep, path=kept)
             await anvil.call("anvil_mine", 10)
             assert isinstance(await made.head(), Head)
             await anvil.call("anvil_reorg", 3, [])
             assert isinstance(await made.head(), Head), "that was not final"
             await anvil.call("anvil_reorg", 9, [])
-            for answer in (await made.head(), await made.blobs(1), await made.wait(1, 1)):
-                assert isinstance(answer, Trouble)
-                assert "taken back what it had finalized" in answer.detail
+            for each in (made, layer(anvil, sleep, path=kept)):
+                broken = await each.blobs(1)
+                assert isinstance(broken, Broken), broken
+                assert "taken back what it had finalized" in broken.detail
+                assert f"remove {kept}" in broken.detail
+                assert await each.head() == await each.wait(1, 1) == Trouble(broken.detail)
+                assert await each.submit(b"a batch") == Refused(broken.detail)
+            kept.unlink()
+            assert isinstance(await layer(anvil, sleep, path=kept).blobs(1), Nothing)
+            kept.write_bytes(b"junk")
+            with pytest.raises(LocalError, match="can not be read"):
+                layer(anvil, sleep, path=kept)
 
     run(test)
+
+
+@NEEDS_ANVIL
+def test_a_node_says_that_it_was_the_end_and_says_so_again_after_a_restart(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with Anvil(pace=0.1) as anvil:
+        place.sequencer()  # who has a key, and does not run
+        flags = place.follower(
+            public_key(place), "--da", f"ethereum+{anvil.url}", "--da-finality", "2", "--listen", "127.0.0.1:0"
+        )
+        path = control(tmp_path / "f.store")
+        with process(*flags) as node:
+            node.until("listening")
+            until(path, lambda report: report["truth"]["reader"]["read"] > 10)
+            trio.run(anvil.call, "anvil_reorg", 9, [])
+            node.until("da-broke")
+            report = until(path, is_word(Word.LOST_FORK))
+            assert "taken back what it had finalized" in report["sentence"]
+        with process(*flags) as node:
+            node.until("da-broke")
+            assert until(path, is_word(Word.LOST_FORK))["sentence"] == report["sentence"]
 
 
 @NEEDS_ANVIL

@@ -75,7 +75,8 @@ def _ethereum(settings: Settings, url: str, name: bytes, token: str) -> "Layer":
     from syncfsm_adapters.da.wallet import GWEI
 
     return Ethereum(
-        url, name, _key(settings.da_key), sleep=trio.sleep, token=token, look=min(1.0, settings.batch_seconds / 4),
+        url, name, _key(settings.da_key), sleep=trio.sleep, token=token,
+        path=Path(f"{settings.store}.da.finalized"), look=min(1.0, settings.batch_seconds / 4),
         beacon=Beacon(settings.da_beacon) if settings.da_beacon is not None else None,
         ceiling=int(settings.da_ceiling * GWEI),
     )  # fmt: skip

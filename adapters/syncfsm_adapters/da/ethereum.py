@@ -3,11 +3,12 @@ calldata, or as blobs (EIP-4844) where there is a beacon node to read them from.
 
 Any node of Ethereum will do, over JSON-RPC, on trio and on asyncio. What is at a height is read from the block itself.
 One reads up to ``latest``, ``safe`` or ``finalized``; with ``latest``, finality is a depth, as for every layer. A block
-that the node has called finalized and that changes afterwards is the end: from then on all answers are trouble that
-says so.
+that the node has called finalized and that changes afterwards is the end: from then on the layer says that it is
+broken, and nothing is posted.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from time import monotonic
 from typing import Final, Literal
 
@@ -17,18 +18,21 @@ from syncfsm.errors import LocalError
 from syncfsm.truth.answers import (
     Answer,
     Blobs,
+    Broken,
     Future,
     Head,
     Nothing,
     Outcome,
     Place,
     Pruned,
+    Refused,
     TooBig,
     Trouble,
     Unsure,
 )  # fmt: skip
 from syncfsm_adapters.da import blobs as packing
 from syncfsm_adapters.da.beacon import Beacon
+from syncfsm_adapters.da.finalized import Finalized
 from syncfsm_adapters.da.rpc import Failed, Rpc
 from syncfsm_adapters.da.transactions import ADDRESS_BYTES, Account, keccak256
 from syncfsm_adapters.da.wallet import CEILING, Wallet
@@ -85,6 +89,7 @@ class Ethereum:
         *,
         sleep: Callable[[float], Awaitable[None]],
         tag: Tag = "latest",
+        path: Path | None = None,
         token: str = "",
         beacon: Beacon | None = None,
         kept: float = KEPT,
@@ -96,11 +101,11 @@ class Ethereum:
         look: float = LOOK,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """``sleep`` is that of the event loop. With a ``beacon`` node batches are posted as blobs, and read as blobs
-        and as calldata; the blobs of blocks older than ``kept`` seconds may be gone. ``ceiling`` is the most wei that
-        is paid for a unit of gas, and for one of blob gas. ``patience`` is how many seconds a question may take,
-        ``inclusion`` how many a transaction may take into a block, ``look`` how often one looks. ``LocalError`` if the
-        key is none."""
+        """``sleep`` is that of the event loop. ``path`` is a file that keeps what was finalized over a restart. With a
+        ``beacon`` node batches are posted as blobs, and read as blobs and as calldata; the blobs of blocks older than
+        ``kept`` seconds may be gone. ``ceiling`` is the most wei that is paid for a unit of gas, and for one of blob
+        gas. ``patience`` is how many seconds a question may take, ``inclusion`` how many a transaction may take into a
+        block, ``look`` how often one looks. ``LocalError`` if the key is none, or the file can not be read."""
         self._call = Rpc(url, token, answer_bytes, patience).call
         inbox = keccak256(b"syncfsm inbox" + space)[-ADDRESS_BYTES:]
         self._address = "0x" + inbox.hex()
@@ -110,8 +115,7 @@ class Ethereum:
         most = CALLDATA_BYTES if beacon is None else packing.MOST_BYTES
         self._blob_bytes = min(most, blob_bytes or most)
         self._inclusion, self._look = inclusion, look
-        self._finalized: tuple[int, str] = (0, "")
-        self._broken = ""
+        self._finalized = Finalized(self._call, path)
 
     # The four questions ---------------------------------------------------------------------------------------------
 
@@ -122,6 +126,8 @@ class Ethereum:
             raise LocalError("nobody pays for it: give the layer a key of Ethereum")
         if len(blob) > self._blob_bytes:
             return TooBig(self._blob_bytes, f"a blob has at most {self._blob_bytes:,} bytes, not {len(blob):,}")
+        if self._finalized.broken is not None:
+            return Refused(self._finalized.broken.detail)
         hash = await self._wallet.send(blob, in_blobs=self._beacon is not None)
         return await self._included(hash) if isinstance(hash, str) else hash
 
@@ -140,8 +146,8 @@ class Ethereum:
     async def blobs(self, height: int) -> Answer:
         if height < 1:
             raise LocalError(f"the first block of a DA layer has height 1; there is none at {height}")
-        head = await self.head()
-        if isinstance(head, Trouble):
+        head = await self._reached()
+        if not isinstance(head, Head):
             return head
         if height > head.height:
             return Future(head.height)
@@ -160,13 +166,8 @@ class Ethereum:
         return Blobs(place, found) if found else Nothing(place)
 
     async def head(self) -> Head | Trouble:
-        wrong = await self._look_at_finalized()
-        if wrong is not None:
-            return wrong
-        block = await self._call("eth_getBlockByNumber", _Block | None, self._tag, False)
-        if isinstance(block, Failed):
-            return block.trouble
-        return Head(block.height) if block is not None else Trouble(f"the node knows no block that is {self._tag}")
+        found = await self._reached()
+        return Trouble(found.detail) if isinstance(found, Broken) else found
 
     async def wait(self, height: int, seconds: float) -> Head | Trouble:
         end = self._clock() + seconds
@@ -178,6 +179,16 @@ class Ethereum:
             await self._sleep(min(self._look, left))
 
     # Reading --------------------------------------------------------------------------------------------------------
+
+    async def _reached(self) -> Head | Trouble | Broken:
+        """Where the chain is, as far as one reads it, if it keeps what it has finalized."""
+        wrong = await self._finalized.look()
+        if wrong is not None:
+            return wrong
+        block = await self._call("eth_getBlockByNumber", _Block | None, self._tag, False)
+        if isinstance(block, Failed):
+            return block.trouble
+        return Head(block.height) if block is not None else Trouble(f"the node knows no block that is {self._tag}")
 
     def _is_ours(self, each: _Transaction | str) -> bool:
         return isinstance(each, _Transaction) and each.goes_to(self._address)
@@ -207,39 +218,6 @@ class Ethereum:
         return Trouble(
             f"{self._beacon.url} has not the blobs of block {block.height}: it lags, or does not keep them all"
         )
-
-    async def _look_at_finalized(self) -> Trouble | None:
-        """Remember the newest finalized block, and see that the one remembered is still there."""
-        if self._broken:
-            return Trouble(self._broken)
-        block = await self._call("eth_getBlockByNumber", _Block | None, "finalized", False)
-        if isinstance(block, Failed):
-            return block.trouble
-        height, known = self._finalized
-        if block is None or block.height <= height:
-            # A node that lags, or has gone back: what it had called finalized must be there all the same.
-            block = await self._call("eth_getBlockByNumber", _Block | None, hex(height), False) if known else None
-            if isinstance(block, Failed):
-                return block.trouble
-            if known and (block is None or block.hash != known):
-                return self._breaks(height, known, block)
-            return None
-        if known:
-            old = await self._call("eth_getBlockByNumber", _Block | None, hex(height), False)
-            if isinstance(old, Failed):
-                return old.trouble
-            if old is None or old.hash != known:
-                return self._breaks(height, known, old)
-        self._finalized = block.height, block.hash
-        return None
-
-    def _breaks(self, height: int, was: str, now: _Block | None) -> Trouble:
-        instead = f"has {now.hash} there now" if now is not None else "has no such block any more"
-        self._broken = (
-            f"Ethereum has taken back what it had finalized: block {height} was {was}, and the node {instead}. Nothing "
-            "more is read; find out what happened, and start anew"
-        )
-        return Trouble(self._broken)
 
 
 def _data(each: _Transaction, blobs: Mapping[str, bytes]) -> bytes:
