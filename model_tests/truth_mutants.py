@@ -63,10 +63,13 @@ def see_without_looking(poster: Poster, message: Any, view: View) -> Result:
 
 batches, reorganises, prunes = worlds.batches(), worlds.reorganises(), worlds.prunes()
 crashes, answers, taken_back = worlds.crashes(), worlds.answers(), worlds.taken_back()
+says_that_it_broke = worlds.says_that_it_broke()
 lone_reader, lone_poster, overruled = worlds.lone_reader(), worlds.lone_poster(), worlds.overruled()
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant("the last batch wins", "TruthWins", batches, actions={"read": last_wins}, table=READER),
+    mutant("that the layer broke its word is trouble", "FinalOnlyAdvances", says_that_it_broke,
+           rules=row(READING, Event.BROKE, ALWAYS, action="back_off", target=TROUBLED), table=READER),
     mutant("blobs are overlooked", "TruthWins", batches, actions={"read": overlook}, table=READER),
     mutant("no reorganisation is noticed", "TruthWins", reorganises, {"is_other": never}, table=READER),
     mutant("news is not looked at, and time neither", "TruthWins", batches,

@@ -52,7 +52,14 @@ class Trouble(msgspec.Struct, frozen=True):
     detail: str
 
 
-Answer: TypeAlias = Blobs | Nothing | Future | Pruned | Trouble
+class Broken(msgspec.Struct, frozen=True):
+    """The layer has taken back what it had called final, and says so itself: nothing that it says counts any more.
+    ``detail`` is for people."""
+
+    detail: str
+
+
+Answer: TypeAlias = Blobs | Nothing | Future | Pruned | Trouble | Broken
 
 # What became of a blob? -----------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -10,16 +11,26 @@ import pytest
 import trio
 
 from syncfsm.errors import LocalError
-from syncfsm.truth.answers import Blobs, Future, Head, Nothing, Posted, Refused, Trouble, Unsure
+from syncfsm.truth.answers import Blobs, Broken, Future, Head, Nothing, Posted, Refused, Trouble, Unsure
+from syncfsm_adapters.da.beacon import Beacon
 from syncfsm_adapters.da.ethereum import Ethereum, Tag
 from syncfsm_adapters.da.layer import Layer
 from syncfsm_adapters.da.transactions import Account, Fees, gas_of, keccak256, rlp, signed
+from syncfsm_adapters.look.why import Word
 from tests.adapters.anvil import KEY, PROGRAM, WHERE, Anvil
+from tests.adapters.beacon_node import BeaconNode
 from tests.adapters.da_suite import LONGEST, SUITE, Bench, what_is_pruned_is_neither_none_nor_future
+from tests.adapters.guard_nodes import Place, process
+from tests.adapters.test_look import control, is_word, public_key, until
 
 TOO_LONG: Final = 60.0
-CHECKS: Final = [check for check in SUITE if check is not what_is_pruned_is_neither_none_nor_future]
-"""A chain on this machine keeps all blocks."""
+CASES: Final = [
+    (check, kind)
+    for kind in ("calldata", "blobs")
+    for check in SUITE
+    if kind == "blobs" or check is not what_is_pruned_is_neither_none_nor_future
+]
+"""A chain on this machine keeps all blocks; blobs are pruned by a beacon node."""
 NEEDS_ANVIL = pytest.mark.skipif(PROGRAM is None, reason=WHERE)
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -36,6 +47,7 @@ class OnAnvil:
     layer: Layer
     other: Layer
     _anvil: Anvil
+    _beacon: BeaconNode
 
     async def reorganise(self, height: int, keep: bool) -> None:
         head = int(await self._anvil.call("eth_blockNumber"), 16)
@@ -46,17 +58,20 @@ class OnAnvil:
         await self._anvil.call("anvil_reorg", head - height + 1, pairs)
 
     async def prune(self, oldest: int) -> None:
-        raise NotImplementedError("anvil keeps all blocks")
+        self._beacon.oldest = oldest
 
     async def out(self, out: bool) -> None:
         self._anvil.hold(out)
 
 
 @asynccontextmanager
-async def bench(sleep: Sleep) -> AsyncIterator[Bench]:
-    with Anvil() as anvil:
+async def bench(sleep: Sleep, kind: str) -> AsyncIterator[Bench]:
+    with Anvil() as anvil, BeaconNode(anvil.url) as node:
+        more: dict[str, Any] = {"beacon": Beacon(node.url), "kept": 0.0, "patience": 3.0} if kind == "blobs" else {}
         await layer(anvil, sleep).wait(2, 30)  # so that there is something before what is posted
-        yield OnAnvil(layer(anvil, sleep), layer(anvil, sleep, b"other"), anvil)
+        if more:  # anvil prepares for blobs when it is given the first one
+            await layer(anvil, sleep, b"first", beacon=Beacon(node.url), patience=30.0).submit(b"first")
+        yield OnAnvil(layer(anvil, sleep, **more), layer(anvil, sleep, b"other", **more), anvil, node)
 
 
 def run(test: Callable[[Sleep], Awaitable[None]], on_trio: bool = True) -> None:
@@ -71,11 +86,11 @@ def run(test: Callable[[Sleep], Awaitable[None]], on_trio: bool = True) -> None:
 
 
 @NEEDS_ANVIL
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(("check", "kind"), CASES, ids=[f"{kind}-{check.__name__}" for check, kind in CASES])
 @pytest.mark.parametrize("on_trio", [True, False], ids=["trio", "asyncio"])
-def test_it_is_a_layer(on_trio: bool, check: Callable[[Bench], Awaitable[None]]) -> None:
+def test_it_is_a_layer(on_trio: bool, check: Callable[[Bench], Awaitable[None]], kind: str) -> None:
     async def test(sleep: Sleep) -> None:
-        async with bench(sleep) as made:
+        async with bench(sleep, kind) as made:
             await check(made)
 
     run(test, on_trio)
@@ -103,20 +118,53 @@ def test_one_may_read_up_to_what_is_finalized() -> None:
 
 
 @NEEDS_ANVIL
-def test_what_was_finalized_and_changes_is_the_end() -> None:
+def test_what_was_finalized_and_changes_is_the_end(tmp_path: Path) -> None:
+    """A restart does not forget it, and another layer that has not seen it trusts what there is."""
+
     async def test(sleep: Sleep) -> None:
         with Anvil(pace=0) as anvil:
-            made = layer(anvil, sleep)
+            kept = tmp_path / "finalized"
+            made = layer(anvil, sleep, path=kept)
             await anvil.call("anvil_mine", 10)
             assert isinstance(await made.head(), Head)
             await anvil.call("anvil_reorg", 3, [])
             assert isinstance(await made.head(), Head), "that was not final"
             await anvil.call("anvil_reorg", 9, [])
-            for answer in (await made.head(), await made.blobs(1), await made.wait(1, 1)):
-                assert isinstance(answer, Trouble)
-                assert "taken back what it had finalized" in answer.detail
+            for each in (made, layer(anvil, sleep, path=kept)):
+                broken = await each.blobs(1)
+                assert isinstance(broken, Broken), broken
+                assert "taken back what it had finalized" in broken.detail
+                assert f"remove {kept}" in broken.detail
+                assert await each.head() == await each.wait(1, 1) == Trouble(broken.detail)
+                assert await each.submit(b"a batch") == Refused(broken.detail)
+            kept.unlink()
+            assert isinstance(await layer(anvil, sleep, path=kept).blobs(1), Nothing)
+            kept.write_bytes(b"junk")
+            with pytest.raises(LocalError, match="can not be read"):
+                layer(anvil, sleep, path=kept)
 
     run(test)
+
+
+@NEEDS_ANVIL
+def test_a_node_says_that_it_was_the_end_and_says_so_again_after_a_restart(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with Anvil(pace=0.1) as anvil:
+        place.sequencer()  # who has a key, and does not run
+        flags = place.follower(
+            public_key(place), "--da", f"ethereum+{anvil.url}", "--da-finality", "2", "--listen", "127.0.0.1:0"
+        )
+        path = control(tmp_path / "f.store")
+        with process(*flags) as node:
+            node.until("listening")
+            until(path, lambda report: report["truth"]["reader"]["read"] > 10)
+            trio.run(anvil.call, "anvil_reorg", 9, [])
+            node.until("da-broke")
+            report = until(path, is_word(Word.LOST_FORK))
+            assert "taken back what it had finalized" in report["sentence"]
+        with process(*flags) as node:
+            node.until("da-broke")
+            assert until(path, is_word(Word.LOST_FORK))["sentence"] == report["sentence"]
 
 
 @NEEDS_ANVIL
@@ -132,6 +180,36 @@ def test_a_transaction_that_waits_is_not_given_twice() -> None:
             await anvil.call("anvil_mine", 1)
             answers = [await made.blobs(height) for height in (1, 2)]
             assert [answer.blobs for answer in answers if isinstance(answer, Blobs)] == [(b"second",)]
+
+    run(test)
+
+
+@NEEDS_ANVIL
+def test_what_is_dear_is_given_later() -> None:
+    """Nothing is given above the ceiling, be it the first time or to replace what waits."""
+
+    async def test(sleep: Sleep) -> None:
+        gwei = 10**9
+        with Anvil(pace=0) as anvil:
+            made = layer(anvil, sleep, inclusion=0.1, ceiling=5 * gwei)
+            await anvil.call("anvil_setNextBlockBaseFeePerGas", hex(5 * gwei))
+            await anvil.call("anvil_mine", 1)
+            dear = await made.submit(b"first")
+            assert isinstance(dear, Trouble)
+            assert "for a unit of gas, and the ceiling is 5.00" in dear.detail
+            await anvil.call("anvil_setNextBlockBaseFeePerGas", hex(2 * gwei))
+            await anvil.call("anvil_mine", 1)
+            assert isinstance(await made.submit(b"first"), Unsure)
+            dear = await made.submit(b"second")
+            assert isinstance(dear, Trouble)
+            assert "to replace what still waits" in dear.detail
+            await anvil.call("anvil_mine", 1)
+            landed = await made.blobs(3)
+            assert isinstance(landed, Blobs)
+            assert landed.blobs == (b"first",)
+            await anvil.call("anvil_setNextBlockBaseFeePerGas", hex(gwei))
+            await anvil.call("anvil_mine", 1)
+            assert isinstance(await made.submit(b"second"), Unsure)
 
     run(test)
 
@@ -191,6 +269,6 @@ def test_an_account_is_the_one_that_its_key_says() -> None:
         with pytest.raises(LocalError):
             Account.of(wrong)
     made = signed(Account.of(KEY), 1, 0, Fees(1, 2), bytes(20), b"\x00\x01")
-    assert made[0] == 2
+    assert made.wire[0] == 2
     assert gas_of(b"\x00\x01") == 21_050
     assert Fees(8, 80).raised() == Fees(11, 101)

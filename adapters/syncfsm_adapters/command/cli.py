@@ -161,6 +161,13 @@ def add_da_flags(node: argparse.ArgumentParser) -> None:
     add("--da-namespace", metavar="NAME", help="whose batches (default: the chain's name)")
     add("--da-token", metavar="FILE", help="what the layer wants to be shown")
     add("--da-key", metavar="FILE", help="a sequencer pays with this key of Ethereum")
+    add("--da-beacon", metavar="URL", help="post blobs on Ethereum, and read them from this beacon node")
+    add(
+        "--da-ceiling",
+        type=float,
+        metavar="GWEI",
+        help="most that a unit of gas, or of blob gas, may cost (default: 100)",
+    )
     add("--da-start", type=int, metavar="N", help="the layer's height at which a new node begins to read (default: 1)")
     add("--da-finality", type=int, metavar="N", help="so many of the layer's blocks may be taken back (default: 0)")
     add("--batch-seconds", type=float, metavar="S", help="a sequencer posts a batch every S seconds (default: 30)")

@@ -59,13 +59,27 @@ def _layer(settings: Settings) -> "Layer":
 
     assert settings.da is not None
     name, token = (settings.da_namespace or settings.chain).encode(), _read("token", settings.da_token)
-    if not settings.da.startswith(ETHEREUM):
-        return Celestia(settings.da, namespace(name), token=token)
-    needs("coincurve", "Crypto", extra="ethereum")
-    from syncfsm_adapters.da.ethereum import Ethereum
+    if settings.da.startswith(ETHEREUM):
+        return _ethereum(settings, settings.da.removeprefix(ETHEREUM), name, token)
+    if settings.da_beacon is not None:
+        raise LocalError(f"a beacon node goes with Ethereum: write --da {ETHEREUM}http://…, or leave out --da-beacon")
+    return Celestia(settings.da, namespace(name), token=token)
 
-    url, key = settings.da.removeprefix(ETHEREUM), _key(settings.da_key)
-    return Ethereum(url, name, key, sleep=trio.sleep, token=token, look=min(1.0, settings.batch_seconds / 4))
+
+def _ethereum(settings: Settings, url: str, name: bytes, token: str) -> "Layer":
+    from syncfsm_adapters.command.cli import needs
+
+    needs("coincurve", "Crypto", *(("ckzg",) if settings.da_beacon is not None else ()), extra="ethereum")
+    from syncfsm_adapters.da.beacon import Beacon
+    from syncfsm_adapters.da.ethereum import Ethereum
+    from syncfsm_adapters.da.wallet import GWEI
+
+    return Ethereum(
+        url, name, _key(settings.da_key), sleep=trio.sleep, token=token,
+        path=Path(f"{settings.store}.da.finalized"), look=min(1.0, settings.batch_seconds / 4),
+        beacon=Beacon(settings.da_beacon) if settings.da_beacon is not None else None,
+        ceiling=int(settings.da_ceiling * GWEI),
+    )  # fmt: skip
 
 
 def _read(what: str, path: str | None) -> str:

@@ -74,21 +74,36 @@ async def post(
 ) -> Response | Failure:
     """Post ``body``. A response of more than ``most`` bytes is a failure; so is none after ``patience`` seconds, or no
     connection after ``connecting``."""
+    return await _ask("POST", target, body, headers, most, connecting, patience)
+
+
+async def get(
+    target: Target, headers: Mapping[str, str], *, most: int, connecting: float, patience: float
+) -> Response | Failure:
+    """Get what is there; the bounds are those of ``post``."""
+    return await _ask("GET", target, b"", headers, most, connecting, patience)
+
+
+async def _ask(
+    method: str, target: Target, body: bytes, headers: Mapping[str, str], most: int, connecting: float, patience: float
+) -> Response | Failure:
     how: dict[str, bool] = {"sent": False}
     try:
         async with _opened(target, connecting, patience) as stream:
             how["sent"] = True
-            return await _exchange(stream, target, body, headers, most)
+            return await _exchange(stream, method, target, body, headers, most)
     except TimeoutError:
         return Failure(how["sent"], "no answer in time")
     except (OSError, EOFError, h11.ProtocolError) as error:
         return Failure(how["sent"], str(error) or type(error).__name__)
 
 
-async def _exchange(stream: _Stream, target: Target, body: bytes, headers: Mapping[str, str], most: int) -> Response:
+async def _exchange(
+    stream: _Stream, method: str, target: Target, body: bytes, headers: Mapping[str, str], most: int
+) -> Response:
     http = h11.Connection(h11.CLIENT)
     told = {"Host": f"{target.host}:{target.port}", "Content-Length": str(len(body)), "Connection": "close", **headers}
-    request = h11.Request(method="POST", target=target.path, headers=list(told.items()))
+    request = h11.Request(method=method, target=target.path, headers=list(told.items()))
     await stream.send(http.send(request) + http.send(h11.Data(data=body)) + http.send(h11.EndOfMessage()))
     status, parts, size = 0, list[bytes](), 0
     while True:
@@ -111,7 +126,8 @@ async def _exchange(stream: _Stream, target: Target, body: bytes, headers: Mappi
 # Streams --------------------------------------------------------------------------------------------------------
 
 
-def _on_trio() -> bool:
+def on_trio() -> bool:
+    """Is this a task of trio's? If not, it is one of asyncio's."""
     if "trio" not in sys.modules:
         return False
     import trio
@@ -123,7 +139,7 @@ def _on_trio() -> bool:
 async def _opened(target: Target, connecting: float, patience: float) -> AsyncIterator[_Stream]:
     """A connection that is closed afterwards. ``TimeoutError`` if it takes too long, ``OSError`` if it fails."""
     context = ssl.create_default_context() if target.tls else None
-    opened = _trio_stream if _on_trio() else _asyncio_stream
+    opened = _trio_stream if on_trio() else _asyncio_stream
     async with opened(target, context, connecting, patience) as stream:
         yield stream
 

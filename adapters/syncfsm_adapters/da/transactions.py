@@ -1,5 +1,5 @@
-"""Ethereum transactions that carry data: what is hashed and signed, and how it is written. EIP-1559, and RLP as far as
-that needs it."""
+"""Ethereum transactions that carry data: what is hashed and signed, and how it is written. EIP-1559 for calldata,
+EIP-4844 with the sidecar of EIP-7594 for blobs, and RLP as far as these need it."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -9,9 +9,12 @@ from coincurve import PrivateKey
 from Crypto.Hash import keccak
 
 from syncfsm.errors import LocalError
+from syncfsm_adapters.da.kzg import Sealed, versioned_hash
 
-TYPE: Final = 2
-"""EIP-1559."""
+CALLDATA, BLOBS = 2, 3
+"""The types of transactions: EIP-1559 and EIP-4844."""
+SIDECAR: Final = 1
+"""The version of the sidecar: proofs for cells."""
 BASE_GAS: Final = 21_000
 BYTE_GAS: Final = 40
 """For a byte of data that is not zero: the floor of EIP-7623, which is more than what was asked before."""
@@ -48,21 +51,55 @@ class Account:
 
 @attrs.frozen
 class Fees:
-    """Wei for a unit of gas: a tip, and the most in all."""
+    """Wei for a unit of gas: a tip, and the most in all; and the most for one of blob gas, 0 if there are no blobs."""
 
     tip: int
     most: int
+    blob: int = 0
 
     def raised(self) -> "Fees":
-        """What takes the place of a transaction with these: a pool wants an eighth more."""
+        """What takes the place of a transaction with these: a pool wants an eighth more, with blobs twice as much."""
+        if self.blob:
+            return Fees(2 * self.tip + 1, 2 * self.most, 2 * self.blob)
         return Fees(self.tip * 5 // 4 + 1, self.most * 5 // 4 + 1)
 
+    def at_least(self, other: "Fees") -> "Fees":
+        return Fees(max(self.tip, other.tip), max(self.most, other.most), max(self.blob, other.blob))
 
-def signed(account: Account, chain: int, nonce: int, fees: Fees, to: bytes, data: bytes) -> bytes:
-    """The transaction, as it goes over the wire; its hash is ``keccak256`` of it."""
-    fields: list[Any] = [chain, nonce, fees.tip, fees.most, gas_of(data), to, 0, data, []]
-    digest = keccak256(bytes([TYPE]) + rlp(fields))
-    return bytes([TYPE]) + rlp([*fields, *account.sign(digest)])
+
+@attrs.frozen
+class Signed:
+    """A transaction as it goes to a node, and its hash."""
+
+    wire: bytes
+    hash: str
+
+
+def signed(account: Account, chain: int, nonce: int, fees: Fees, to: bytes, data: bytes) -> Signed:
+    """A transaction with calldata."""
+    body = _signed(account, CALLDATA, [chain, nonce, fees.tip, fees.most, gas_of(data), to, 0, data, []])
+    return _named(CALLDATA, body, body)
+
+
+def signed_blobs(
+    account: Account, chain: int, nonce: int, fees: Fees, to: bytes, blobs: Sequence[bytes], sealed: Sequence[Sealed]
+) -> Signed:
+    """A transaction with blobs. The hash is that of the transaction alone, which the chain keeps."""
+    commitments = [commitment for commitment, _ in sealed]
+    named = [versioned_hash(commitment) for commitment in commitments]
+    fields = [chain, nonce, fees.tip, fees.most, BASE_GAS, to, 0, b"", [], fees.blob, named]
+    body = _signed(account, BLOBS, fields)
+    proofs = [proof for _, proofs in sealed for proof in proofs]
+    return _named(BLOBS, body, [body, SIDECAR, blobs, commitments, proofs])
+
+
+def _signed(account: Account, type: int, fields: list[Any]) -> list[Any]:
+    return [*fields, *account.sign(keccak256(bytes([type]) + rlp(fields)))]
+
+
+def _named(type: int, body: list[Any], wire: list[Any]) -> Signed:
+    kind = bytes([type])
+    return Signed(kind + rlp(wire), "0x" + keccak256(kind + rlp(body)).hex())
 
 
 def gas_of(data: bytes) -> int:

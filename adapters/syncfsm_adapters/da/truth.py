@@ -164,9 +164,10 @@ class Truth:
                 self._journal("da-unheard", detail=why, sentence="The layer does not answer. Soft blocks go on.")
             case Unreadable(height, oldest):
                 self._journal("da-pruned", layer=height, oldest=oldest, sentence=PRUNED)
-            case Broke(was, is_now):
-                self.wrong = BROKE
-                self._journal("da-broke", layer=was.height, was=was.id, now=is_now.id, sentence=BROKE)
+            case Broke(was, is_now, why):
+                self.wrong = why or BROKE
+                instead = is_now.id if is_now is not None else b""
+                self._journal("da-broke", layer=was.height, was=was.id, now=instead, sentence=self.wrong)
             case Hold(count):
                 self._journal("held", open=count, sentence="No more blocks are made before some are confirmed.")
             case Go():

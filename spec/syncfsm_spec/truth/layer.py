@@ -16,6 +16,7 @@ from syncfsm.check import Choice, Step
 from syncfsm.truth.answers import (
     Answer,
     Blobs,
+    Broken,
     Future,
     Head,
     Nothing,
@@ -82,6 +83,8 @@ class Ledger(msgspec.Struct, frozen=True):
     """How many were ever made."""
     oldest: int = 1
     out: bool = False
+    broken: bool = False
+    """Does it say that it took back what was final?"""
     asked: int = 0
     """The height that the reader waits for; 0 if it waits for none."""
     due: bool = False
@@ -108,6 +111,8 @@ class Ledger(msgspec.Struct, frozen=True):
         """What is at this height."""
         if self.out:
             return Trouble("out")
+        if self.broken:
+            return Broken("broken")
         if height > len(self.blocks):
             return Future(len(self.blocks))
         if height < self.oldest:
@@ -166,6 +171,10 @@ class Out(msgspec.Struct, frozen=True):
     """It is out, or back."""
 
     out: bool
+
+
+class Confess(msgspec.Struct, frozen=True):
+    """It says from now on that it took back what was final."""
 
 
 class GiveMark(msgspec.Struct, frozen=True):
@@ -266,6 +275,8 @@ class Layer:
                 return Step(replace(ledger, oldest=len(ledger.blocks), due=True))
             case Out(out) if ledger.out is not out:
                 return Step(replace(ledger, out=out, due=True))
+            case Confess():
+                return Step(replace(ledger, broken=True, due=True))
             case GiveMark() if ledger.oldest > 1:
                 height = ledger.oldest
                 return Step(ledger, ((self.user, Mark(ledger.place(height), ledger.up_to(height))),))

@@ -3,9 +3,21 @@
 from typing import Any, Final
 
 from syncfsm.check import Moment
-from syncfsm.truth.answers import Future, Head, Pruned, TooBig, Trouble, Unsure
+from syncfsm.truth.answers import Broken, Future, Head, Pruned, TooBig, Trouble, Unsure
 from syncfsm.truth.poster.types import CATCHING, GATHERING, IDLE, OVERRULED, SUBMITTING, WAITING, Overdue, Submit
-from syncfsm.truth.reader.types import BROKEN, LOST, RESTING, TROUBLED, Broke, Mark, Reader, Skipped, State, Unheard
+from syncfsm.truth.reader.types import (
+    BROKEN,
+    LOST,
+    READING,
+    RESTING,
+    TROUBLED,
+    Broke,
+    Mark,
+    Reader,
+    Skipped,
+    State,
+    Unheard,
+)
 from syncfsm_spec.kit.promise import Promise
 from syncfsm_spec.kit.trees import TREE, g
 from syncfsm_spec.truth.layer import RUN, TICK, Ledger, Told
@@ -49,6 +61,8 @@ ALL: Final = (
 
 
 def truth_wins(reader: Reader, ledger: Ledger) -> bool:
+    if ledger.broken and (not ledger.out or reader.state is BROKEN):
+        return reader.state is BROKEN
     if ledger.out:
         return reader.state is TROUBLED or not ledger.blocks
     if reader.state is LOST:
@@ -69,6 +83,17 @@ def final_only_advances(moment: Moment) -> bool:
     on = after.place.height >= before.place.height and TREE.descends(after.tip.id, before.tip.id)
     said = any(isinstance(output, Broke) for output in moment.outputs)
     return on and said is (moment.after.state is BROKEN and moment.before.state is not BROKEN)
+
+
+def is_left(moment: Moment) -> bool:
+    """Who is told that the layer broke its word leaves it, and what was confirmed stands."""
+    before, after = moment.before, moment.after
+    left = after.state is BROKEN or before.state is not READING
+    return left and (after.tip, after.final) == (before.tip, before.final)
+
+
+def hears_that_it_broke(moment: Moment) -> bool:
+    return isinstance(moment.stimulus, Broken)
 
 
 def final_is_there(reader: Reader, ledger: Ledger) -> bool:

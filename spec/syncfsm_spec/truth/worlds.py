@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from syncfsm.blocks import Point
 from syncfsm.check import Choice, Environment, Move, Property, SometimesStep, Step, World
 from syncfsm.machine import Table
-from syncfsm.truth.answers import Blobs, Future, Head, Nothing, Place, Posted, Pruned, Trouble
+from syncfsm.truth.answers import Blobs, Broken, Future, Head, Nothing, Place, Posted, Pruned, Trouble
 from syncfsm.truth.limits import TruthLimits
 from syncfsm.truth.messages import Unsigned
 from syncfsm.truth.poster import guards as poster_guards
@@ -36,6 +36,7 @@ from syncfsm_spec.truth.layer import (
     TROUBLE,
     UNSURE,
     Ask,
+    Confess,
     Crashed,
     GiveMark,
     GoBack,
@@ -151,6 +152,19 @@ def breaks() -> World:
     """The layer takes back what was final."""
     moves = [*_grows("a1", "a2"), Move("a block", ((DA, Grow()),), 3), Move("goes back 4", ((DA, GoBack(4)),))]
     return _reads("breaks", breaks.__doc__ or "", moves, stands=False)
+
+
+def says_that_it_broke() -> World:
+    """The layer says itself that it took back what was final: the reader need not come by it."""
+    moves = [
+        *_grows("a1", "a2"),
+        Move("a block", ((DA, Grow()),), 3),
+        Move("says that it broke", ((DA, Confess()),)),
+        Move("is out", ((DA, Out(True)),)),
+        Move("is back", ((DA, Out(False)),)),
+    ]
+    left = say.FINAL_ONLY_ADVANCES.steps((R,), say.is_left, say.hears_that_it_broke)
+    return _reads("says-that-it-broke", says_that_it_broke.__doc__ or "", moves, [left])
 
 
 # A sequencer that crashes ---------------------------------------------------------------------------------------
@@ -333,6 +347,7 @@ def lone_reader() -> World:
     given = [
         Comes(Event.BEGIN, START), Comes(Event.BLOBS, Blobs(here, (NAMED["a1"],))), Comes(Event.NONE, Nothing(far)),
         Comes(Event.FUTURE, Future(3)), Comes(Event.PRUNED, Pruned(2)), Comes(Event.TROUBLE, Trouble("")),
+        Comes(Event.BROKE, Broken("")),
         Comes(Event.NEWS, Head(0), "0"), Comes(Event.NEWS, Head(9), "9"), Comes(Event.TICK),
         Comes(Event.NONE, Nothing(Place(2, b"2", b"other")), "that does not fit"),
     ]  # fmt: skip
@@ -370,6 +385,9 @@ def _is_late(moment: Any) -> bool:
     return bool(opened and moment.stimulus.event == TICK and before.since + 5.0 <= 10.0)
 
 
-KINDS: Final = (batches, reorganises, prunes, breaks, crashes, answers, taken_back, overruled, lone_reader, lone_poster)
+KINDS: Final = (
+    batches, reorganises, prunes, breaks, says_that_it_broke, crashes, answers, taken_back, overruled, lone_reader,
+    lone_poster,
+)  # fmt: skip
 STANDARD: Final = tuple(kind() for kind in KINDS)
 """What is explored when no world is named."""

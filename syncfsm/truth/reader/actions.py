@@ -9,7 +9,7 @@ from syncfsm.errors import Fault
 from syncfsm.limits import REASON_BYTES
 from syncfsm.machine import Action
 from syncfsm.truth import messages
-from syncfsm.truth.answers import Blobs, Future, Head, Nothing, Pruned, Trouble
+from syncfsm.truth.answers import Blobs, Broken, Future, Head, Nothing, Pruned, Trouble
 from syncfsm.truth.reader.types import (
     Broke,
     Confirmed,
@@ -78,6 +78,10 @@ def break_off(reader: Reader, answer: Blobs | Nothing, view: View) -> Result:
     return reader, (Broke(reader.final.place, answer.place),)
 
 
+def heed(reader: Reader, answer: Broken, view: View) -> Result:
+    return reader, (Broke(reader.final.place, None, answer.detail[:REASON_BYTES]),)
+
+
 def rest(reader: Reader, answer: Future, view: View) -> Result:
     until = view.now + view.limits.poll
     return replace(reader, until=until, tries=0, heard=view.now, told=False, why=""), ()
@@ -99,5 +103,5 @@ def tell_silence(reader: Reader, message: None, view: View) -> Result:
 
 ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action
-    for action in (begin, ask, read, pass_by, step_back, break_off, rest, back_off, lose, tell_silence)
+    for action in (begin, ask, read, pass_by, step_back, break_off, heed, rest, back_off, lose, tell_silence)
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from syncfsm.machine import Step, Table
-from syncfsm.truth.answers import Answer, Blobs, Future, Head, Nothing, Pruned, Trouble
+from syncfsm.truth.answers import Answer, Blobs, Broken, Future, Head, Nothing, Pruned, Trouble
 from syncfsm.truth.limits import TruthLimits
 from syncfsm.truth.reader import guards
 from syncfsm.truth.reader.actions import ACTIONS
@@ -19,7 +19,7 @@ TABLE: Final[Table[Reader]] = Table(
 )  # fmt: skip
 EVENTS: Final[Mapping[type, Event]] = {
     Mark: Event.BEGIN, Blobs: Event.BLOBS, Nothing: Event.NONE, Future: Event.FUTURE, Pruned: Event.PRUNED,
-    Trouble: Event.TROUBLE, Head: Event.NEWS, type(None): Event.TICK,
+    Trouble: Event.TROUBLE, Broken: Event.BROKE, Head: Event.NEWS, type(None): Event.TICK,
 }  # fmt: skip
 """What each thing that a reader is fed is to its table."""
 

@@ -6,8 +6,8 @@ follow what was read before, the layer has reorganised: the reader goes back, pl
 from there. What lies deeper than the layer's finality is final, and forgotten but for the last: should that one be taken
 back, nothing that the layer says is worth reading.
 
-Of the five answers each leads elsewhere: what is there is read, none is passed by, the future is waited for, what is pruned
-is lost here for good, and trouble is asked again, later and later. Whatever the answers are, what is confirmed stands until
+Of the six answers each leads elsewhere: what is there is read, none is passed by, the future is waited for, what is pruned
+is lost here for good, trouble is asked again, later and later, and a layer that says that it broke its word is left. Whatever the answers are, what is confirmed stands until
 the layer itself takes it back.
 
     [*] --begin--> reading --future--> resting --tick, news--> reading
@@ -19,7 +19,7 @@ from syncfsm.machine import ALWAYS, IGNORE, STAY, Rule
 from syncfsm.truth.reader.types import BROKEN, IDLE, LOST, READING, RESTING, TROUBLED, Event
 
 E = Event
-ANSWERS = (E.BLOBS, E.NONE, E.FUTURE, E.PRUNED, E.TROUBLE)
+ANSWERS = (E.BLOBS, E.NONE, E.FUTURE, E.PRUNED, E.TROUBLE, E.BROKE)
 WAITING = (RESTING, TROUBLED, LOST)
 
 # fmt: off
@@ -37,6 +37,7 @@ RULES: Final = (
     Rule(READING,  E.FUTURE,        ALWAYS,            RESTING,  "rest",         "All that there is has been read; this height is not passed by.", "decisions/0026"),
     Rule(READING,  E.PRUNED,        ALWAYS,            LOST,     "lose",         "It was there, and is not kept: that is neither none nor the future.", "decisions/0026"),
     Rule(READING,  E.TROUBLE,       ALWAYS,            TROUBLED, "back_off",     "Nothing is known; the same height is asked again.", "decisions/0026"),
+    Rule(READING,  E.BROKE,         ALWAYS,            BROKEN,   "heed",         "The layer itself has seen that what was final is gone.", "decisions/0029"),
     Rule((IDLE, *WAITING, BROKEN), ANSWERS,
                                     ALWAYS,            STAY,     IGNORE,         "Nothing was asked.", "decisions/0026"),
 

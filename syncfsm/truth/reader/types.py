@@ -7,7 +7,7 @@ import msgspec
 
 from syncfsm.blocks import Point
 from syncfsm.errors import Fault
-from syncfsm.truth.answers import Blobs, Future, Head, Nothing, Place, Pruned, Trouble
+from syncfsm.truth.answers import Blobs, Broken, Future, Head, Nothing, Place, Pruned, Trouble
 from syncfsm.truth.messages import Cover, Entry
 
 
@@ -44,6 +44,8 @@ class Event(StrEnum):
     FUTURE = "future"
     PRUNED = "pruned"
     TROUBLE = "trouble"
+    BROKE = "broke"
+    """The layer says that it took back what was final."""
     NEWS = "news"
     """The layer says where its end is."""
     TICK = "tick"
@@ -67,6 +69,7 @@ CARRIES: Final = {
     Event.FUTURE: Future,
     Event.PRUNED: Pruned,
     Event.TROUBLE: Trouble,
+    Event.BROKE: Broken,
     Event.NEWS: Head,
 }
 """What each event brings along."""
@@ -160,7 +163,9 @@ class Unreadable(msgspec.Struct, frozen=True):
 
 
 class Broke(msgspec.Struct, frozen=True):
-    """The layer has another block where there was a final one. Nothing more is read: find out what happened."""
+    """The layer has another block where there was a final one, ``now``; or it says so itself, and ``why``. Nothing more
+    is read: find out what happened."""
 
     was: Place
-    now: Place
+    now: Place | None
+    why: str = ""
