@@ -20,6 +20,7 @@ from syncfsm_spec.truth.worlds import (
     batches,
     breaks,
     crashes,
+    halts,
     overruled,
     prunes,
     reorganises,
@@ -27,11 +28,19 @@ from syncfsm_spec.truth.worlds import (
 )
 
 QUICK: Final = (batches(), overruled())
-LARGE: Final = (reorganises(), prunes(), breaks(), crashes(), answers(), taken_back())
+LARGE: Final = (reorganises(), prunes(), breaks(), crashes(), answers(), taken_back(), halts())
 NEVER: Final = {"BlobsNotAsked", "BlobsIgnore", "PostedIgnore"}
 """Rows for answers that nobody has asked for: a layer of the worlds gives none."""
-LEFT_OUT: Final = {"BeginIgnore", "MadeIsStrange", "TickIsSilent", "TickIgnore"}
-"""Rows of a caller's mistake, and of time at which nothing is due."""
+LEFT_OUT: Final = {
+    "BeginBegin",
+    "BeginHasOther",
+    "BeginIgnore",
+    "HaltHalt",
+    "MadeIsStrange",
+    "TickIsSilent",
+    "TickIgnore",
+}
+"""Rows that only follow another, of what else the node knows, of a caller's mistake, and of time that does nothing."""
 
 
 @pytest.mark.parametrize(
@@ -81,6 +90,7 @@ MUTANTS: Final = (
     (FEW_CRASHES, "NeverContradicts", "Poster", '"BeginBegin", "catching"', '"BeginBegin", "gathering"'),
     (few(answers(), makes=2, **{"the answer is lost": 1}), "OneAtATime", "Poster",
      '"UnsureLookForIt", "waiting"', '"UnsureLookForIt", "gathering"'),
+    (FEW_CRASHES, "KnowsFirst", "Poster", "Waits(p) == [p EXCEPT !.held = TRUE]", "Waits(p) == p"),
     (FEW_CRASHES, "Capped", "Poster", "Len(Open(p)) >= Unconfirmed", "Len(Open(p)) > Unconfirmed"),
 )  # fmt: skip
 """World, promise, module, and what is changed there."""

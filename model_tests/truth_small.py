@@ -6,7 +6,17 @@ from typing import Final
 import attrs
 
 from syncfsm.check import Environment, World
-from syncfsm_spec.truth.worlds import answers, batches, breaks, crashes, overruled, prunes, reorganises, taken_back
+from syncfsm_spec.truth.worlds import (
+    answers,
+    batches,
+    breaks,
+    crashes,
+    halts,
+    overruled,
+    prunes,
+    reorganises,
+    taken_back,
+)
 
 
 def few(world: World, **times: int) -> World:
@@ -33,6 +43,7 @@ SMALL: Final = (
     few(answers(), makes=2, **{"the answer is lost": 1}, it_is_too=2),
     few(taken_back(), makes=1, **{"goes back; the blob waits": 1}, the_answer=1),
     few(taken_back(), makes=1, **{"goes back; the blob is gone": 1}),
+    few(halts(), makes=2, a_block=1, goes_back_3=1),
     few(overruled(), makes=2, another=1, crashes=1),
 )
 USUAL: Final = (SMALL[0], SMALL[1], SMALL[3], SMALL[5], SMALL[8])

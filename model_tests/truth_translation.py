@@ -121,6 +121,7 @@ def _sequencer(at: Sequencer) -> Value:
         kept=_mark(at.kept),
         made=at.made,
         rested=at.rested,
+        waited=at.waited,
     )
 
 
@@ -203,8 +204,8 @@ class Posting(Reading):
 
     MODULES: ClassVar = ("Posting",)
     VARIABLES: ClassVar[tuple[str, ...]] = ("seq", "layer", "left")
-    STATES: ClassVar[tuple[str, ...]] = ("NothingLost",)
-    STEPS: ClassVar[tuple[str, ...]] = ("NeverContradicts", "OneAtATime", "Capped")
+    STATES: ClassVar[tuple[str, ...]] = ("NothingLost", "LivesWithoutDA")
+    STEPS: ClassVar[tuple[str, ...]] = ("NeverContradicts", "OneAtATime", "Capped", "KnowsFirst")
 
     def _more(self) -> dict[str, Value]:
         limits = self.limits
@@ -212,6 +213,7 @@ class Posting(Reading):
             "Period": _time(limits.period),
             "Batch": limits.batch_blocks,
             "Patience": _time(limits.patience),
+            "Ahead": _time(limits.ahead),
             "Unconfirmed": limits.unconfirmed,
             "Run": tuple(NUMBERS[header.id] for header in RUN),
             "Alone": self._asks(NOTHING_LOST, Ends),

@@ -10,6 +10,7 @@ EXTENDS Reader
 CONSTANTS Period,      \* how old the oldest block gets before a batch is due
           Batch,       \* most blocks in a batch
           Patience,    \* how long one looks for a batch that may have landed
+          Ahead,       \* how long a sequencer that starts waits for the layer to be read
           Unconfirmed  \* most blocks that are made and not confirmed
 
 NoPoster == [state |-> "idle", final |-> None, blocks |-> <<>>, confirmed |-> 0, gathered |-> 0, sent |-> None,
@@ -19,8 +20,11 @@ Done(p) == IF p.confirmed = 0 THEN p.final ELSE p.blocks[p.confirmed]
 Open(p) == SubSeq(p.blocks, p.confirmed + 1, Len(p.blocks))
 Most(p) == IF p.most = 0 THEN Batch ELSE Min2(p.most, Batch)
 
-(* What a step makes: the row, the poster, and the blob that it gives.     *)
-Makes(name, state, did) == [row |-> name, poster |-> [did.poster EXCEPT !.state = state], gives |-> did.gives]
+(* What a step makes: the row, the poster, the blob that it gives, and     *)
+(* whether it asks what the sequencer has.                                 *)
+Makes(name, state, did) ==
+    [row |-> name, poster |-> [did.poster EXCEPT !.state = state], gives |-> did.gives, loads |-> FALSE]
+Loads(r) == [r EXCEPT !.loads = TRUE]
 Gives(p, blob) == [poster |-> p, gives |-> blob]
 Only(p) == Gives(p, NoBlob)
 
@@ -43,7 +47,7 @@ Due(p) ==
     CASE p.state = "gathering" /\ Open(p) # <<>> ->
             <<IF Len(Open(p)) >= Most(p) THEN p.gathered ELSE p.gathered + Period>>
       [] p.state = "waiting" /\ p.landed = None  -> <<p.until>>
-      [] p.state \in {"backing-off", "paused"}   -> <<p.until>>
+      [] p.state \in {"awaiting", "backing-off", "paused"} -> <<p.until>>
       [] OTHER -> <<>>
 
 -----------------------------------------------------------------------------
@@ -75,23 +79,40 @@ Stuck(p, why) == Only([p EXCEPT !.sent = None, !.until = BackOffMost, !.why = wh
 -----------------------------------------------------------------------------
 (* The table.                                                              *)
 
-Running(p) == p.state \notin {"idle", "overruled"}
+Over == {"overruled", "halted"}
+Running(p) == p.state \notin {"idle", "awaiting"} \cup Over
+Waits(p) == [p EXCEPT !.held = TRUE]
 
-\* The process begins: the final block by the mark that was kept, our own at its height, and all above it.
+(* Where nothing of what happens matters.                                  *)
+Asleep(p) ==
+    CASE p.state = "awaiting" -> Makes("BeginIgnore", p.state, Only(p))
+      [] p.state \in Over     -> Makes("StartIgnore", p.state, Only(p))
+      [] p.state = "idle"     -> Makes("BeginIgnore", p.state, Only(p))
+
+\* There is a sequencer.
+OnStart(p) ==
+    IF p.state = "idle" THEN Makes("StartAwaitLayer", "awaiting", Only([Waits(p) EXCEPT !.until = Ahead]))
+    ELSE Makes("StartIgnore", p.state, Only(p))
+
+\* It tells what it has: the reader's final block, its own at that height, and all above it.
 OnBegin(p, final, ours, blocks) ==
     LET new == [NoPoster EXCEPT !.blocks = blocks]
-    IN  IF p.state # "idle" THEN Makes("BeginIgnore", p.state, Only(p))
-        ELSE IF HasOther(final, ours, blocks) THEN Makes("BeginHasOther", "overruled", Only([new EXCEPT !.final = ours]))
+    IN  IF ~Running(p) THEN Asleep(p)
+        ELSE IF HasOther(final, ours, blocks)
+        THEN Makes("BeginHasOther", "overruled", Only(Waits([new EXCEPT !.final = ours])))
         ELSE Makes("BeginBegin", "catching", Only(Holding([new EXCEPT !.final = final])))
 
 \* The sequencer makes a block.
-OnMade(p, b) == IF Running(p) THEN Makes("MadeAdd", p.state, Add(p, b)) ELSE Makes("MadeIgnore", p.state, Only(p))
+OnMade(p, b) == IF Running(p) THEN Makes("MadeAdd", p.state, Add(p, b)) ELSE Asleep(p)
 
-\* The reader goes on, or back.
-OnSeen(p, read, tip, final, all) ==
+\* The reader goes on, or back: is that all that there is, or has the layer broken its word?
+OnSeen(p, read, tip, final, all, broken) ==
     LET noted == Noted(p, read, tip, final)
-    IN  IF ~Running(p) THEN Makes("MadeIgnore", p.state, Only(p))
-        ELSE IF ~(Known(p, tip) /\ Known(p, final)) THEN Makes("SeenIsOther", "overruled", Only(p))
+    IN  IF p.state \in {"idle"} \cup Over THEN Asleep(p)
+        ELSE IF broken THEN Makes("SeenIsBroken", "halted", Only(Waits(p)))
+        ELSE IF p.state = "awaiting"
+        THEN IF all THEN Loads(Makes("SeenIsAll", "catching", Only(p))) ELSE Makes("SeenIgnore", p.state, Only(p))
+        ELSE IF ~(Known(p, tip) /\ Known(p, final)) THEN Makes("SeenIsOther", "overruled", Only(Waits(p)))
         ELSE IF p.state = "catching" /\ all THEN Makes("SeenIsAll", "gathering", Only(noted))
         ELSE IF p.state = "waiting" /\ IsSent(p, tip) THEN Makes("SeenIsDone", "gathering", Only(Finished(noted)))
         ELSE IF p.state = "waiting" /\ p.landed \in 1..read
@@ -100,7 +121,7 @@ OnSeen(p, read, tip, final, all) ==
 
 \* The layer answers; `landed` is where it is, if it is known.
 OnOutcome(p, outcome, landed, why) ==
-    IF ~Running(p) THEN Makes("MadeIgnore", p.state, Only(p))
+    IF ~Running(p) THEN Asleep(p)
     ELSE IF p.state # "submitting" THEN Makes("PostedIgnore", p.state, Only(p))
     ELSE IF IsSent(p, Done(p)) THEN Makes("PostedWasSeen", "gathering", Only(Finished(p)))
     ELSE CASE outcome = "posted" /\ landed <= p.read -> Makes("PostedWasRead", "gathering", Only(Again(p, 0)))
@@ -119,13 +140,14 @@ OnOutcome(p, outcome, landed, why) ==
 \* It is time to: see Due.
 OnDue(p) ==
     LET now == Due(p)[1]
-        r == IF p.state = "gathering" THEN Makes("TickIsDue", "submitting", Submit(p, now))
-             ELSE Makes("TickIsDue", "gathering", Only(Again(p, now)))
+        r == CASE p.state = "gathering" -> Makes("TickIsDue", "submitting", Submit(p, now))
+               [] p.state = "awaiting"  -> Loads(Makes("TickIsDue", "catching", Only(p)))
+               [] OTHER -> Makes("TickIsDue", "gathering", Only(Again(p, now)))
     IN  [r EXCEPT !.poster = Later(@, now)]
 
 \* An operator has mended something.
 OnResume(p) ==
-    IF ~Running(p) THEN Makes("MadeIgnore", p.state, Only(p))
+    IF ~Running(p) THEN Asleep(p)
     ELSE IF p.state \in {"backing-off", "paused"} THEN Makes("ResumeGoOn", "gathering", Only(Again(p, 0)))
     ELSE Makes("ResumeIgnore", p.state, Only(p))
 =============================================================================

@@ -12,14 +12,16 @@ CONSTANTS Run,    \* the blocks that the sequencer makes, in order
           Moves,  \* what the environment may do
           Times   \* how often it may do each
 
-VARIABLES seq,    \* the sequencer: what it has made, and the mark that it keeps, survive it; rested: was all read?
+VARIABLES seq,    \* the sequencer: what it has made, and the mark that it keeps, survive it;
+          \* rested: was all read? waited: or long enough for that?
           layer,
           left    \* left[i]: how often move i may still happen
 
 vars == <<seq, layer, left>>
 AnyRow == "any row"
 
-Down(kept, made) == [poster |-> NoPoster, reader |-> NoReader, kept |-> kept, made |-> made, rested |-> FALSE]
+Down(kept, made) == [poster |-> NoPoster, reader |-> NoReader, kept |-> kept, made |-> made, rested |-> FALSE,
+                     waited |-> FALSE]
 
 Init ==
     /\ seq = Down(Start, 0)
@@ -27,18 +29,30 @@ Init ==
     /\ left = Times
 
 -----------------------------------------------------------------------------
+(* The poster makes a step, `r`. What it asks for is told, and what the    *)
+(* reader knows. `rows` are those of the poster.                           *)
+Knows(p, reader) ==
+    OnSeen(p, Read(reader).place.height, ReadTip(reader), reader.final.tip, reader.state = "resting",
+           reader.state = "broken")
+Told(s, r, rows) ==
+    LET final == s.reader.final.tip
+        at == Min2(Height[final], s.made)
+        above == SelectSeq(SubSeq(Run, 1, s.made), LAMBDA b : Height[b] > Height[final])
+        began == OnBegin(r.poster, final, IF at = 0 THEN Genesis ELSE Run[at], above)
+        knows == Knows(began.poster, s.reader)
+    IN  IF r.loads THEN [s |-> [s EXCEPT !.poster = knows.poster], rows |-> rows \o <<r.row, began.row, knows.row>>]
+        ELSE [s |-> [s EXCEPT !.poster = r.poster], rows |-> Append(rows, r.row)]
+
 (* The reader makes a step, and the poster learns of it; what is asked for *)
-(* is answered. `rows` are those of the poster.                            *)
+(* is answered.                                                            *)
 RECURSIVE Reads(_, _, _, _)
 Reads(s, l, r, rows) ==
     LET new == [s EXCEPT !.reader = r.reader, !.kept = IF r.settled = <<>> THEN @ ELSE r.settled[1],
                          !.rested = @ \/ r.reader.state = "resting"]
-        seen == OnSeen(s.poster, Read(r.reader).place.height, ReadTip(r.reader), r.reader.final.tip,
-                       r.reader.state = "resting")
-        told == IF r.reader.state = "idle" THEN new ELSE [new EXCEPT !.poster = seen.poster]
-        more == IF r.reader.state = "idle" THEN rows ELSE Append(rows, seen.row)
-    IN  IF r.asks = None THEN [s |-> told, l |-> l, rows |-> more]
-        ELSE Reads(told, Answered(l), OnAnswer(told.reader, Answer(l, r.asks)), more)
+        told == IF r.reader.state = "idle" THEN [s |-> new, rows |-> rows]
+                ELSE Told(new, Knows(new.poster, new.reader), rows)
+    IN  IF r.asks = None THEN [s |-> told.s, l |-> l, rows |-> told.rows]
+        ELSE Reads(told.s, Answered(l), OnAnswer(told.s.reader, Answer(l, r.asks)), told.rows)
 
 Named(rows) ==
     LET tells == SelectSeq(rows, LAMBDA row : row # "SeenSee")
@@ -57,14 +71,16 @@ Changes(l, row) == row \in {AnyRow, "NoRow"} /\ layer' = l /\ UNCHANGED seq
 (* What the protocol does.                                                 *)
 
 Begins(row) ==
-    LET kept == seq.kept
-        at == Min2(Height[kept.tip], seq.made)
-        above == SelectSeq(SubSeq(Run, 1, seq.made), LAMBDA b : Height[b] > Height[kept.tip])
-        began == OnBegin(seq.poster, kept.tip, IF at = 0 THEN Genesis ELSE Run[at], above)
+    LET start == OnStart(seq.poster)
     IN  /\ seq.poster.state = "idle"
-        /\ Becomes(Reads([seq EXCEPT !.poster = began.poster], layer, OnMark(seq.reader, kept), <<began.row>>), row)
+        /\ Becomes(Reads([seq EXCEPT !.poster = start.poster], layer, OnMark(seq.reader, seq.kept), <<start.row>>), row)
 
-IsDue(row) == Due(seq.poster) # <<>> /\ Posts(OnDue(seq.poster), layer, row)
+IsDue(row) ==
+    /\ Due(seq.poster) # <<>>
+    /\ IF seq.poster.state = "awaiting"
+       THEN LET told == Told([seq EXCEPT !.waited = TRUE], OnDue(seq.poster), <<>>)
+            IN  Becomes([s |-> told.s, l |-> layer, rows |-> told.rows], row)
+       ELSE Posts(OnDue(seq.poster), layer, row)
 Wakes(row) == layer.due /\ Becomes(Reads(seq, [layer EXCEPT !.due = FALSE], OnTime(seq.reader), <<>>), row)
 IsTaken(row) == layer.given # NoBlob /\ Changes(Takes(layer), row)
 IsIncluded(row) == ~layer.out /\ \E i \in 1..Len(layer.pending) : Changes(Includes(layer, i), row)
@@ -80,7 +96,7 @@ Protocol(row) ==
 (* What the environment does.                                              *)
 
 Make(row) ==
-    /\ Running(seq.poster) /\ ~seq.poster.held /\ seq.made < Len(Run)
+    /\ seq.poster.state # "idle" /\ ~seq.poster.held /\ seq.made < Len(Run)
     /\ LET r == OnMade(seq.poster, Run[seq.made + 1])
        IN  /\ row \in {AnyRow, r.row}
            /\ seq' = [seq EXCEPT !.poster = r.poster, !.made = @ + 1]
@@ -123,15 +139,17 @@ FairSpec == Spec /\ Fairness
 -----------------------------------------------------------------------------
 (* The same, with one action for each row, so that edges carry its name.   *)
 
-BeginBegin    == /\ NextBy("BeginBegin")
-BeginHasOther == /\ NextBy("BeginHasOther")
-MadeAdd       == /\ NextBy("MadeAdd")
-MadeIgnore    == /\ NextBy("MadeIgnore")
+StartAwaitLayer == /\ NextBy("StartAwaitLayer")
+BeginIgnore     == /\ NextBy("BeginIgnore")
+StartIgnore     == /\ NextBy("StartIgnore")
+MadeAdd         == /\ NextBy("MadeAdd")
 
 SeenIsOther  == /\ NextBy("SeenIsOther")
+SeenIsBroken == /\ NextBy("SeenIsBroken")
 SeenIsAll    == /\ NextBy("SeenIsAll")
 SeenIsDone   == /\ NextBy("SeenIsDone")
 SeenIsInVain == /\ NextBy("SeenIsInVain")
+SeenIgnore   == /\ NextBy("SeenIgnore")
 SeenSee      == /\ NextBy("SeenSee")
 
 PostedWasSeen   == /\ NextBy("PostedWasSeen")
@@ -152,8 +170,8 @@ ResumeIgnore == /\ NextBy("ResumeIgnore")
 NoRow == /\ NextBy("NoRow")
 
 NextByRow ==
-    \/ BeginBegin \/ BeginHasOther \/ MadeAdd \/ MadeIgnore
-    \/ SeenIsOther \/ SeenIsAll \/ SeenIsDone \/ SeenIsInVain \/ SeenSee
+    \/ StartAwaitLayer \/ BeginIgnore \/ StartIgnore \/ MadeAdd
+    \/ SeenIsOther \/ SeenIsBroken \/ SeenIsAll \/ SeenIsDone \/ SeenIsInVain \/ SeenIgnore \/ SeenSee
     \/ PostedWasSeen \/ PostedWasRead \/ PostedAwaitIt \/ PostedIgnore \/ UnsureLookForIt \/ TroubleBackOff
     \/ TooBigIsOne \/ TooBigHalve \/ RefusedBeStuck
     \/ TickIsDue \/ ResumeGoOn \/ ResumeIgnore
@@ -189,6 +207,13 @@ OneAtATimeStep ==
            seq'.poster.state = "waiting" \/ Height[Done(seq'.poster)] >= Height[seq.poster.sent]
 OneAtATime == [][OneAtATimeStep]_vars
 
-CappedStep == seq'.made > seq.made => Len(Open(seq.poster)) < Unconfirmed
+IsMade == seq'.made > seq.made
+KnowsFirstStep == IsMade => (seq.rested \/ seq.waited) /\ seq.reader.state # "broken"
+KnowsFirst == [][KnowsFirstStep]_vars
+(* A producer is not held without need.                                    *)
+LivesWithoutDA ==
+    AtRest => ~seq.poster.held \/ Len(Open(seq.poster)) >= Unconfirmed \/ seq.poster.state \in Over
+
+CappedStep == IsMade => Len(Open(seq.poster)) < Unconfirmed
 Capped == [][CappedStep]_vars
 =============================================================================
