@@ -11,34 +11,55 @@ from typing import Final
 import attrs
 import pytest
 
+from model_tests import truth_small
 from model_tests.small import SMALL, USUAL
 from model_tests.tla import Graph, Value, dumped
-from model_tests.tlc import FAST_START, RUNS, STATES, STEPS, run_tlc
-from model_tests.translation import Translation, first_row, translate
-from syncfsm.check import Moment, NodeComponent, World
+from model_tests.tlc import FAST_START, Model, run_tlc, translate
+from model_tests.truth_mutants import MUTANTS
+from syncfsm.check import NodeComponent, World, with_rules
 
-WORLDS: Final = [*USUAL, *(pytest.param(world, marks=pytest.mark.nightly) for world in SMALL if world not in USUAL)]
+WORLDS: Final = [
+    *(*USUAL, *truth_small.USUAL),
+    *(
+        pytest.param(world, marks=pytest.mark.nightly)
+        for world in (*SMALL, *truth_small.SMALL)
+        if world not in (*USUAL, *truth_small.USUAL)
+    ),
+]
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
 def test_code_and_specification_have_the_same_edges_and_keep_the_promises(world: World, tmp_path: Path) -> None:
     translation, graph = translate(world), tmp_path / "graph.dot"
-    promises = (*STEPS, *RUNS)
-    found = run_tlc(world, spec="FairSpecByRow", invariants=STATES, properties=promises, dump=graph, java=FAST_START)
+    promises, states = (*translation.STEPS, *translation.RUNS), translation.STATES
+    found = run_tlc(world, spec="FairSpecByRow", invariants=states, properties=promises, dump=graph, java=FAST_START)
     assert found.violated is None, found.output
-    explored, states = _explored(translation)
-    specified = dumped(graph)
-    assert len(explored.states) == states, "two states of the code are one in the specification"
+    explored, number = _explored(translation)
+    specified = dumped(graph, translation.VARIABLES)
+    assert len(explored.states) == number, "two states of the code are one in the specification"
     assert explored.states == specified.states
     assert explored.edges == specified.edges
-    assert found.states == states
+    assert found.states == number
 
 
 def test_an_edge_that_differs_is_seen(tmp_path: Path) -> None:
     """In a specification that concludes in the wrong state."""
     changed = ("Link", 'THEN Row("HelloCommonAndLacking", "syncing"', 'THEN Row("HelloCommonAndLacking", "idle"')
     run_tlc(SMALL[0], spec="SpecByRow", dump=tmp_path / "graph.dot", change=changed, java=FAST_START)
-    assert _explored(translate(SMALL[0]))[0].edges != dumped(tmp_path / "graph.dot").edges
+    assert (
+        _explored(translate(SMALL[0]))[0].edges != dumped(tmp_path / "graph.dot", translate(SMALL[0]).VARIABLES).edges
+    )
+
+
+def test_code_that_differs_is_seen(tmp_path: Path) -> None:
+    """A poster that does not see that what was confirmed is so no more."""
+    (mutant,) = (mutant for mutant in MUTANTS if mutant.name == "what was taken back counts as confirmed")
+    world = truth_small.SMALL[9]
+    specified, changed = translate(world), translate(with_rules(world, mutant.table))
+    run_tlc(world, spec="SpecByRow", dump=tmp_path / "graph.dot", java=FAST_START)
+    graph = dumped(tmp_path / "graph.dot", specified.VARIABLES)
+    assert _explored(specified)[0].edges == graph.edges
+    assert _explored(changed)[0].edges != graph.edges
 
 
 @pytest.mark.parametrize("world", [SMALL[1], SMALL[5], SMALL[13]], ids=lambda world: world.name)
@@ -64,7 +85,7 @@ def _uncounted(state: tuple[Value, ...]) -> tuple[Value, ...]:
     return (chain, tuple(kept), *rest)
 
 
-def _explored(translation: Translation) -> tuple[Graph, int]:
+def _explored(translation: Model) -> tuple[Graph, int]:
     """The graph of a world by its plain meaning, and how many states the code tells apart."""
     world = translation.world
     seen, todo = {world.start}, [world.start]
@@ -81,9 +102,5 @@ def _explored(translation: Translation) -> tuple[Graph, int]:
                 seen.add(after)
                 todo.append(after)
                 values[after] = translation.state(after)
-            edges.add((values[state], _first_row(moments), values[after]))
+            edges.add((values[state], translation.row(moments), values[after]))
     return Graph(frozenset(values.values()), frozenset(edges)), len(seen)
-
-
-def _first_row(moments: tuple[Moment, ...]) -> str:
-    return next((name for moment in moments if (name := first_row(moment.rules)) is not None), "NoRow")

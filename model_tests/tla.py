@@ -1,14 +1,13 @@
 """TLA+ text: values as TLC reads and prints them, and the graph of states that it writes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
-VARIABLES: Final = ("chain", "link", "feed", "line", "left")
 Value = int | bool | str | tuple[Any, ...] | frozenset[Any]
 """A TLA+ value; a record is the frozen set of its (field, value) pairs, a function on 1..n a tuple."""
 
@@ -62,7 +61,7 @@ def _value(token: str, tokens: Iterator[str]) -> Value:
 
 @attrs.frozen
 class Graph:
-    """A graph of states: the values of ``VARIABLES`` in each, and edges named by the row that fires first."""
+    """A graph of states: the values of the variables in each, and edges named by the row that fires first."""
 
     states: frozenset[tuple[Value, ...]]
     edges: frozenset[tuple[tuple[Value, ...], str, tuple[Value, ...]]]
@@ -72,8 +71,8 @@ _STATE: Final = re.compile(r'^(-?\d+) \[label="(.*)"(?:,style = filled)?\];?$')
 _EDGE: Final = re.compile(r'^(-?\d+) -> (-?\d+) \[label="(\w+)"')
 
 
-def dumped(path: Path) -> Graph:
-    """The graph that TLC wrote, with ``actionlabels``."""
+def dumped(path: Path, variables: Sequence[str]) -> Graph:
+    """The graph that TLC wrote, with ``actionlabels``: of a state the values of these variables, in this order."""
     states: dict[str, tuple[Value, ...]] = {}
     edges: list[tuple[str, str, str]] = []
     with path.open(encoding="utf-8") as lines:
@@ -81,14 +80,14 @@ def dumped(path: Path) -> Graph:
             if (edge := _EDGE.match(line)) is not None:
                 edges.append((edge[1], edge[3], edge[2]))
             elif (state := _STATE.match(line)) is not None:
-                states[state[1]] = _variables(state[2])
+                states[state[1]] = _values(state[2], variables)
     return Graph(
         frozenset(states.values()),
         frozenset((states[source], label, states[target]) for source, label, target in edges),
     )
 
 
-def _variables(label: str) -> tuple[Value, ...]:
+def _values(label: str, variables: Sequence[str]) -> tuple[Value, ...]:
     text = label.replace('\\"', '"').replace("\\n", "\n")
     values = dict(part.strip().split(" = ", 1) for part in text.split("/\\\\ ")[1:])
-    return tuple(read(values[name]) for name in VARIABLES)
+    return tuple(read(values[name]) for name in variables)

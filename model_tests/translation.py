@@ -4,7 +4,8 @@
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -12,7 +13,7 @@ from model_tests.tla import Value
 from syncfsm import limits as bounds
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Chain
-from syncfsm.check import Channel, Environment, NodeComponent, Steps, World
+from syncfsm.check import Channel, Environment, Moment, NodeComponent, Steps, World
 from syncfsm.check.nodes import BREAK, CALM, EOF, OPEN, Line
 from syncfsm.check.world import Move, State
 from syncfsm.events import Confirmed, Finalised, Leave, Produced, Verdict
@@ -73,6 +74,22 @@ ROOM: Final = "RoomGain"
 @attrs.frozen
 class Translation:
     """A world in the terms of ``World.tla``. Blocks are numbered by rank, from 1; 0 is no block."""
+
+    FOLDER: ClassVar = Path(__file__).parents[1] / "spec" / "syncfsm_spec" / "sync"
+    """Where the modules are."""
+    MODULES: ClassVar = ("Rows", "Promises")
+    VARIABLES: ClassVar = ("chain", "link", "feed", "line", "left")
+    STATES: ClassVar = (
+        "Bounded", "CompoundStates", "ConfirmedOnBest", "FinalAdvances", "InitIffWorse", "NoContradiction",
+        "OneDisconnect", "OneFeed", "ParentKnown", "PartsOnlyFor", "PartsRightly", "PrunedIsSaid", "SettledAtRest",
+        "Tracked",
+    )  # fmt: skip
+    STEPS: ClassVar = (
+        "AncestorExact", "BackupSendsIds", "BoundedSteps", "NeverBelowFinal", "NoEcho", "OffIsManual", "OnlyBestChain",
+        "OnlyChild",
+    )  # fmt: skip
+    RUNS: ClassVar = ("Settles",)
+    """The properties: of states, of steps, and of whole runs under ``FairSpec``."""
 
     world: World
     nodes: tuple[NodeComponent, NodeComponent]
@@ -143,7 +160,11 @@ class Translation:
                     return record(kind="switch", node=node, off=off)
         raise NotSpecifiedError(f"the specification has no move like {move.label!r}")
 
-    # What a state is
+    # What a state is, and an action
+
+    def row(self, moments: Iterable[Moment]) -> str:
+        """What the specification calls an action."""
+        return next((name for moment in moments if (name := first_row(moment.rules)) is not None), "NoRow")
 
     def state(self, state: State) -> tuple[Value, ...]:
         """The values of ``VARIABLES`` in a state of the world. Different states have different values."""

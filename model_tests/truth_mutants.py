@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from model_tests.mutants import Mutant, mutant, never, row
 from syncfsm.machine import ALWAYS, IGNORE, STAY
-from syncfsm.truth.poster.actions import see
+from syncfsm.truth.poster.actions import begin, see
 from syncfsm.truth.poster.protocol import TABLE as POSTER
-from syncfsm.truth.poster.types import GATHERING, IDLE, SUBMITTING, WAITING, Poster, Seen
+from syncfsm.truth.poster.types import AWAITING, CATCHING, GATHERING, SUBMITTING, WAITING, Poster, Seen
 from syncfsm.truth.poster.types import Event as PosterEvent
 from syncfsm.truth.reader.actions import pass_by, read
 from syncfsm.truth.reader.protocol import TABLE as READER
@@ -56,12 +56,30 @@ def never_full(poster: Poster, block: Any, view: View) -> Result:
     return replace(poster, blocks=(*poster.blocks, block)), ()
 
 
+def begin_at_once(poster: Poster, start: Any, view: View) -> Result:
+    """The producer is not held while the layer is read."""
+    return replace(poster, until=view.now + view.limits.ahead), ()
+
+
+def begin_held(poster: Poster, given: Any, view: View) -> Result:
+    """The producer is held although it was told what there is."""
+    poster, outputs = begin(poster, given, view)
+    return replace(poster, held=True), outputs
+
+
+def see_held(poster: Poster, seen: Seen, view: View) -> Result:
+    """Who is held stays so."""
+    after, outputs = see(poster, seen, view)
+    return replace(after, held=poster.held or after.held), outputs
+
+
 def see_without_looking(poster: Poster, message: Any, view: View) -> Result:
     """What may have landed is given again at once."""
     return replace(poster, sent=None, gathered=view.now - view.limits.period), ()
 
 
 batches, reorganises, prunes = worlds.batches(), worlds.reorganises(), worlds.prunes()
+halts = worlds.halts()
 crashes, answers, taken_back = worlds.crashes(), worlds.answers(), worlds.taken_back()
 says_that_it_broke = worlds.says_that_it_broke()
 lone_reader, lone_poster, overruled = worlds.lone_reader(), worlds.lone_poster(), worlds.overruled()
@@ -90,11 +108,19 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant("what was taken back counts as confirmed", "NothingLost", taken_back,
            actions={"see": see_no_way_back}, table=POSTER),
     mutant("it posts before it has read", "NeverContradicts", crashes,
-           rules=row(IDLE, PosterEvent.BEGIN, ALWAYS, target=GATHERING), table=POSTER),
+           rules=row(CATCHING, PosterEvent.BEGIN, ALWAYS, target=GATHERING), table=POSTER),
     mutant("it posts against the layer", "NeverContradicts", overruled,
            rules=row(GATHERING, PosterEvent.SEEN, "is_other", target=GATHERING),
            table=POSTER),
     mutant("what is unsure is given again", "OneAtATime", answers, actions={"look_for_it": see_without_looking},
            rules=row(SUBMITTING, PosterEvent.UNSURE, ALWAYS, target=GATHERING), table=POSTER),
+    mutant("blocks are made before the layer is read", "KnowsFirst", crashes,
+           actions={"await_layer": begin_at_once}, table=POSTER),
+    mutant("it goes on upon a layer that is broken", "KnowsFirst", halts,
+           rules=row(GATHERING, PosterEvent.SEEN, "is_broken", target=GATHERING), actions={"halt": see}, table=POSTER),
+    mutant("who has waited long enough is still held", "LivesWithoutDA", crashes,
+           actions={"begin": begin_held, "see": see_held}, table=POSTER),
+    mutant("a layer that is out is waited for", "NothingLost", crashes,
+           rules=row(AWAITING, PosterEvent.TICK, "is_due", action=IGNORE, target=STAY), table=POSTER),
     mutant("the producer is never held", "Capped", crashes, actions={"add": never_full}, table=POSTER),
 )  # fmt: skip

@@ -25,6 +25,8 @@ class TruthLimits:
     """The longest of these pauses; also the pause after what only an operator can mend."""
     overdue: float = attrs.field(default=120.0, validator=must.gt(0))
     """How long nothing is heard, or nothing confirmed, before that is said."""
+    ahead: float = attrs.field(default=10.0, validator=must.ge(0))
+    """How long a sequencer that starts waits for the layer to be read, before it makes blocks all the same."""
     period: float = attrs.field(default=30.0, validator=must.gt(0))
     """How old the oldest block gets before a batch is posted, unless the batch is full before."""
     batch_blocks: int = attrs.field(default=4096, validator=[must.ge(1), must.le(BATCH_BLOCKS)])

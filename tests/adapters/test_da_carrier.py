@@ -15,7 +15,7 @@ from syncfsm.errors import LocalError
 from syncfsm.truth.answers import Place
 from syncfsm.truth.limits import TruthLimits
 from syncfsm.truth.messages import Entry, encode
-from syncfsm.truth.poster.types import Begin, Submit
+from syncfsm.truth.poster.types import Begin, Load, Submit
 from syncfsm.truth.reader.types import Confirmed, Mark, Settled, TakenBack
 from syncfsm.truth.types import View
 from syncfsm_adapters.da import marks
@@ -55,9 +55,7 @@ class Sequencer:
         self._path, self._blocks = path, made
         mark = marks.load(path, FIRST)
         self.carrier = Carrier(layer, VIEW, mark, clock=time.monotonic, sleep=sleep, tell=self._told)
-        height = mark.tip.height
-        ours = self._point(min(height, made))
-        self.carrier.post(Begin(mark.tip, ours, tuple(self._headers(height, made))), self._make)
+        self.carrier.start(self._make)
 
     def make(self) -> None:
         self.carrier.made(BLOCKS[self._blocks].header)
@@ -73,6 +71,10 @@ class Sequencer:
         return encode(sealed(BLOCKS[submit.first.height - 1 : submit.last.height]))
 
     def _told(self, output: Any, now: float) -> None:
+        if isinstance(output, Load):
+            final = self.carrier.reader.final.tip
+            above = tuple(self._headers(final.height, self._blocks))
+            self.carrier.begin(Begin(final, self._point(min(final.height, self._blocks)), above))
         if isinstance(output, Settled):
             marks.keep(self._path, output.mark)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import attrs
+import pytest
 import trio
 import trio.testing
 
@@ -190,6 +191,7 @@ def test_the_layer_answers_slowly(tmp_path: Path) -> None:
     async def test() -> None:
         async with network(tmp_path) as net:
             sequencer, follower, alone = net.sequencer(), net.node("f"), net.node("alone")
+            await trio.sleep(BLOCK_TIME)  # the sequencer has read that there is nothing
             net.slow = 0.4
             await net.blocks(sequencer, 150, follower)
             slow = follower.heights
@@ -288,6 +290,42 @@ def test_a_restart_goes_on_at_the_mark_and_posts_what_is_not_confirmed(tmp_path:
             assert not again.said("overruled")
             covers = [(line["first"], line["last"]) for line in alone.said("batch")]
             assert [first for first, _ in covers[1:]] == [last + 1 for _, last in covers[:-1]]
+
+    in_virtual_time(test)
+
+
+def test_a_sequencer_that_starts_waits_for_the_layer_and_not_for_ever(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            net.layer.out = True
+            sequencer = net.sequencer()
+            await net.blocks(sequencer, 100)
+            waited = LIMITS.ahead / BLOCK_TIME
+            assert sequencer.heights[0] == pytest.approx(100 - waited, abs=1)
+            assert len(sequencer.said("da-silent")) == 1
+            assert not sequencer.said("post")
+            net.layer.out = False
+            await net.blocks(sequencer, 40)
+            assert sequencer.heights[1] >= 50
+            assert not sequencer.said("overruled")
+
+    in_virtual_time(test)
+
+
+def test_a_sequencer_that_has_lost_its_store_goes_on_with_what_the_layer_has(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            async with trio.open_nursery() as first:
+                before = Network(net.layer, first, tmp_path).sequencer()
+                await net.blocks(before, 60)
+                first.cancel_scope.cancel()
+            again = net.sequencer()
+            assert again.truth.held
+            await net.blocks(again, 40)
+            confirmed = before.heights[1]
+            assert ids(again, confirmed) == ids(before, confirmed)
+            assert again.heights[1] > confirmed
+            assert not again.said("overruled")
 
     in_virtual_time(test)
 

@@ -10,17 +10,21 @@ from syncfsm.truth.answers import Outcome, Posted, Refused, TooBig, Trouble, Uns
 from syncfsm.truth.poster import protocol as posting
 from syncfsm.truth.poster.types import (
     BACKING_OFF,
+    CATCHING,
     GATHERING,
+    HALTED,
     OVERRULED,
     PAUSED,
     WAITING,
     Begin,
     Go,
     Hold,
+    Load,
     Overdue,
     Overruled,
     Poster,
     Seen,
+    Start,
     Stuck,
     Submit,
 )
@@ -34,7 +38,7 @@ def seen(tip: int, read: int = 1, final: int = 0, all: bool = True) -> Seen:
 
 
 def fed(
-    poster: Poster, *given: Begin | Header | Seen | Outcome | None, now: float = 0.0, **limits: int | float
+    poster: Poster, *given: Start | Begin | Header | Seen | Outcome | None, now: float = 0.0, **limits: int | float
 ) -> tuple[Poster, list[object]]:
     """The poster after all this, and what it said."""
     said = list[object]()
@@ -44,9 +48,14 @@ def fed(
     return poster, said
 
 
+def asked() -> Poster:
+    """It has been said that the layer is read, and that blocks are to be told."""
+    return fed(Poster(), Start(), seen(0))[0]
+
+
 def begun(*blocks: Header) -> Poster:
     """At the end of an empty layer, with these blocks made."""
-    return fed(Poster(), Begin(START, START, blocks), seen(0))[0]
+    return fed(asked(), Begin(START, START, blocks), seen(0))[0]
 
 
 def test_a_batch_is_due_when_its_oldest_block_is_old_enough() -> None:
@@ -78,11 +87,35 @@ def test_a_full_batch_does_not_wait() -> None:
 
 
 def test_after_a_start_nothing_is_posted_before_the_layer_is_read() -> None:
-    poster, _ = fed(Poster(), Begin(START, START, tuple(HEADERS[:4])))
+    poster, _ = fed(asked(), Begin(START, START, tuple(HEADERS[:4])))
     assert fed(poster, seen(0, all=False), None, now=1e6, overdue=1e9)[1] == []
     poster, said = fed(poster, seen(0, all=False), seen(2, read=3), None, now=1e6, overdue=1e9)
     assert said == []
     assert fed(poster, None, now=1e6 + 30, overdue=1e9)[1] == [Submit(point(3), point(4))]
+
+
+def test_a_sequencer_that_starts_makes_nothing_before_the_layer_is_read() -> None:
+    poster, said = fed(Poster(), Start(), seen(0, all=False), HEADERS[0], now=5.0)
+    assert (poster.held, said) == (True, [])
+    assert posting.deadline(poster, view().limits) == 15.0
+    assert fed(poster, None, now=14.9) == (poster, [])
+    asked, said = fed(poster, seen(3, read=4), now=14.9)
+    assert said == [Load(True)]
+    begun, said = fed(asked, Begin(START, START, tuple(HEADERS[:3])), seen(3, read=4))
+    assert (begun.state, begun.tip, begun.held, said) == (GATHERING, point(3), False, [])
+    alone, said = fed(poster, None, Begin(START, START, ()), HEADERS[0], now=15.0)
+    assert (alone.state, alone.held, said) == (CATCHING, False, [Load(False)])
+    assert fed(alone, None, now=60.0)[1] == [], "it posts nothing before it knows what is there"
+
+
+def test_where_the_layer_is_not_followed_any_more_nothing_is_made() -> None:
+    broken = replace(seen(0), broken=True)
+    waits = fed(Poster(), Start())[0]
+    for before in (waits, begun(*HEADERS[:2])):
+        for halted in (fed(before, broken)[0], posting.halt(before, view()).value):
+            assert (halted.state, halted.held) == (HALTED, True)
+            assert fed(halted, Start(), Begin(START, START, ()), None, seen(0), now=1e6) == (halted, [])
+    assert fed(posting.halt(Poster(), view()).value, Start())[0].held, "before there is a sequencer, too"
 
 
 def test_what_landed_and_was_skipped_is_posted_again_from_where_the_layer_is() -> None:
@@ -143,7 +176,7 @@ def test_the_producer_is_held_while_too_many_blocks_are_open() -> None:
     poster, said = fed(poster, seen(2, read=3), unconfirmed=4)
     assert said == [Go()]
     assert fed(poster, seen(1, read=2), unconfirmed=4)[1] == [Hold(4)], "the layer took a batch back"
-    assert fed(Poster(), Begin(START, START, tuple(HEADERS[:4])), unconfirmed=4)[1] == [Hold(4)]
+    assert fed(asked(), Begin(START, START, tuple(HEADERS[:4])), unconfirmed=4)[1] == [Hold(4)]
 
 
 def test_overdue_confirmation_is_said_once() -> None:
@@ -165,11 +198,12 @@ def test_against_the_layer_nothing_is_posted() -> None:
     for given in (Seen(3, other, START, True), Seen(3, replace(point(9)), START, True), Seen(3, other, other, True)):
         poster, said = fed(begun(*HEADERS[:4]), given, now=31.0)
         assert poster.state is OVERRULED
-        assert said == [Hold(4), Overruled(given.tip, START)]
+        assert said == [Overruled(given.tip, START)]
+        assert poster.held
         assert fed(poster, None, HEADERS[4], seen(0), Posted(3), now=1e6) == (poster, [])
     for begin in (Begin(other, point(2), ()), Begin(point(2), point(2), (HEADERS[3],))):
-        poster, said = fed(Poster(), begin)
-        assert poster.state is OVERRULED
+        poster, said = fed(asked(), begin)
+        assert (poster.state, poster.held) == (OVERRULED, True)
         assert isinstance(said[-1], Overruled)
 
 

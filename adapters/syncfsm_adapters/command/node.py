@@ -25,7 +25,7 @@ from syncfsm_adapters.command import keys, payloads
 from syncfsm_adapters.command.producer import Producer
 from syncfsm_adapters.command.resume import guarded, resume
 from syncfsm_adapters.command.settings import Settings
-from syncfsm_adapters.command.truth import post, truth_of
+from syncfsm_adapters.command.truth import truth_of
 from syncfsm_adapters.connect.off import named
 from syncfsm_adapters.guard import Guard
 from syncfsm_adapters.host.host import Host
@@ -223,7 +223,7 @@ async def _produce(
         with making, guarded(settings, key, host.node.chain.head, journal) as guard:
             await resume(host, guard, settings, journal)
             if truth is not None:
-                await post(truth, key, journal)
+                truth.post(lambda message: key.sign(message).signature)
                 nursery.start_soon(truth.write)
             host.watch(partial(_note_twin, guard, journal))
             producer = Producer(key, settings.chain.encode(), guard)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
-from nacl.signing import SigningKey
 
 from syncfsm.errors import LocalError
 from syncfsm.signed import SignedChain
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
 
 ETHEREUM = "ethereum+"
 """What an address of a node of Ethereum begins with, before ``http``."""
-AHEAD = 10.0
-"""Seconds for which a sequencer that starts waits for the layer. Its guard knows what it has signed; only a guard that
-was restored together with the store, and without a peer that knows better, needs the layer to know it."""
-LOOK_AGAIN = 0.01
 
 
 def truth_of(settings: Settings, host: Host, chain: SignedChain, journal: Write) -> "Truth | None":
@@ -99,14 +94,3 @@ def _key(path: str | None) -> bytes | None:
         return bytes.fromhex(_read("key", path).removeprefix("0x"))
     except ValueError:
         raise LocalError(f"there is no key of Ethereum in {path}: it has 64 hexadecimal digits") from None
-
-
-async def post(truth: "Truth", key: SigningKey, journal: Write) -> None:
-    """Return when the sequencer may make blocks: it has read the layer, or the layer does not answer. From then on its
-    blocks are posted, by ``Truth.write``."""
-    with trio.move_on_after(AHEAD):
-        while not truth.caught_up:
-            await trio.sleep(LOOK_AGAIN)
-    if not truth.caught_up:
-        journal("da-silent", sentence="The layer does not answer, so blocks are made without knowing what is there.")
-    truth.post(lambda message: key.sign(message).signature)

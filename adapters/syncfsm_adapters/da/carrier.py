@@ -1,7 +1,7 @@
 """Carries a reader, and a sequencer's poster beside it, to a layer. On trio and on asyncio: it is told how to sleep.
 
     carrier = Carrier(layer, view, mark, clock=trio.current_time, sleep=trio.sleep, tell=tell)
-    carrier.post(begin, make)          # a sequencer
+    carrier.start(make)                # a sequencer: Load is told, and answered by carrier.begin
     nursery.start_soon(carrier.read); nursery.start_soon(carrier.write)
     carrier.made(header)
 
@@ -18,7 +18,7 @@ from syncfsm.blocks import Header
 from syncfsm.errors import LocalError
 from syncfsm.truth.answers import Answer, Head, Outcome, Refused
 from syncfsm.truth.poster import protocol as posting
-from syncfsm.truth.poster.types import Begin, Poster, Submit
+from syncfsm.truth.poster.types import Begin, Poster, Start, Submit
 from syncfsm.truth.reader import protocol as reading
 from syncfsm.truth.reader.types import RESTING, Fetch, Mark, Reader
 from syncfsm.truth.types import View
@@ -44,17 +44,28 @@ class Carrier:
         """``view`` has limits, chain and check; its time does not matter. ``mark`` is where reading begins. ``tell`` is
         given every output that is not carried out here, and when it was; it may not raise."""
         self.reader, self.poster = Reader(), Poster()
-        self._layer, self._view, self._mark = layer, view, mark
+        self._layer, self._view = layer, view
         self._clock, self._sleep, self._tell = clock, sleep, tell
         self._fetch: Fetch | None = None
         self._submit: Submit | None = None
         self._make: Callable[[Submit], bytes] | None = None
+        self._read(mark)
 
-    def post(self, begin: Begin, make: Callable[[Submit], bytes]) -> None:
+    def start(self, make: Callable[[Submit], bytes]) -> None:
         """Be a sequencer's. ``make`` gives the signed batch, as a blob; it is called for blocks that were told of, and
         raises ``LocalError`` if it can not."""
-        self._make, self.poster = make, Poster()
+        self._make = make
+        self._post(Start())
+        self._post(posting.seen(self.reader))
+
+    def begin(self, begin: Begin) -> None:
+        """What the sequencer has: it was asked for, or its chain is another one now."""
         self._post(begin)
+        self._post(posting.seen(self.reader))
+
+    def halt(self) -> None:
+        """The node can not follow the layer any more."""
+        self._done(posting.halt(self.poster, self._now()))
 
     def made(self, block: Header) -> None:
         """The sequencer has made this block, and has stored it. ``LocalError`` if it does not follow the last one."""
@@ -66,7 +77,6 @@ class Carrier:
 
     async def read(self) -> None:
         """Read the layer, until cancelled."""
-        self._read(self._mark)
         while True:
             if self._fetch is not None:
                 self._read(await self._layer.blobs(self._fetch.height))

@@ -26,9 +26,9 @@ from syncfsm.truth.answers import Place
 from syncfsm.truth.limits import TruthLimits
 from syncfsm.truth.messages import Entry, batch_of, encode
 from syncfsm.truth.poster import protocol as posting
-from syncfsm.truth.poster.types import OVERRULED, Begin, Go, Hold, Overdue, Overruled, Stuck, Submit
+from syncfsm.truth.poster.types import Begin, Go, Hold, Load, Overdue, Overruled, Stuck, Submit
 from syncfsm.truth.reader import protocol as reading
-from syncfsm.truth.reader.types import RESTING, Broke, Mark, Settled, Skipped, State, TakenBack, Unheard, Unreadable
+from syncfsm.truth.reader.types import Broke, Mark, Settled, Skipped, State, TakenBack, Unheard, Unreadable
 from syncfsm.truth.reader.types import Confirmed as Batch
 from syncfsm.truth.signed import SignedBatches, unsigned
 from syncfsm.truth.types import View
@@ -55,6 +55,7 @@ OTHERS: Final = (
     "The data-availability layer confirms a block that this sequencer has not made: another posts with its key, or its "
     "blocks are lost. It makes and posts none any more"
 )
+SILENT: Final = "The layer does not answer, so blocks are made without knowing what is there."
 SAMPLES: Final = 65_536
 """Heads whose time is remembered until they are confirmed."""
 
@@ -93,7 +94,6 @@ class Truth:
             journal("mark-unknown", tip=mark.tip, sentence="The store has not the block of the mark: all is read anew.")
             mark = first
         view = View(0.0, limits, self._chain_id, batches)
-        self._mark = mark
         self._carrier = Carrier(layer, view, mark, clock=clock, sleep=sleep, tell=self._told)
         host.watch(self._watch)
 
@@ -108,18 +108,12 @@ class Truth:
     def post(self, sign: Callable[[bytes], bytes]) -> None:
         """From now on the host's own blocks are posted, in batches that ``sign`` signs."""
         self._sign = sign
-        self._begin()
-
-    @property
-    def caught_up(self) -> bool:
-        """Has the layer been read to its end?"""
-        return self._carrier.reader.state is RESTING
+        self._carrier.start(self._make)
 
     @property
     def held(self) -> bool:
-        """Is the producer to wait?"""
-        poster = self._carrier.poster
-        return poster.held or poster.state is OVERRULED or bool(self.wrong)
+        """Is the producer to wait? The poster says so."""
+        return self._carrier.poster.held
 
     @property
     def cut_off(self) -> bool:
@@ -168,6 +162,10 @@ class Truth:
                 self.wrong = why or BROKE
                 instead = is_now.id if is_now is not None else b""
                 self._journal("da-broke", layer=was.height, was=was.id, now=instead, sentence=self.wrong)
+            case Load(read):
+                if not read:
+                    self._journal("da-silent", sentence=SILENT)
+                self._begin()
             case Hold(count):
                 self._journal("held", open=count, sentence="No more blocks are made before some are confirmed.")
             case Go():
@@ -205,6 +203,7 @@ class Truth:
         except LocalError as error:
             self.wrong = f"{REFUSED} ({error})"
             self._journal("da-refused", sentence=self.wrong)
+            self._carrier.halt()
         return not self.wrong
 
     # What the host does -------------------------------------------------------------------------------------------
@@ -216,7 +215,7 @@ class Truth:
         while self._heads and self._heads[-1][0] >= new.height:
             self._heads.pop()
         self._heads.append((new.height, now))
-        if self._sign is None or self._carrier.poster.state is OVERRULED:
+        if self._sign is None:
             return
         if output.common != output.old:
             self._begin()
@@ -227,11 +226,10 @@ class Truth:
 
     def _begin(self) -> None:
         """Post from where the layer's final block is on."""
-        reader, chain = self._carrier.reader, self._host.node.chain
-        final = self._mark.tip if reader.state is State.IDLE else reader.final.tip
+        final, chain = self._carrier.reader.final.tip, self._host.node.chain
         ours = chain.best_at(min(max(final.height, chain.base.height), chain.head.height)) or chain.head
         above = chain.path(ours, chain.head.height - ours.height)
-        self._carrier.post(Begin(final, ours.point, above), self._make)
+        self._carrier.begin(Begin(final, ours.point, above))
 
     def _make(self, submit: Submit) -> bytes:
         """The batch of these blocks, signed. ``LocalError`` if a body is lost."""

@@ -4,7 +4,18 @@ from typing import Any, Final
 
 from syncfsm.check import Moment
 from syncfsm.truth.answers import Broken, Future, Head, Pruned, TooBig, Trouble, Unsure
-from syncfsm.truth.poster.types import CATCHING, GATHERING, IDLE, OVERRULED, SUBMITTING, WAITING, Overdue, Submit
+from syncfsm.truth.poster.types import (
+    AWAITING,
+    CATCHING,
+    GATHERING,
+    HALTED,
+    IDLE,
+    OVERRULED,
+    SUBMITTING,
+    WAITING,
+    Overdue,
+    Submit,
+)
 from syncfsm.truth.reader.types import (
     BROKEN,
     LOST,
@@ -34,8 +45,8 @@ FINAL_ONLY_ADVANCES: Final = Promise(
 )
 LIVES_WITHOUT_DA: Final = Promise(
     "LivesWithoutDA",
-    "While the layer does not answer, what was confirmed stands; that nothing is heard, or nothing confirmed, for too "
-    "long is said.",
+    "While the layer does not answer, what was confirmed stands, and blocks are made; that nothing is heard, or "
+    "nothing confirmed, for too long is said.",
 )
 NOTHING_LOST: Final = Promise(
     "NothingLost",
@@ -51,9 +62,14 @@ ONE_AT_A_TIME: Final = Promise(
     "OneAtATime", "A batch that may have landed is looked for before its blocks are given to the layer again."
 )
 CAPPED: Final = Promise("Capped", "A producer that heeds its poster makes no block while too many are not confirmed.")
+KNOWS_FIRST: Final = Promise(
+    "KnowsFirst",
+    "A sequencer that starts makes no block before all of the layer was read, or was waited for long enough; and none "
+    "where the layer is not followed any more.",
+)
 ALL: Final = (
     TRUTH_WINS, NONE_SKIPPED, FINAL_ONLY_ADVANCES, LIVES_WITHOUT_DA, NOTHING_LOST, NEVER_CONTRADICTS, ONE_AT_A_TIME,
-    CAPPED,
+    CAPPED, KNOWS_FIRST,
 )  # fmt: skip
 """Each promise of the room."""
 
@@ -132,7 +148,7 @@ def nothing_lost(sequencer: Any, ledger: Ledger) -> bool:
 def never_contradicts(moment: Moment) -> bool:
     before = moment.before
     posts = [output for output in moment.outputs if isinstance(output, Submit)]
-    if before.poster.state in (CATCHING, IDLE, OVERRULED):
+    if before.poster.state in (AWAITING, CATCHING, IDLE, OVERRULED, HALTED):
         return not posts
     ids = {g.id, *(header.id for header in RUN)}
     return all(
@@ -160,6 +176,22 @@ def makes(moment: Moment) -> bool:
 
 def capped(most: int, moment: Moment) -> bool:
     return len(moment.before.poster.open) < most
+
+
+def knows_first(moment: Moment) -> bool:
+    before = moment.before
+    return (before.rested or before.waited) and before.reader.state is not BROKEN
+
+
+def goes_on(most: int, sequencer: Any) -> bool:
+    """A producer is not held without need, whether or not the layer answers."""
+    poster = sequencer.poster
+    return not poster.held or len(poster.open) >= most or poster.state in (OVERRULED, HALTED)
+
+
+def waits(moment: Moment) -> bool:
+    """For a poster by itself."""
+    return bool(moment.after.held) or moment.after.state not in (AWAITING, OVERRULED, HALTED)
 
 
 def overdue_is_said(moment: Moment) -> bool:

@@ -17,7 +17,20 @@ from syncfsm.truth.limits import TruthLimits
 from syncfsm.truth.messages import Unsigned
 from syncfsm.truth.poster import guards as poster_guards
 from syncfsm.truth.poster import protocol as posting
-from syncfsm.truth.poster.types import GATHERING, IDLE, OVERRULED, Begin, Overruled, Poster, Seen, Submit
+from syncfsm.truth.poster.types import (
+    AWAITING,
+    GATHERING,
+    HALTED,
+    IDLE,
+    OVERRULED,
+    Begin,
+    Load,
+    Overruled,
+    Poster,
+    Seen,
+    Start,
+    Submit,
+)
 from syncfsm.truth.poster.types import Event as PosterEvent
 from syncfsm.truth.reader import protocol as reading
 from syncfsm.truth.reader.types import READING, RESTING, Event, Fetch, Mark, Reader, Settled, State
@@ -53,7 +66,16 @@ from syncfsm_spec.truth.layer import Move as Does
 
 BEGINS, MAKES, CRASHES, RESUMES, DUE = "begins", "makes", "crashes", "resumes", "due"
 LIMITS: Final = TruthLimits(
-    finality=2, poll=1, back_off=1, back_off_most=4, overdue=1e9, period=1, batch_blocks=2, patience=1, unconfirmed=2
+    finality=2,
+    poll=1,
+    back_off=1,
+    back_off_most=4,
+    overdue=1e9,
+    period=1,
+    batch_blocks=2,
+    patience=1,
+    unconfirmed=2,
+    ahead=1,
 )
 POSTING: Final = attrs.evolve(LIMITS, finality=1)
 BEFORE: Final = Reader()
@@ -179,6 +201,8 @@ class Sequencer(msgspec.Struct, frozen=True):
     made: int = 0
     rested: bool = False
     """Has the reader read all that there was, since the process began?"""
+    waited: bool = False
+    """Or has it waited long enough for that?"""
 
     @property
     def head(self) -> Point:
@@ -201,16 +225,13 @@ class Posts:
 
     def step(self, at: Sequencer, given: Any) -> Step | None:
         if given == BEGINS:
-            blocks = tuple(header for header in RUN[: at.made] if header.height > at.kept.tip.height)
-            height = min(at.kept.tip.height, at.made)
-            ours = RUN[height - 1].point if height else g.point
-            at, posts = self._post(at, Begin(at.kept.tip, ours, blocks))
+            at, posts = self._post(at, Start())
             at, *reads = self._read(at, at.kept)
             return _joined(at, posts, *reads)
         if given == CRASHES:
             return None if at.poster.state is IDLE else Step(Sequencer(kept=at.kept, made=at.made))
         if given == MAKES:
-            if at.poster.state in (IDLE, OVERRULED) or at.poster.held or at.made == len(RUN):
+            if at.poster.state is IDLE or at.poster.held or at.made == len(RUN):
                 return None
             at, posts = self._post(replace(at, made=at.made + 1), RUN[at.made])
             return _joined(at, posts)
@@ -218,6 +239,7 @@ class Posts:
             return _joined(*self._stepped(at, PosterEvent.RESUME, None, 0.0))
         if given == DUE:
             now = poster_guards.due(at.poster, self.limits)
+            at = replace(at, waited=at.waited or at.poster.state is AWAITING)
             return _joined(*self._stepped(at, PosterEvent.TICK, None, now or 0.0))
         if isinstance(given, Told):
             return _joined(*self._post(at, given.outcome))
@@ -232,7 +254,20 @@ class Posts:
             (DA, Take(batch(*RUN[output.first.height - 1 : output.last.height])))
             for output in done.outputs if isinstance(output, Submit)
         )  # fmt: skip
-        return replace(at, poster=self._now(done.value, now)), Step(None, takes, done.outputs, (done.rule,))
+        at, did = replace(at, poster=self._now(done.value, now)), Step(None, takes, done.outputs, (done.rule,))
+        if not any(isinstance(output, Load) for output in done.outputs):
+            return at, did
+        at, *told = self._tell(at)
+        return at, _joined(None, did, *told)
+
+    def _tell(self, at: Sequencer) -> tuple[Any, ...]:
+        """What there is above the reader's final block; and what the reader knows."""
+        final = at.reader.final.tip
+        height = min(final.height, at.made)
+        blocks = tuple(header for header in RUN[: at.made] if header.height > final.height)
+        at, begins = self._post(at, Begin(final, RUN[height - 1].point if height else g.point, blocks))
+        at, sees = self._post(at, posting.seen(at.reader))
+        return at, begins, sees
 
     def _now(self, poster: Poster, now: float) -> Poster:
         """The same, at time 0; what is long ago is all the same."""
@@ -264,7 +299,7 @@ class Posts:
         return f"{at.poster.state} {at.poster.confirmed}/{at.made}, {at.reader.state} {at.reader.mark.place.height}"
 
 
-def _joined(at: Sequencer, *steps: Step) -> Step:
+def _joined(at: Any, *steps: Step) -> Step:
     """One step out of several."""
     parts = [[part for step in steps for part in getattr(step, name)] for name in ("emissions", "outputs", "rules")]
     return Step(at, *map(tuple, parts))
@@ -280,6 +315,8 @@ def _posts(
         say.NEVER_CONTRADICTS.steps((S,), say.never_contradicts),
         say.ONE_AT_A_TIME.steps((S,), say.one_at_a_time),
         say.CAPPED.steps((S,), partial(say.capped, posts.limits.unconfirmed), say.makes),
+        say.KNOWS_FIRST.steps((S,), say.knows_first, say.makes),
+        say.LIVES_WITHOUT_DA.ends((S,), partial(say.goes_on, posts.limits.unconfirmed)),
         *extra,
     ]
     made = Move("makes a block", ((S, MAKES),), blocks)
@@ -331,6 +368,12 @@ def overruled() -> World:
     return _posts("overruled", overruled.__doc__ or "", moves, [said], lost=False)
 
 
+def halts() -> World:
+    """The layer takes back what was final, and the sequencer crashes."""
+    moves = [Move("a block", ((DA, Grow()),), 2), Move("goes back 3", ((DA, GoBack(3)),)), _crash(True)]
+    return _posts("halts", halts.__doc__ or "", moves, lost=False, blocks=2)
+
+
 def _is_overruled(moment: Any) -> bool:
     return any(isinstance(output, Overruled) for output in moment.outputs)
 
@@ -363,16 +406,28 @@ def _waits_in_vain(moment: Any) -> bool:
 
 def lone_poster() -> World:
     """A poster to which anything happens at any time."""
+    start: Any = Poster(state=GATHERING, final=g.point, blocks=(a1,), gathered=9.0)
+    claims = [say.LIVES_WITHOUT_DA.steps((posting.TABLE.name,), say.overdue_is_said, _is_late)]
+    return _lone_poster(start, claims)
+
+
+def lone_start() -> World:
+    """A poster that has not begun, likewise."""
+    return attrs.evolve(_lone_poster(Poster(), ()), name="alone-start", doc=lone_start.__doc__ or "")
+
+
+def _lone_poster(start: Any, claims: Iterable[Property]) -> World:
     E = PosterEvent  # noqa: N806
+    broken = Seen(1, g.point, g.point, False, True)
     given = [
+        Comes(E.START, Start()), Comes(E.HALT), Comes(E.SEEN, broken, "broken"),
         Comes(E.BEGIN, Begin(g.point, g.point, ())), Comes(E.MADE, a1, "a1"), Comes(E.MADE, a2, "a2"),
         Comes(E.SEEN, Seen(1, g.point, g.point, True)), Comes(E.SEEN, Seen(2, a1.point, g.point, False), "a1"),
         Comes(E.POSTED, Posted(5)), Comes(E.UNSURE, UNSURE), Comes(E.TOO_BIG, TOO_BIG), Comes(E.REFUSED, REFUSED),
         Comes(E.TROUBLE, TROUBLE), Comes(E.RESUME), Comes(E.TICK),
     ]  # fmt: skip
-    start: Any = Poster(state=GATHERING, final=g.point, blocks=(a1,), gathered=9.0)
-    claims = [say.LIVES_WITHOUT_DA.steps((posting.TABLE.name,), say.overdue_is_said, _is_late)]
-    return alone(posting.TABLE, start, given, _late(), claims)
+    held = say.KNOWS_FIRST.steps((posting.TABLE.name,), say.waits)
+    return alone(posting.TABLE, start, given, _late(), [held, *claims])
 
 
 def _late() -> Any:
@@ -381,13 +436,13 @@ def _late() -> Any:
 
 def _is_late(moment: Any) -> bool:
     before = moment.before
-    opened = before.state not in (IDLE, OVERRULED)
+    opened = before.state not in (IDLE, OVERRULED, HALTED)
     return bool(opened and moment.stimulus.event == TICK and before.since + 5.0 <= 10.0)
 
 
 KINDS: Final = (
-    batches, reorganises, prunes, breaks, says_that_it_broke, crashes, answers, taken_back, overruled, lone_reader,
-    lone_poster,
+    batches, reorganises, prunes, breaks, says_that_it_broke, crashes, answers, taken_back, overruled, halts,
+    lone_reader, lone_poster, lone_start,
 )  # fmt: skip
 STANDARD: Final = tuple(kind() for kind in KINDS)
 """What is explored when no world is named."""

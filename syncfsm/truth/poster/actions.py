@@ -12,10 +12,22 @@ from syncfsm.machine import Action
 from syncfsm.truth.answers import Outcome, Posted, Refused, TooBig, Trouble, Unsure
 from syncfsm.truth.limits import TruthLimits
 from syncfsm.truth.poster.guards import count, known
-from syncfsm.truth.poster.types import Begin, Go, Hold, Overdue, Overruled, Poster, Seen, Stuck, Submit
+from syncfsm.truth.poster.types import Begin, Go, Hold, Load, Overdue, Overruled, Poster, Seen, Start, Stuck, Submit
 from syncfsm.truth.types import TRIES, View, pause
 
 Result = tuple[Poster, tuple[Any, ...]]
+
+
+def await_layer(poster: Poster, start: Start, view: View) -> Result:
+    return replace(poster, held=True, until=view.now + view.limits.ahead), ()
+
+
+def load(poster: Poster, seen: Seen, view: View) -> Result:
+    return poster, (Load(True),)
+
+
+def load_unread(poster: Poster, message: None, view: View) -> Result:
+    return poster, (Load(False),)
 
 
 def begin(poster: Poster, given: Begin, view: View) -> Result:
@@ -23,7 +35,7 @@ def begin(poster: Poster, given: Begin, view: View) -> Result:
 
 
 def begin_in_vain(poster: Poster, given: Begin, view: View) -> Result:
-    return Poster(final=given.ours, blocks=given.blocks), (Hold(len(given.blocks)), Overruled(given.final, given.ours))
+    return Poster(final=given.ours, blocks=given.blocks, held=True), (Overruled(given.final, given.ours),)
 
 
 def _capped(poster: Poster, view: View) -> Result:
@@ -78,7 +90,11 @@ def see_in_vain(poster: Poster, seen: Seen, view: View) -> Result:
 
 def stop(poster: Poster, seen: Seen, view: View) -> Result:
     other = seen.final if known(poster, seen.tip) else seen.tip
-    return poster, (Hold(len(poster.open)), Overruled(other, poster.tip))
+    return replace(poster, held=True), (Overruled(other, poster.tip),)
+
+
+def halt(poster: Poster, seen: Seen | None, view: View) -> Result:
+    return replace(poster, held=True), ()
 
 
 # The layer answers ----------------------------------------------------------------------------------------------
@@ -144,7 +160,7 @@ def tell_silence(poster: Poster, message: None, view: View) -> Result:
 ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action
     for action in (
-        begin, begin_in_vain, add, refuse, see, see_done, see_in_vain, stop, await_it, look_for_it, finish, back_off,
-        halve, be_stuck, submit, go_on, tell_silence,
+        await_layer, load, load_unread, begin, begin_in_vain, add, refuse, see, see_done, see_in_vain, stop, halt,
+        await_it, look_for_it, finish, back_off, halve, be_stuck, submit, go_on, tell_silence,
     )
 }  # fmt: skip

@@ -7,7 +7,7 @@ from syncfsm.blocks import Header, Point
 from syncfsm.machine import Guard
 from syncfsm.truth.answers import Outcome, Posted, TooBig
 from syncfsm.truth.limits import TruthLimits
-from syncfsm.truth.poster.types import BACKING_OFF, GATHERING, PAUSED, WAITING, Begin, Poster, Seen
+from syncfsm.truth.poster.types import AWAITING, BACKING_OFF, GATHERING, PAUSED, WAITING, Begin, Poster, Seen
 from syncfsm.truth.types import View
 
 
@@ -36,6 +36,10 @@ def has_other(poster: Poster, given: Begin, view: View) -> bool:
 
 def is_all(poster: Poster, seen: Seen, view: View) -> bool:
     return seen.all
+
+
+def is_broken(poster: Poster, seen: Seen, view: View) -> bool:
+    return seen.broken
 
 
 def is_done(poster: Poster, seen: Seen, view: View) -> bool:
@@ -87,7 +91,7 @@ def due(poster: Poster, limits: TruthLimits) -> float | None:
         )
     if poster.state is WAITING:
         return None if poster.landed else poster.until
-    return poster.until if poster.state in (BACKING_OFF, PAUSED) else None
+    return poster.until if poster.state in (AWAITING, BACKING_OFF, PAUSED) else None
 
 
 def is_full(poster: Poster, limits: TruthLimits) -> bool:
@@ -103,6 +107,7 @@ def count(poster: Poster, limits: TruthLimits) -> int:
 GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
-        has_other, is_other, is_all, is_done, is_in_vain, was_seen, was_read, is_one, is_strange, is_silent, is_due,
+        has_other, is_other, is_all, is_broken, is_done, is_in_vain, was_seen, was_read, is_one, is_strange,
+        is_silent, is_due,
     )
 }  # fmt: skip

@@ -13,6 +13,7 @@ class State(StrEnum):
     """What a poster is doing."""
 
     IDLE = "idle"
+    AWAITING = "awaiting"
     CATCHING = "catching"
     GATHERING = "gathering"
     SUBMITTING = "submitting"
@@ -20,12 +21,15 @@ class State(StrEnum):
     BACKING_OFF = "backing-off"
     PAUSED = "paused"
     OVERRULED = "overruled"
+    HALTED = "halted"
 
 
-IDLE, CATCHING, GATHERING, SUBMITTING = State.IDLE, State.CATCHING, State.GATHERING, State.SUBMITTING
-WAITING, BACKING_OFF, PAUSED, OVERRULED = State.WAITING, State.BACKING_OFF, State.PAUSED, State.OVERRULED
+IDLE, AWAITING, CATCHING, GATHERING = State.IDLE, State.AWAITING, State.CATCHING, State.GATHERING
+SUBMITTING, WAITING, BACKING_OFF = State.SUBMITTING, State.WAITING, State.BACKING_OFF
+PAUSED, OVERRULED, HALTED = State.PAUSED, State.OVERRULED, State.HALTED
 MEANINGS: Final = {
     State.IDLE: "It has not begun.",
+    State.AWAITING: "The layer is being read. No block is made before, unless that takes too long.",
     State.CATCHING: "The reader does not know yet what is on the layer.",
     State.GATHERING: "Blocks are gathered until a batch is due.",
     State.SUBMITTING: "A batch was given to the layer, and the layer has not answered.",
@@ -33,13 +37,17 @@ MEANINGS: Final = {
     State.BACKING_OFF: "The layer did not take it. It is given again later.",
     State.PAUSED: "The layer takes none before somebody has mended something.",
     State.OVERRULED: "The layer confirms a block that is not ours. Nothing more is posted.",
+    State.HALTED: "The layer is not followed any more. Nothing more is posted.",
 }
 
 
 class Event(StrEnum):
     """What can happen to a poster."""
 
+    START = "start"
+    """There is a sequencer, which is to make blocks."""
     BEGIN = "begin"
+    """It tells what it has, as it was asked to; or its chain is another one now."""
     MADE = "made"
     """The sequencer has made a block, and keeps it."""
     SEEN = "seen"
@@ -49,14 +57,20 @@ class Event(StrEnum):
     TOO_BIG = "too-big"
     REFUSED = "refused"
     TROUBLE = "trouble"
+    HALT = "halt"
+    """The node can not follow the layer any more."""
     RESUME = "resume"
     """An operator has mended what was wrong."""
     TICK = "tick"
     """Time has passed."""
 
 
+class Start(msgspec.Struct, frozen=True):
+    """Be a sequencer's: read the layer first, and then say ``Load``."""
+
+
 class Begin(msgspec.Struct, frozen=True):
-    """The last final block, by the mark at which the reader begins; the sequencer's own block at that height, or its
+    """The last final block, by the reader; the sequencer's own block at that height, or its
     head if that is lower; and all blocks of the sequencer above it, oldest first."""
 
     final: Point
@@ -65,16 +79,18 @@ class Begin(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What the reader knows: up to which height it has read the layer, what is confirmed and final there, and whether
-    that was all that there was."""
+    """What the reader knows: up to which height it has read the layer, what is confirmed and final there, whether that
+    was all that there was, and whether the layer took back what was final."""
 
     read: int
     tip: Point
     final: Point
     all: bool
+    broken: bool = False
 
 
 CARRIES: Final = {
+    Event.START: Start,
     Event.BEGIN: Begin,
     Event.MADE: Header,
     Event.SEEN: Seen,
@@ -113,7 +129,7 @@ class Poster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tries: int = 0
     """How many failures there were in a row."""
     held: bool = False
-    """Is the producer held?"""
+    """Is the producer to make no block?"""
     since: float = 0.0
     """Since when nothing was confirmed although there is something to confirm."""
     told: bool = False
@@ -133,6 +149,13 @@ class Poster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 # What it wants done, and what it tells --------------------------------------------------------------------------
+
+
+class Load(msgspec.Struct, frozen=True):
+    """Tell what the sequencer has: feed a ``Begin``, at once. If not all of the layer was ``read``, nobody knows what
+    is there, and blocks are made all the same."""
+
+    read: bool
 
 
 class Submit(msgspec.Struct, frozen=True):
