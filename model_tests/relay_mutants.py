@@ -86,7 +86,9 @@ RELAY_MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "trust", "NeverDark", WORLD["false-feed"], guards={"one_is_ahead": never, "patience_ends": never}, table=FEED,
     ),
-    mutant("never-insist", "NeverDark", WORLD["star"], rules=row(FED, FeedEvent.REFUSED, "said_by_feed"), table=FEED),
+    mutant(
+        "never-insist", "NeverDark", WORLD["star-anew"], rules=row(FED, FeedEvent.REFUSED, "said_by_feed"), table=FEED,
+    ),
     mutant("first-come", "SentriesFirst", sentries(), guards={"has_gate": first_come}, table=FEED),
     mutant("keep-nothing", "SentriesFirst", sentries(), guards={"has_gate": keep_nothing}, table=FEED),
     mutant("begin-anew", "NotStarved", WORLD["false-feeds"], actions={"note_ahead": begin_anew}, table=FEED),

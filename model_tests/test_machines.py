@@ -44,8 +44,7 @@ NOT_HERE: Final = {
         "feed: (fed) joined [is_there] -> stay / ignore",
     },
     "no operator turns blocks off or on (test_relay, and the worlds of relay)": {
-        "feed: (fed) ahead [feed_is_on_again] -> stay / ask_feed_again",
-        "feed: (fed) joined [feed_gives_none] -> stay / turn_to_new",
+        "feed: (fed) ahead, given [feed_is_on_again] -> stay / ask_feed_again",
     },
     "all peers speak this version (test_relay)": {
         "sync: (start, init, syncing, idle) ask [older] -> stay / ignore",

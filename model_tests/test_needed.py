@@ -23,9 +23,6 @@ UNSHOWN: Final = {
     "routing: (open) send [hold_is_full] -> stay / displace": (
         "The oldest of too many packets that wait for a block gives way to a new one."
     ),
-    "feed: (fed) joined [feed_gives_none] -> stay / turn_to_new": (
-        "A node whose only feed is off asks the one that comes at once, not when that has told of a block."
-    ),
     "feed: (fed) gained [rival_is_due] -> stay / race": (
         "It makes trees follow what is fast; large networks show what that is worth."
     ),

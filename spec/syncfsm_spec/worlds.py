@@ -51,7 +51,7 @@ KINDS_OF_THREE: Final = (line, line_finals, tired, impatient, next_parts)
 KINDS_OF_THEIR_OWN: Final = (peer.clock, meter, notes.talk, full, heavy, spoil, liar, noise, early_liar)
 KINDS_WITH_LEDGERS: Final = (forks, race, ahead, finals, prune, ban, line)
 KINDS_OF_PACKETS: Final = (
-    routing.broadcast, routing.mesh, routing.unicast, routing.about, routing.verdicts, routing.liar,
+    routing.broadcast, routing.mesh, routing.unicast, routing.about, routing.pair, routing.verdicts, routing.liar,
 )  # fmt: skip
 ALONE: Final = tuple(
     world()
@@ -65,6 +65,7 @@ NODES: Final = (
     *(kind(strategy) for kind in (*KINDS_OF_TWO, *KINDS_OF_THREE, *KINDS_OF_THEIR_OWN) for strategy in BOTH),
     *relay.SMALL,
     *(kind() for kind in KINDS_OF_PACKETS),
+    routing.pair(anew=True),
     *ALONE,
     flood(),
     *(with_ledgers(kind(strategy), TREE, NO_ECHO) for kind in KINDS_WITH_LEDGERS for strategy in BOTH),

@@ -324,6 +324,35 @@ def test_a_node_whose_only_peer_is_off_stands_still_and_goes_on_when_it_is_on_ag
     assert told(outputs, Want) == ["only"]
 
 
+def test_a_feed_that_is_off_and_gives_is_on_again_and_asked() -> None:
+    made, _ = connected(node(TRUNK), "only")
+    made, _ = hear(made, "only", hello_of(TRUNK[-1]), Busy(off=True))
+    made, outputs = hear(made, "only", Give())
+    assert told(outputs, Want) == ["only"]
+    assert (feed(made).off, wanted(made)) == ((), ["only"])
+
+
+def test_who_comes_while_the_feed_is_off_is_greeted_beside_it_and_asked_for_what_it_has_more() -> None:
+    made, _ = connected(node(TRUNK), "off")
+    made, _ = hear(made, "off", hello_of(TRUNK[-1]), Busy(off=True))
+    made, _ = connected(made, "new")
+    assert (feed(made).peer, wanted(made)) == ("off", [])
+    made, outputs = hear(made, "new", hello_of(AHEAD[0]))
+    assert told(outputs, Want) == ["new"], "at once: the feed has no more"
+    made, outputs = hear(made, "new", Blocks((AHEAD[0],)))
+    assert (feed(made).peer, wanted(made)) == ("new", ["new"])
+
+
+def test_who_is_off_is_not_asked_for_what_it_told_of_before_and_is_asked_when_it_tells_anew() -> None:
+    made, _ = hear(live(), "p", has(AHEAD[0]))
+    made, _ = hear(made, "p", Busy(off=True))
+    assert (feed(made).ahead, feed(made).off, made.next_deadline) == ((), ("p",), live().next_deadline)
+    made, _ = hear(made, "p", has(AHEAD[0]))
+    assert (feed(made).ahead, feed(made).off) == (("p",), ())
+    made, outputs = tick(made, due(made))
+    assert told(outputs, Want) == ["p"]
+
+
 def test_a_feed_that_is_turned_off_is_left_for_another() -> None:
     made, outputs = hear(live(), "feed", Busy(off=True))
     assert (told(outputs, Want), wanted(made)) == (["p"], ["p"])

@@ -36,6 +36,7 @@ from syncfsm.routing.router.types import Event as RouterEvent
 from syncfsm.routing.router.types import Router
 from syncfsm.routing.types import Event, Judge, Judged, Judgement, Publish, Way
 from syncfsm_spec.kit.alone import Comes, alone, over_is_over
+from syncfsm_spec.kit.begun import begun
 from syncfsm_spec.kit.moves import lies, makes
 from syncfsm_spec.kit.trees import BLOCK, TREE, a1, a2, g
 from syncfsm_spec.peer.promises import ONE_DISCONNECT
@@ -57,7 +58,6 @@ from syncfsm_spec.routing.promises import (
 )
 from syncfsm_spec.settings import LOCATOR
 from syncfsm_spec.sync.promises import BOUNDED, NO_PUNISH_HONEST, SETTLES, Along
-from syncfsm_spec.sync.relay import begun
 
 REGISTRY: Final = CORE.plus(PROTOCOL)
 A_B, B_C, A_C = ("A", "B"), ("B", "C"), ("A", "C")
@@ -90,9 +90,10 @@ class Judging(NodeComponent):
 def in_step(
     name: str, names: Sequence[str], pairs: Sequence[tuple[str, str]], moves: Iterable[Move],
     claims: Iterable[Property], doc: str, kind: type[NodeComponent] = Judging, limits: Mapping[str, Any] | None = None,
-    liars: tuple[str, ...] = (),
+    liars: tuple[str, ...] = (), again: Sequence[tuple[str, str]] = (), anew: bool = False,
 ) -> World:  # fmt: skip
-    """The world of these nodes, in which each of these pairs is linked and in step, and has nothing more to say."""
+    """The world of these nodes, in which each of these pairs is linked and in step, and has nothing more to say; or,
+    ``anew``, will be linked. Links ``again`` may break, and come back."""
     chosen = Limits(**{"room": BLOCK + 1, "points": 2, "join": 1, **(limits or {})})
     start = Node.start(Config(Unchecked(), LOCATOR, chosen, REGISTRY), Chain.start(g, chosen))
     nodes = [kind(each, start) for each in names]
@@ -104,9 +105,10 @@ def in_step(
         SETTLES.settles(),
     ]
     rows = tuple(rule for table in REGISTRY.tables.values() for rule in table.rules)
-    meetings = [connect(*pair) for pair in pairs]
-    world = World(name, network(nodes, pairs, (*meetings, *moves)), (*found, *claims), doc, rows)
-    return begun(world, [meeting.label for meeting in meetings])
+    meetings = [connect(*pair, 1 + again.count(pair)) for pair in pairs]
+    given = (*meetings, *moves, *(cut(*pair) for pair in again))
+    world = World(f"{name}-anew" if anew else name, network(nodes, pairs, given), (*found, *claims), doc, rows)
+    return world if anew else begun(world, [meeting.label for meeting in meetings])
 
 
 def publishes(name: str, published: Packet) -> Move:
@@ -127,15 +129,11 @@ def reaching(*names: str) -> list[Property]:
 
 
 def broadcast() -> World:
-    moves = [publishes("A", packet("A")), publishes("C", packet("C")), cut(*A_B), connect(*A_B)]
+    moves = [publishes("A", packet("A")), publishes("C", packet("C"))]
     return in_step(
-        "broadcast",
-        "ABC",
-        [A_B, B_C],
-        moves,
-        reaching(*"ABC"),
-        "Packets for everybody in a line that is cut and mended.",
-    )
+        "broadcast", "ABC", [A_B, B_C], moves, reaching(*"ABC"),
+        "Packets for everybody in a line that is cut and mended.", again=[A_B],
+    )  # fmt: skip
 
 
 def mesh() -> World:
@@ -165,16 +163,27 @@ def about() -> World:
         *makes("A", a1),
         publishes("A", packet("A", about=a1)),
         publishes("B", packet("B", about=a1)),
-        cut(*A_B),
-        connect(*A_B),
     ]
     return in_step(
         "about", "ABC", [A_B, B_C], moves, reaching(*"ABC"), "Packets about a block follow it over several hops.",
-        limits={"notes": 1},
+        limits={"notes": 1}, again=[A_B],
     )  # fmt: skip
 
 
-def verdicts() -> World:
+def pair(anew: bool = False) -> World:
+    moves = [
+        *makes("A", a1),
+        publishes("A", packet("A")),
+        publishes("A", packet("A", 2, about=a1)),
+        publishes("B", packet("B", reach=Reach.ONE, to=b"A")),
+    ]
+    return in_step(
+        "packets", "AB", [A_B], moves, reaching(*"AB"),
+        "Two nodes with packets of every kind, whose connection breaks and comes back.", again=[A_B], anew=anew,
+    )  # fmt: skip
+
+
+def verdicts(anew: bool = False) -> World:
     one, two = packet("A"), packet("A", 2)
     moves = [
         publishes("A", one), publishes("A", two),
@@ -182,11 +191,10 @@ def verdicts() -> World:
             happen("B", f"finds A.{each.id.sequence} {verdict}", Judged(each.id, verdict, 0.0))
             for each in (one, two) for verdict in Judgement if verdict is not Judgement.PENALISE
         ),
-        cut(*A_B), connect(*A_B),
     ]  # fmt: skip
     return in_step(
         "verdicts", "AB", [A_B], moves, reaching("A", "B")[-1:], "The integrator takes its time, or does not answer.",
-        kind=NodeComponent, limits={"judging": 1, "refused": 1},
+        kind=NodeComponent, limits={"judging": 1, "refused": 1}, again=[A_B], anew=anew,
     )  # fmt: skip
 
 

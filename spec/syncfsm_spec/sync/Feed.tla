@@ -24,7 +24,8 @@ OnNews(f, news, l) ==
       [] news = "wanted"   -> Decides([f EXCEPT !.served = TRUE], "serve")      \* serve
       [] news = "unwanted" -> Decides([f EXCEPT !.served = FALSE], Silent)      \* unserve
       [] news = "refused"  -> Decides([f EXCEPT !.off = TRUE], Silent)          \* stand_still
-      [] news = "given"    -> Decides(f, Silent)
+      [] news = "given"    -> IF f.off THEN Decides([f EXCEPT !.off = FALSE], "ask")  \* ask_feed_again
+                              ELSE Decides(f, Silent)
 
 Poked(l, poke, v) ==
     CASE poke = Silent  -> Nothing(l)

@@ -264,19 +264,22 @@ class Between:
     def settled(self, a: Node, b: Node) -> bool:
         """Both are linked or neither; if they are, both links are idle and both have the same head, unless a final
         or confirmed point or a ban rules the better one out for the other. A link is not idle if it is off and the peer
-        lacks our head, nor if the peer wants no blocks over it and has a better head, or one that we may not have."""
+        lacks our head; nor if the peer wants no blocks over it and has a better head, or one that we may not have, or
+        is off to us and so does not say that it has ours."""
         if not self.linked(a, b):
             return self.b not in a.links and self.a not in b.links
-        rest = self._rests(a, links(a)[self.b], b) and self._rests(b, links(b)[self.a], a)
-        return rest and self._agrees(a, b, links(b)[self.a]) and self._agrees(b, a, links(a)[self.b])
+        ours, theirs = links(a)[self.b], links(b)[self.a]
+        rest = self._rests(a, ours, b, theirs) and self._rests(b, theirs, a, ours)
+        return rest and self._agrees(a, b, theirs) and self._agrees(b, a, ours)
 
-    def _rests(self, node: Node, link: Link, other: Node) -> bool:
+    def _rests(self, node: Node, link: Link, other: Node, back: Link) -> bool:
         """The other is not sent our head: it has a better one, or may not have or follow ours."""
         if link.state is State.SYNCING and link.mode is not Mode.ACTIVE:
             head, theirs = node.chain.head, other.chain
             refused = not self.tree.descends(head.id, theirs.confirmed.id)
             refused = refused or any(id in theirs.banned for id in self.tree.line(head.id))
-            return link.mode is Mode.OFF or theirs.head.rank > head.rank or refused
+            off = Mode.OFF in (link.mode, back.mode)
+            return off or theirs.head.rank > head.rank or refused
         return link.state is State.IDLE
 
     def _agrees(self, node: Node, other: Node, link: Link) -> bool:

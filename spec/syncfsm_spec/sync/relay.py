@@ -1,8 +1,10 @@
 """The worlds that show what relay promises: three nodes in a line and in a triangle, four in a ring, one that dies or
 lies, limits, older releases and operators. A makes the blocks.
 
-Most begin in step, by real steps of the nodes (``begun``). What they leave out is what ``worlds.py`` has: how a common
-ancestor is found while all else happens.
+Most begin in step, by real steps of the nodes (``begun``): all that they can come to, the same world comes to from
+nothing, and what is broken in step is broken from nothing. What they leave out is what happens while nodes meet. That
+is for those of their kind that begin from nothing (``anew``), as far as these take seconds. ``model_tests/
+test_in_step.py`` explores both, with the tables that ship and with those that break a promise.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,6 +33,7 @@ from syncfsm.limits import Strategy
 from syncfsm.node.node import Node
 from syncfsm.numbers import ProtocolNumber
 from syncfsm.sync.messages import Blocks, Busy, Has, Hello
+from syncfsm_spec.kit.begun import begun
 from syncfsm_spec.kit.moments import blocks_arrive
 from syncfsm_spec.kit.moves import lies, makes, switches
 from syncfsm_spec.kit.trees import a1, a2, a3, g
@@ -45,41 +48,6 @@ RING: Final = (A_B, A_C, B_D, C_D)
 """A square; the diamond has B-C too."""
 DIAMOND: Final = (A_B, A_C, B_C, B_D, C_D)
 Pairs = Sequence[tuple[str, str]]
-
-# Worlds that begin in step --------------------------------------------------------------------------------------
-
-
-def begun(world: World, first: Sequence[str]) -> World:
-    """The same world after these moves of its environment, each followed by all that the lines do by themselves. What
-    is left of the moves is as it was."""
-    state = world.start
-    for label in first:
-        environment = next(part for part in world.components if isinstance(part, Environment))
-        at = next(at for at, move in enumerate(environment.moves) if move.label == label)
-        state = _acted(world, state, environment.name, at)
-        while (choice := _next(world, state)) is not None:
-            state = _acted(world, state, choice[0], choice[1].stimulus)
-    return attrs.evolve(world, components=tuple(map(_starting, world.components, state)))
-
-
-def _acted(world: World, state: tuple[Any, ...], name: str, stimulus: Any) -> tuple[Any, ...]:
-    done = world.act(state, name, stimulus)
-    assert done is not None, f"{stimulus} can not happen at {name}"
-    return done[0]
-
-
-def _next(world: World, state: tuple[Any, ...]) -> tuple[str, Choice] | None:
-    """The first thing that a line can do."""
-    lines = {part.name for part in world.components if isinstance(part, Channel)}
-    return next((each for each in world.choices(state) if each[0] in lines), None)
-
-
-def _starting(component: Any, local: Any) -> Any:
-    if isinstance(component, Environment):
-        moves = (attrs.evolve(move, times=left) for move, left in zip(component.moves, local, strict=True))
-        return attrs.evolve(component, moves=tuple(move for move in moves if move.times))
-    return attrs.evolve(component, start=local)
-
 
 # When a tree spans ----------------------------------------------------------------------------------------------
 
@@ -264,7 +232,10 @@ def relayed(
     cuts = [cut(a, b, again.count((a, b))) for a, b in dict.fromkeys(again)] + [cut(a, b) for a, b in broken]
     blocks = makes("A", *before, *made, *last)
     given = (*links, *cuts, *blocks, *moves)
-    world = setting.world(name, dict.fromkeys(names, (g,)), pairs, given, fed(ours, "A", bool(last), not liars), doc)
+    world = setting.world(
+        f"{name}-anew" if anew else name, dict.fromkeys(names, (g,)), pairs, given,
+        fed(ours, "A", bool(last), not liars), doc,
+    )  # fmt: skip
     world = outdated(muted(world, liars), old)
     if last:
         world = with_since(world, [f"A makes {each.id.decode()}" for each in last])
@@ -296,11 +267,11 @@ def late_comer() -> World:
     )  # fmt: skip
 
 
-def busy_and_off() -> World:
+def busy_and_off(anew: bool = False) -> World:
     off = [switches("A", True), switches("A", False)]
     return relayed(
         "busy-and-off", (A_B, A_C), off, made=(a2,), last=(), old=("B",), setting=Setting(limits={"gates": 1}),
-        doc="A has one gate, a peer of an older release, and an operator.",
+        anew=anew, doc="A has one gate, a peer of an older release, and an operator.",
     )  # fmt: skip
 
 
@@ -311,8 +282,11 @@ def steady() -> World:
     )  # fmt: skip
 
 
-def outage() -> World:
-    return relayed("outage", LINE, made=(a2,), last=(a3,), again=(A_B,), doc="B is cut off, and C behind it; and back.")
+def outage(anew: bool = False) -> World:
+    return relayed(
+        "outage", LINE, made=(a2,), last=(a3,), again=(A_B,), anew=anew,
+        doc="B is cut off, and C behind it; and back.",
+    )  # fmt: skip
 
 
 def torn() -> World:
@@ -352,10 +326,26 @@ def switched() -> World:
     )
 
 
-def switched_beside() -> World:
+def switched_beside(anew: bool = False) -> World:
     off = switches("B", True), switches("B", False)
     return relayed(
-        "switched-beside", LINE, off, made=(a2,), last=(a3,), doc="The node between two gives none for a while.",
+        "switched-beside", LINE, off, made=(a2,), last=(a3,), anew=anew,
+        doc="The node between two gives none for a while.",
+    )  # fmt: skip
+
+
+def off_beside() -> World:
+    off = switches("C", True), switches("C", False)
+    return relayed(
+        "off-beside", TRIANGLE, off, made=(a2,), last=(), doc="One that has told of blocks gives none, and again some.",
+    )  # fmt: skip
+
+
+def both_switched(anew: bool = False) -> World:
+    off = switches("A", True, 2), switches("A", False), switches("B", True), switches("B", False)
+    return relayed(
+        "both-switched", (A_B,), off, made=(a2,), last=(a3,), again=(A_B,), anew=anew,
+        doc="Two nodes, whose operators turn blocks off and on again, and whose connection breaks and comes back.",
     )  # fmt: skip
 
 
@@ -423,10 +413,13 @@ def four(name: str, pairs: Pairs, again: Pairs = (), made: Sequence[Header] = ()
 SMALL: Final = (
     *(once(name, pairs) for name, pairs in (("once-line", LINE), ("once-triangle", TRIANGLE), ("once-ring", RING))),
     once("once-diamond", DIAMOND), *(closing(strategy) for strategy in (LOCATOR, STREAMING)),
-    outage(), dies(), crowded(), star(), switched(), switched_beside(), late_comer(), older(), busy_and_off(), races(),
-    false_feed(), false_feeds(), steady(), torn(), four("ring", RING),
+    outage(), dies(), crowded(), star(), switched(), switched_beside(), off_beside(), both_switched(), late_comer(),
+    older(), busy_and_off(), races(), false_feed(), false_feeds(), steady(), torn(), four("ring", RING),
     four("ring-torn", RING, again=(A_B,)), four("diamond", DIAMOND),
+    both_switched(anew=True), outage(anew=True), busy_and_off(anew=True),
 )  # fmt: skip
 """All that is promised of relay, in worlds that take seconds. What relay does depends on no strategy of the search, so
 but for the one where nodes meet there is one of each."""
-LARGE: Final = (four("ring-behind", RING, made=(a2,)), four("diamond-torn", DIAMOND, again=(A_B,)))
+LARGE: Final = (
+    four("ring-behind", RING, made=(a2,)), four("diamond-torn", DIAMOND, again=(A_B,)), switched_beside(anew=True),
+)  # fmt: skip

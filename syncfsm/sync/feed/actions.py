@@ -30,11 +30,6 @@ def greet_beside(feed: Feed, joined: Joined, view: View) -> Result:
     return replace(feed, others=(*feed.others, joined.peer)), (_greet(joined, False),)
 
 
-def turn_to_new(feed: Feed, joined: Joined, view: View) -> Result:
-    others = (*feed.others, feed.peer)
-    return replace(feed, peer=joined.peer, proven=False, others=others, rival=None), (_greet(joined, True),)
-
-
 def _greet(joined: Joined, wanted: bool) -> Poke:
     relays = joined.version >= 2
     return Poke(joined.peer, LinkEvent.GREET, Greet(relays, wanted or not relays))
@@ -273,7 +268,7 @@ def calm(feed: Feed, message: None, view: View) -> Result:
 
 def take_offer(feed: Feed, said: Said, view: View) -> Result:
     """That it gives again and again buys it no more time."""
-    was = asked_of(feed, said.peer)
+    feed, was = replace(feed, off=_but(feed.off, said.peer)), asked_of(feed, said.peer)
     if was is None:
         return _asked(feed, said.peer, Why.GIVEN, view), ()
     given = Asked(said.peer, Why.GIVEN, was.since)
@@ -312,8 +307,9 @@ def be_refused(feed: Feed, said: Said, view: View) -> Result:
 
 
 def _noted(feed: Feed, said: Said) -> Feed:
+    """One that is off is not asked for what it told of before: when it is on again, it tells of it anew."""
     if said.what.off:
-        return replace(feed, off=_plus(feed.off, said.peer))
+        return replace(feed, off=_plus(feed.off, said.peer), ahead=_but(feed.ahead, said.peer))
     return replace(feed, refused=_plus(feed.refused, said.peer))
 
 
@@ -338,7 +334,7 @@ def unserve(feed: Feed, said: Said, view: View) -> Result:
 ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action
     for action in (
-        adopt, greet_beside, turn_to_new, lose, turn, forget, be_helped, race, end_race, renew, graft,
+        adopt, greet_beside, lose, turn, forget, be_helped, race, end_race, renew, graft,
         turn_round, give, turn_to_child, note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm,
         take_offer, turn_to_another, insist, stand_still, be_refused, serve, refuse, unserve,
     )

@@ -94,10 +94,6 @@ def has_left(feed: Feed, said: Said, view: View) -> bool:
     return said.peer != feed.peer and said.peer not in feed.others
 
 
-def feed_gives_none(feed: Feed, joined: Joined, view: View) -> bool:
-    return feed.peer in feed.off
-
-
 def feeds(feed: Feed, peer: str, view: View) -> bool:
     return feed.peer == peer
 
@@ -247,7 +243,7 @@ def has_gate(feed: Feed, said: Said, view: View) -> bool:
 GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
-        is_there, has_left, feed_gives_none, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead,
+        is_there, has_left, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead,
         gives, feed_has_no_more, rival_is_due, race_is_lost, asked_in_vain, patience_ends,
         one_is_ahead, feed_refuses_others_left, feed_is_off, feed_is_on_again, is_given, gift_declined, serves,
         has_gate,

@@ -28,7 +28,6 @@ RULES: Final = (
     # ---- Who is there ----
     Rule(ALONE, E.JOINED,   ALWAYS,                FED,   "adopt",           "The first that comes is the feed.", "decisions/0023"),
     Rule(FED,   E.JOINED,   "is_there",            STAY,  IGNORE,            "It is greeted already.", "decisions/0023"),
-    Rule(FED,   E.JOINED,   "feed_gives_none",     STAY,  "turn_to_new",     "The feed is off, and nobody else was left.", "founding/link-notes#off"),
     Rule(FED,   E.JOINED,   ALWAYS,                STAY,  "greet_beside",    "It is greeted, and tells its head; blocks come from the feed.", "founding/link-notes#prune-incoming"),
     Rule(FED,   E.LEFT,     "feeds_alone",         ALONE, "lose",            "The feed is gone, and nobody else is there.", "decisions/0023"),
     Rule(FED,   E.LEFT,     "feeds",               STAY,  "turn",            "The feed is gone: at once to another.", "failure-modes#F18"),
@@ -50,7 +49,8 @@ RULES: Final = (
     Rule(FED,   E.MADE,     ALWAYS,                STAY,  "give",            "A producer's own blocks always go out in full to its feed: the network beyond has them from there.", "founding/link-notes#spanning-tree"),
 
     # ---- A peer says that it has more ----
-    Rule(FED,   E.AHEAD,    "feed_is_on_again",    STAY,  "ask_feed_again",  "Its operator lets it send us blocks again.", "founding/link-notes#off"),
+    Rule(FED,   (E.AHEAD, E.GIVEN),
+                            "feed_is_on_again",    STAY,  "ask_feed_again",  "Its operator lets it send us blocks again.", "founding/link-notes#off"),
     Rule(FED,   E.AHEAD,    "said_by_feed",        STAY,  IGNORE,            "It will bring it.", "decisions/0023"),
     Rule(FED,   E.AHEAD,    "asked_already",       STAY,  IGNORE,            "It was asked.", "decisions/0023"),
     Rule(FED,   E.AHEAD,    "feed_has_no_more",    STAY,  "ask_at_once",     "The feed is new, and says that it has no more than we.", "decisions/0023"),
