@@ -133,6 +133,16 @@ class Api:
     async def _included(self, height: int, space: str, proof: Any, wanted: str) -> bool:
         return any(blob.proof == _bytes(wanted) for blob in self._found(height, [space]))
 
+    def space(self, params: list[Any]) -> bytes:
+        """The namespace that a subscription is for. ``RpcError`` if that is none."""
+        if len(params) != 1 or not isinstance(params[0], str):
+            raise RpcError(BAD_PARAMS, "invalid params for 'blob.Subscribe': it takes one namespace")
+        return _space(_bytes(params[0]))
+
+    def blobs(self, height: int, space: bytes) -> list[Mapping[str, Any]] | None:
+        """What a subscription brings at this height."""
+        return [_blob(blob) for blob in self._layer.ledger.blobs(height, [space])] or None
+
     def _found(self, height: int, spaces: Sequence[str]) -> list[Blob]:
         self._block(height)
         if not 0 < len(spaces) <= SPACES:

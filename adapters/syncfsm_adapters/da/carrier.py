@@ -66,6 +66,12 @@ class Carrier:
 
     async def read(self) -> None:
         """Read the layer, until cancelled."""
+        try:
+            await self._follow()
+        finally:
+            self._layer.close()
+
+    async def _follow(self) -> None:
         self._read(self._mark)
         while True:
             if self._fetch is not None:
