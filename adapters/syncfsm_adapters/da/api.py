@@ -21,6 +21,11 @@ APPLICATION, NO_METHOD, BAD_PARAMS, NO_REQUEST, NO_JSON = 1, -32601, -32602, -32
 SPACES: Final = 64
 """Most namespaces in one question."""
 PARAMS: Final = 8
+PROPOSER: Final = {
+    "address": "00" * 20, "pub_key": {"type": "tendermint/PubKeyEd25519", "value": bytes(32)}, "voting_power": "1",
+    "proposer_priority": "0",
+}  # fmt: skip
+"""Clients want one: nobody."""
 
 
 class RpcError(Exception):
@@ -195,9 +200,9 @@ class Api:
             "header": {
                 "version": {"block": "11", "app": "6"}, "chain_id": self._chain, "height": str(block.height),
                 "time": made, "last_block_id": {"hash": block.parent.hex().upper(), "parts": parts}, **empty,
-                "proposer_address": "00" * 20,
+                "proposer_address": PROPOSER["address"],
             },
-            "validator_set": {"validators": [], "proposer": None},
+            "validator_set": {"validators": [PROPOSER], "proposer": PROPOSER},
             "commit": {
                 "height": str(block.height), "round": 0, "block_id": {"hash": id, "parts": parts}, "signatures": [],
             },
