@@ -36,7 +36,8 @@ ethereum: $(VENV)/dev .anvil/ready
 .anvil/ready:
 	mkdir -p .anvil
 	if ! command -v npm > /dev/null; then echo "there is no npm: tests on anvil are skipped"; \
-	elif npm install --silent --no-audit --no-fund --ignore-scripts --prefix .anvil @foundry-rs/anvil@$(ANVIL); \
+	elif npm install --silent --no-audit --no-fund --ignore-scripts --prefix .anvil @foundry-rs/anvil@$(ANVIL) \
+	  && ls .anvil/node_modules/@foundry-rs/anvil-*/bin/anvil > /dev/null; \
 	then touch $@; else echo "npm has not brought anvil: tests on it are skipped; the next make tries again"; fi
 
 nightly: $(VENV)/dev .anvil/ready

@@ -77,7 +77,12 @@ async def in_process(folder: Path) -> AsyncIterator[Bench]:
 async def over_http(folder: Path) -> AsyncIterator[Bench]:
     flags = ("--block-time", str(PACE), "--finality", str(FINALITY), "--blob-bytes", str(LONGEST))
     with DaProcess(*store(folder), *flags) as process:
-        yield OverHttp(Celestia(process.url, OURS), Celestia(process.url, OTHER), process)
+        layer, other = Celestia(process.url, OURS), Celestia(process.url, OTHER)
+        try:
+            yield OverHttp(layer, other, process)
+        finally:
+            layer.close()
+            other.close()
 
 
 LAYERS: Final[dict[str, tuple[Callable[[Path], AbstractAsyncContextManager[Bench]], bool]]] = {

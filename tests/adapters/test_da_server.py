@@ -85,6 +85,7 @@ def test_what_waits_when_the_layer_is_killed_lands_later(tmp_path: Path) -> None
             layer = Celestia(process.url, OURS)
             await layer.wait(2, 30)
             found = await layer.blobs(2)
+            layer.close()
         assert isinstance(found, Blobs)
         assert found.blobs == (b"late",)
 

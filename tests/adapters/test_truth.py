@@ -119,6 +119,9 @@ class Slow:
         await trio.sleep(self.network.slow)
         return await self.layer.wait(height, seconds)
 
+    def close(self) -> None:
+        self.layer.close()
+
 
 @asynccontextmanager
 async def network(folder: Path, **options: Any) -> AsyncIterator[Network]:

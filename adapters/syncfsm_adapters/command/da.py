@@ -43,7 +43,7 @@ def add_da(parser: argparse.ArgumentParser) -> None:
 def _run(given: argparse.Namespace) -> int:
     from syncfsm_adapters.command.cli import needs
 
-    needs("trio", "h11", extra="da")
+    needs("trio", "h11", "wsproto", extra="da")
     import trio
 
     from syncfsm_adapters.host.mistakes import one_mistake

@@ -48,7 +48,7 @@ def truth_of(settings: Settings, host: Host, chain: SignedChain, journal: Write)
 def _layer(settings: Settings) -> "Layer":
     from syncfsm_adapters.command.cli import needs
 
-    needs("h11", extra="da")
+    needs("h11", "wsproto", extra="da")
     from syncfsm_adapters.da.celestia import Celestia
     from syncfsm_adapters.da.shares import namespace
 

@@ -21,6 +21,11 @@ APPLICATION, NO_METHOD, BAD_PARAMS, NO_REQUEST, NO_JSON = 1, -32601, -32602, -32
 SPACES: Final = 64
 """Most namespaces in one question."""
 PARAMS: Final = 8
+PROPOSER: Final = {
+    "address": "00" * 20, "pub_key": {"type": "tendermint/PubKeyEd25519", "value": bytes(32)}, "voting_power": "1",
+    "proposer_priority": "0",
+}  # fmt: skip
+"""Clients want one: nobody."""
 
 
 class RpcError(Exception):
@@ -133,6 +138,16 @@ class Api:
     async def _included(self, height: int, space: str, proof: Any, wanted: str) -> bool:
         return any(blob.proof == _bytes(wanted) for blob in self._found(height, [space]))
 
+    def space(self, params: list[Any]) -> bytes:
+        """The namespace that a subscription is for. ``RpcError`` if that is none."""
+        if len(params) != 1 or not isinstance(params[0], str):
+            raise RpcError(BAD_PARAMS, "invalid params for 'blob.Subscribe': it takes one namespace")
+        return _space(_bytes(params[0]))
+
+    def blobs(self, height: int, space: bytes) -> list[Mapping[str, Any]] | None:
+        """What a subscription brings at this height."""
+        return [_blob(blob) for blob in self._layer.ledger.blobs(height, [space])] or None
+
     def _found(self, height: int, spaces: Sequence[str]) -> list[Blob]:
         self._block(height)
         if not 0 < len(spaces) <= SPACES:
@@ -185,9 +200,9 @@ class Api:
             "header": {
                 "version": {"block": "11", "app": "6"}, "chain_id": self._chain, "height": str(block.height),
                 "time": made, "last_block_id": {"hash": block.parent.hex().upper(), "parts": parts}, **empty,
-                "proposer_address": "00" * 20,
+                "proposer_address": PROPOSER["address"],
             },
-            "validator_set": {"validators": [], "proposer": None},
+            "validator_set": {"validators": [PROPOSER], "proposer": PROPOSER},
             "commit": {
                 "height": str(block.height), "round": 0, "block_id": {"hash": id, "parts": parts}, "signatures": [],
             },

@@ -77,6 +77,12 @@ class Carrier:
 
     async def read(self) -> None:
         """Read the layer, until cancelled."""
+        try:
+            await self._follow()
+        finally:
+            self._layer.close()
+
+    async def _follow(self) -> None:
         while True:
             if self._fetch is not None:
                 self._read(await self._layer.blobs(self._fetch.height))

@@ -5,8 +5,10 @@ The header is asked for before the blobs: if the layer reorganises between the t
 one, and the reader notices.
 """
 
+import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any, Final
 
 import attrs
@@ -28,6 +30,7 @@ from syncfsm.truth.answers import (
     Trouble,
     Unsure,
 )  # fmt: skip
+from syncfsm_adapters.da.news import News
 from syncfsm_adapters.da.rpc import Failed, How, Rpc
 from syncfsm_adapters.da.shares import NAMESPACE_BYTES, commitment
 
@@ -96,7 +99,7 @@ class _Blob(msgspec.Struct):
 
 
 class Celestia:
-    """One namespace behind this ``url``. It holds no connection between two questions."""
+    """One namespace behind this ``url``. Between two questions it holds a subscription at most, until it is closed."""
 
     def __init__(
         self,
@@ -109,6 +112,7 @@ class Celestia:
         answer_bytes: int = 256 * MIB,
         patience: float = 10.0,
         inclusion: float = 90.0,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         """``patience`` is how many seconds a question may take, ``inclusion`` how many a blob may take into a block. A
         longer answer than ``answer_bytes`` is trouble."""
@@ -118,6 +122,8 @@ class Celestia:
             )
         self._space = space
         self._call = Rpc(url, token, answer_bytes, patience).call
+        self._clock = clock
+        self._news = News(url, token, base64.b64encode(space).decode(), answer_bytes, patience, clock)
         self._gas = (gas or Gas()).options()
         self._blob_bytes, self._inclusion = blob_bytes, inclusion
         self._head = 0
@@ -161,10 +167,35 @@ class Celestia:
         return self._reached(await self._call("header.LocalHead", _Header))
 
     async def wait(self, height: int, seconds: float) -> Head | Trouble:
-        found = await self._call("header.WaitForHeight", _Header, height, patience=min(seconds, self._inclusion))
+        """News of it is heard where the layer has a subscription; else it is asked to answer once it is there."""
+        end = self._clock() + seconds
+        while True:
+            found = await self._wait(height, end - self._clock())
+            if isinstance(found, Trouble) or found.height >= height or self._clock() >= end:
+                return found
+
+    async def _wait(self, height: int, left: float) -> Head | Trouble:
+        """The same; it may end too early."""
+        was_open = self._news.is_open
+        if not await self._news.open():
+            return await self._ask(height, left)
+        if not was_open or height <= self._news.height:  # it may have come before
+            head = await self.head()
+            if isinstance(head, Trouble) or head.height >= height:
+                return head
+        if not await self._news.reach(height, left):
+            return await self.head()
+        self._head = self._news.height
+        return Head(self._head)
+
+    async def _ask(self, height: int, left: float) -> Head | Trouble:
+        found = await self._call("header.WaitForHeight", _Header, height, patience=min(left, self._inclusion))
         if isinstance(found, Failed) and found.how is How.LOST:  # too late, most likely: is the node there?
             return await self.head()
         return self._reached(found)
+
+    def close(self) -> None:
+        self._news.close()
 
     # What a node says -----------------------------------------------------------------------------------------------
 

@@ -165,3 +165,6 @@ class EmbeddedLayer:
         if scope.cancelled_caught:
             return await self.head()
         return Trouble(Full.WAITERS.value) if found is None else Head(found.height)
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -178,6 +178,9 @@ class Ethereum:
                 return head
             await self._sleep(min(self._look, left))
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     # Reading --------------------------------------------------------------------------------------------------------
 
     async def _reached(self) -> Head | Trouble | Broken:

@@ -7,8 +7,8 @@ it, and that is the difference between a blob that was not given and one that ma
 import asyncio
 import ssl
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -63,10 +63,18 @@ class Failure:
     detail: str
 
 
-class _Stream(Protocol):
+class Stream(Protocol):
+    """A connection. ``OSError`` or ``EOFError`` if it is broken."""
+
     async def send(self, data: bytes) -> None: ...
 
-    async def receive(self) -> bytes: ...
+    async def receive(self) -> bytes:
+        """What came; empty at the end."""
+        ...
+
+    def close(self) -> None:
+        """At once, and without a word."""
+        ...
 
 
 async def post(
@@ -87,19 +95,23 @@ async def get(
 async def _ask(
     method: str, target: Target, body: bytes, headers: Mapping[str, str], most: int, connecting: float, patience: float
 ) -> Response | Failure:
-    how: dict[str, bool] = {"sent": False}
+    stream: Stream | None = None
     try:
-        async with _opened(target, connecting, patience) as stream:
-            how["sent"] = True
+        async with within(patience):
+            async with within(connecting):
+                stream = await opened(target)
             return await _exchange(stream, method, target, body, headers, most)
     except TimeoutError:
-        return Failure(how["sent"], "no answer in time")
+        return Failure(stream is not None, "no answer in time")
     except (OSError, EOFError, h11.ProtocolError) as error:
-        return Failure(how["sent"], str(error) or type(error).__name__)
+        return Failure(stream is not None, str(error) or type(error).__name__)
+    finally:
+        if stream is not None:
+            stream.close()
 
 
 async def _exchange(
-    stream: _Stream, method: str, target: Target, body: bytes, headers: Mapping[str, str], most: int
+    stream: Stream, method: str, target: Target, body: bytes, headers: Mapping[str, str], most: int
 ) -> Response:
     http = h11.Connection(h11.CLIENT)
     told = {"Host": f"{target.host}:{target.port}", "Content-Length": str(len(body)), "Connection": "close", **headers}
@@ -136,57 +148,57 @@ def on_trio() -> bool:
 
 
 @asynccontextmanager
-async def _opened(target: Target, connecting: float, patience: float) -> AsyncIterator[_Stream]:
-    """A connection that is closed afterwards. ``TimeoutError`` if it takes too long, ``OSError`` if it fails."""
-    context = ssl.create_default_context() if target.tls else None
-    opened = _trio_stream if on_trio() else _asyncio_stream
-    async with opened(target, context, connecting, patience) as stream:
-        yield stream
-
-
-@asynccontextmanager
-async def _trio_stream(
-    target: Target, context: ssl.SSLContext | None, connecting: float, patience: float
-) -> AsyncIterator[_Stream]:
+async def within(seconds: float) -> AsyncIterator[None]:
+    """``TimeoutError`` if what is inside takes longer."""
+    if not on_trio():
+        async with asyncio.timeout(seconds):
+            yield
+        return
     import trio
 
     try:
-        with trio.fail_after(patience):
-            with trio.fail_after(connecting):
-                tcp = await trio.open_tcp_stream(target.host, target.port)
-                stream = trio.SSLStream(tcp, context, server_hostname=target.host) if context else tcp
-            try:
-                yield _OnTrio(stream)
-            finally:
-                await trio.aclose_forcefully(stream)
+        with trio.fail_after(seconds):
+            yield
     except trio.TooSlowError:
         raise TimeoutError from None
-    except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-        raise EOFError(str(error.__cause__ or "the connection is broken")) from error
 
 
-@asynccontextmanager
-async def _asyncio_stream(
-    target: Target, context: ssl.SSLContext | None, connecting: float, patience: float
-) -> AsyncIterator[_Stream]:
-    async with asyncio.timeout(patience):
-        async with asyncio.timeout(connecting):
-            reader, writer = await asyncio.open_connection(target.host, target.port, ssl=context)
-        try:
-            yield _OnAsyncio(reader, writer)
-        finally:
-            writer.transport.abort()
+async def opened(target: Target) -> Stream:
+    """A connection. ``OSError`` if there is none."""
+    context = ssl.create_default_context() if target.tls else None
+    if not on_trio():
+        return _OnAsyncio(*await asyncio.open_connection(target.host, target.port, ssl=context))
+    import trio
+
+    tcp = await trio.open_tcp_stream(target.host, target.port)
+    return _OnTrio(tcp, trio.SSLStream(tcp, context, server_hostname=target.host) if context else tcp)
 
 
 @attrs.frozen
 class _OnTrio:
+    _tcp: "trio.SocketStream"
     _stream: "trio.abc.Stream"
 
     async def send(self, data: bytes) -> None:
-        await self._stream.send_all(data)
+        with _broken():
+            await self._stream.send_all(data)
 
     async def receive(self) -> bytes:
-        return bytes(await self._stream.receive_some(CHUNK))
+        with _broken():
+            return bytes(await self._stream.receive_some(CHUNK))
+
+    def close(self) -> None:
+        self._tcp.socket.close()
+
+
+@contextmanager
+def _broken() -> Iterator[None]:
+    import trio
+
+    try:
+        yield
+    except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+        raise EOFError(str(error.__cause__ or "the connection is broken")) from error
 
 
 @attrs.frozen
@@ -200,3 +212,6 @@ class _OnAsyncio:
 
     async def receive(self) -> bytes:
         return await self._reader.read(CHUNK)
+
+    def close(self) -> None:
+        self._writer.transport.abort()

@@ -31,3 +31,7 @@ class Layer(Protocol):
         """Wait until the layer is at ``height`` or beyond, and for so many seconds at most; then say where it is. This
         is all that a subscription is for; who does not want to wait asks for the head now and then."""
         ...
+
+    def close(self) -> None:
+        """Give up what is held between two questions. It can be asked again."""
+        ...

@@ -46,6 +46,8 @@ class Reply:
     kind: str = TEXT
     headers: Sequence[tuple[str, str]] = ()
     parts: AsyncGenerator[bytes, None] | None = None
+    takes: Callable[[trio.SocketStream, bytes], Awaitable[None]] | None = None
+    """Takes the connection over, with what came after the request, if the request asks for that (``Upgrade``)."""
 
 
 Answer = Callable[[h11.Request, bytes], Awaitable[Reply]]
@@ -108,6 +110,9 @@ class _Talk:
             with trio.fail_after(self._bounds.read):
                 body = await self._body(request)
             reply = await self._answer(request, body)
+        if reply.takes is not None:
+            await reply.takes(self._stream, self._http.trailing_data[0])
+            return False
         await self._send(reply, silent=request.method == b"HEAD")
         return self._http.our_state is not h11.MUST_CLOSE
 
