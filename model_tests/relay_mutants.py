@@ -74,6 +74,18 @@ def keep_nothing(feed: Feed, said: Said, view: View) -> bool:
     return node_id(said.peer, view) in view.sentries or first_come(feed, said, view)
 
 
+def forget_whom_it_serves(feed: Feed, peer: str, view: View) -> FeedResult:
+    """Who becomes the feed, as the old one is gone, is served as before, and not counted."""
+    feed, pokes = FEED.actions["turn"](feed, peer, view)
+    return replace(feed, served=tuple(served for served in feed.served if served != feed.peer)), pokes
+
+
+def keep_what_it_told(feed: Feed, said: Said, view: View) -> FeedResult:
+    """Who is off now is asked all the same for what it has told of before."""
+    after, pokes = FEED.actions["be_refused"](feed, said, view)
+    return replace(after, ahead=feed.ahead, waits=feed.waits), pokes
+
+
 RELAY_MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant("give-to-anybody", "OneFeed", WORLD["switch-off"], guards={"is_given": never},
            actions={"give": give_to_anybody}, table=FEED),
@@ -96,6 +108,9 @@ RELAY_MUTANTS: Final[tuple[Mutant, ...]] = (
         "deaf-to-givers", "TreeSpans", WORLD["steady"], rules=row(FED, FeedEvent.GIVEN, ALWAYS, action=IGNORE),
         table=FEED,
     ),
+    mutant("off-for-ever", "OneFeed", WORLD["both-switched-anew"], guards={"feed_is_on_again": never}, table=FEED),
+    mutant("keep-what-it-told", "OneFeed", WORLD["off-beside"], actions={"be_refused": keep_what_it_told}, table=FEED),
+    mutant("forget-whom-it-serves", "OneFeed", WORLD["torn"], actions={"turn": forget_whom_it_serves}, table=FEED),
     mutant("count-the-giver-in", "OneFeed", WORLD["steady"], actions={"turn_round": count_the_giver_in}, table=FEED),
 )  # fmt: skip
 """One at least for each promise that only worlds of relay show."""

@@ -81,7 +81,6 @@ SELDOM: Final = frozenset(
         "feed: (fed) late [patience_ends] -> stay / ask_all",
         "feed: (fed) refused [feed_is_off] -> stay / stand_still",
         "feed: (fed) made [gift_declined] -> stay / turn_to_child",
-        "feed: (fed) given [asked_already] -> stay / take_offer",
         "feed: (fed) given [said_by_feed] -> stay / ignore",
         "sync: (start) hello [worse_and_asked] -> init / narrow",
         "sync: (init) hello [better_and_can_narrow] -> start / narrow",

@@ -51,7 +51,8 @@ KINDS_OF_THREE: Final = (line, line_finals, tired, impatient, next_parts)
 KINDS_OF_THEIR_OWN: Final = (peer.clock, meter, notes.talk, full, heavy, spoil, liar, noise, early_liar)
 KINDS_WITH_LEDGERS: Final = (forks, race, ahead, finals, prune, ban, line)
 KINDS_OF_PACKETS: Final = (
-    routing.broadcast, routing.mesh, routing.unicast, routing.about, routing.pair, routing.verdicts, routing.liar,
+    routing.broadcast, routing.mesh, routing.unicast, routing.about, routing.held,
+    routing.left_out, routing.verdicts, routing.liar,
 )  # fmt: skip
 ALONE: Final = tuple(
     world()

@@ -35,9 +35,10 @@ def bans(name: str, *headers: Header) -> list[Move]:
     return [happen(name, f"bans {header.id.decode()}", Verdict(header.id, False, 0.0)) for header in headers]
 
 
-def switches(name: str, off: bool, times: int = 1) -> Move:
-    """The node's operator turns blocks to all its peers off, or on again."""
-    return happen(name, f"turns blocks {'off' if off else 'on'}", Switch(off, 0.0), times)
+def switches(name: str, off: bool, times: int = 1, of: str = "") -> Move:
+    """The node's operator turns blocks to all its peers off, or on again; or to the one peer ``of`` this name."""
+    words = f"turns blocks{f' to {of}' if of else ''} {'off' if off else 'on'}"
+    return happen(name, words, Switch(off, 0.0, (of,) if of else None), times)
 
 
 def says(name: str, about: Header | None, times: int = 1) -> Move:

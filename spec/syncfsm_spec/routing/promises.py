@@ -1,7 +1,7 @@
 """What is promised of packets: each is judged first, delivered once, and reaches everybody.
 
-``at_most_once``, ``judged_first``, ``within_limits`` look at one step of a node, ``Reaching`` and ``Leading`` at all
-nodes of a world.
+``at_most_once``, ``judged_first``, ``follows_blocks`` look at one step of a node, ``within_limits`` at a node between
+its steps, ``Reaching`` and ``Leading`` at all nodes of a world.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,20 +11,21 @@ import attrs
 
 from syncfsm.blocks import Header
 from syncfsm.check import Moment
+from syncfsm.events import Received
 from syncfsm.node.node import Node
-from syncfsm.outputs import Send
+from syncfsm.outputs import Accepted, Send
 from syncfsm.routing.messages import Have, Packet, PacketId, Pass
 from syncfsm.routing.protocol import routing
 from syncfsm.routing.router.guards import delivered, waiting_for
 from syncfsm.routing.router.types import Kept, Road, Router
-from syncfsm.routing.types import Arrived, Judge, Judged, Judgement, Publish
+from syncfsm.routing.types import Arrived, Judge, Judged, Judgement, Publish, State
 from syncfsm_spec.kit.promise import Promise
 
 AT_MOST_ONCE: Final = Promise("AtMostOnce", "A node delivers a packet at most once, and none of its own.")
 JUDGED_FIRST: Final = Promise(
     "JudgedFirst",
-    "Nothing is delivered, passed on or told of that was not judged valid by the integrator, or published here; and "
-    "nothing is judged that its origin did not sign.",
+    "Nothing is delivered, passed on or told of that was not judged valid by the integrator, or published here; the "
+    "first verdict stands; and nothing is judged that its origin did not sign.",
 )
 REACHES_ALL: Final = Promise(
     "ReachesAll",
@@ -33,8 +34,8 @@ REACHES_ALL: Final = Promise(
 )
 ROUTES_CONVERGE: Final = Promise(
     "RoutesConverge",
-    "The ways to a producer never lead in a circle, nor over a connection that is over; they end at the producer, or "
-    "where none is known and packets are broadcast.",
+    "The way to a producer is the one that its newest block came. These ways never lead in a circle, nor over a "
+    "connection that is over; they end at the producer, or where none is known and packets are broadcast.",
 )
 SIGNED: Final = b"signed"
 
@@ -58,6 +59,11 @@ def router_of(node: Node) -> Router:
     """What the node decides across its peers."""
     found: Router = node.decided(ROUTER)
     return found
+
+
+def speakers(node: Node) -> tuple[str, ...]:
+    """The peers to which packets go and from which they come, by what is known of their connections alone."""
+    return tuple(sorted(peer for peer, way in node.all(PROTOCOL).items() if way.state is State.OPEN))
 
 
 # One step of a node ---------------------------------------------------------------------------------------------
@@ -94,16 +100,39 @@ def judged_first(moment: Moment) -> bool:
         may.add(event.packet.id)
     if isinstance(event, Judged) and event.judgement is Judgement.VALID and waiting_for(before, event.id) is not None:
         may.add(event.id)
+    if isinstance(event, Judged) and waiting_for(after, event.id) is not None:
+        return False
     new = {id for id in _all_delivered(after) if not delivered(before, id, limits)}
     said = {id for output in moment.outputs if isinstance(output, Send) for id in _said(output.message)}
     signed = all(verify(output.packet) for output in moment.outputs if isinstance(output, Judge))
     return new <= may and signed and all(delivered(after, id, limits) for id in said)
 
 
+def refused(moment: Moment) -> bool:
+    """The integrator says that a packet is not valid: it is not judged again."""
+    event = moment.stimulus
+    return isinstance(event, Judged) and event.id in router_of(moment.after).refused
+
+
 def _said(message: Any) -> tuple[PacketId, ...]:
     if isinstance(message, Pass):
         return (message.packet.id,)
     return message.ids if isinstance(message, Have) else ()
+
+
+def follows_blocks(moment: Moment) -> bool:
+    """Where new blocks of a producer came from, there the way to it leads; none, if packets do not go there."""
+    event, after = moment.stimulus, moment.after
+    peer = event.peer if isinstance(event, Received) else None
+    before = {road.producer: road.height for road in router_of(moment.before).roads}
+    roads = {road.producer: road for road in router_of(after).roads}
+    for header in (header for output in moment.outputs if isinstance(output, Accepted) for header in output.headers):
+        name = producer(header)
+        if name is not None and header.height > before.get(name, -1):
+            leads = peer if peer in speakers(after) else None
+            if name not in roads or roads[name].peer != leads or roads[name].here is not (peer is None):
+                return False
+    return True
 
 
 def within_limits(node: Node) -> bool:
@@ -141,21 +170,24 @@ class Reaching:
             self._has(by_name[peer], name, kept)
             for name, node in by_name.items()
             for kept in router_of(node).kept
-            for peer in (router_of(node).peers if kept.spread else kept.over)
+            for peer in (self._linked(node) if kept.spread else kept.over)
             if peer in by_name
         )
 
+    def _linked(self, node: Node) -> set[str]:
+        """Those to whom packets go, by what is known of connections, or is decided across them."""
+        return {*speakers(node), *router_of(node).peers}
+
     def _has(self, node: Node, teller: str, kept: Kept) -> bool:
         router, about, id = router_of(node), kept.packet.about, kept.packet.id
-        excused = teller not in router.peers or id in router.refused
+        excused = teller not in self._linked(node) or id in router.refused
         lacks = about is not None and about.id not in node.chain
         return excused or lacks or delivered(router, id, node.config.limits)
 
 
 def ways(node: Node) -> tuple[tuple[tuple[str, ...], ...], tuple[Road, ...]]:
     """The view for ``Leading``: the peers, and the ways to producers."""
-    router = router_of(node)
-    return ((router.peers,), router.roads)
+    return ((speakers(node),), router_of(node).roads)
 
 
 @attrs.frozen

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from syncfsm.blocks import Header, Unchecked
 from syncfsm.chain import Chain
 from syncfsm.check import (
+    Moment,
     Move,
     NodeComponent,
     Property,
@@ -29,6 +30,7 @@ from syncfsm.events import Event as NodeEvent
 from syncfsm.limits import Limits
 from syncfsm.node.node import Config, Node
 from syncfsm.node.registry import CORE
+from syncfsm.outputs import Accepted
 from syncfsm.protocol import Joined, Said, Taken, View
 from syncfsm.routing.messages import Fetch, Have, Packet, PacketId, Pass, Reach
 from syncfsm.routing.protocol import TABLE
@@ -37,7 +39,7 @@ from syncfsm.routing.router.types import Router
 from syncfsm.routing.types import Event, Judge, Judged, Judgement, Publish, Way
 from syncfsm_spec.kit.alone import Comes, alone, over_is_over
 from syncfsm_spec.kit.begun import begun
-from syncfsm_spec.kit.moves import lies, makes
+from syncfsm_spec.kit.moves import blames, lies, makes
 from syncfsm_spec.kit.trees import BLOCK, TREE, a1, a2, g
 from syncfsm_spec.peer.promises import ONE_DISCONNECT
 from syncfsm_spec.routing.promises import (
@@ -52,7 +54,9 @@ from syncfsm_spec.routing.promises import (
     Reaching,
     arrived,
     at_most_once,
+    follows_blocks,
     judged_first,
+    refused,
     ways,
     within_limits,
 )
@@ -69,6 +73,10 @@ def packet(
     """A packet of these worlds."""
     point = about.point if about is not None else None
     return Packet(PacketId(origin.encode(), 0, sequence), reach, to, b"", point, SIGNED)
+
+
+def blocks_come(moment: Moment) -> bool:
+    return any(isinstance(output, Accepted) for output in moment.outputs)
 
 
 # Nodes that are in step -----------------------------------------------------------------------------------------
@@ -100,6 +108,7 @@ def in_step(
     found = [
         AT_MOST_ONCE.steps(names, at_most_once),
         JUDGED_FIRST.steps(names, judged_first),
+        ROUTES_CONVERGE.steps(names, follows_blocks, blocks_come),
         *(BOUNDED.always((each,), within_limits) for each in names),
         NO_PUNISH_HONEST.steps(names, Along(TREE, frozenset(liars)).only_liars_punished),
         SETTLES.settles(),
@@ -192,9 +201,29 @@ def verdicts(anew: bool = False) -> World:
             for each in (one, two) for verdict in Judgement if verdict is not Judgement.PENALISE
         ),
     ]  # fmt: skip
+    met = [*reaching("A", "B")[-1:], SometimesStep("PacketsRefused", "What is not valid is refused.", ("B",), refused)]
     return in_step(
-        "verdicts", "AB", [A_B], moves, reaching("A", "B")[-1:], "The integrator takes its time, or does not answer.",
+        "verdicts", "AB", [A_B], moves, met, "The integrator takes its time, or does not answer.",
         kind=NodeComponent, limits={"judging": 1, "refused": 1}, again=[A_B], anew=anew,
+    )  # fmt: skip
+
+
+def held() -> World:
+    moves = [*makes("A", a1), *(publishes("A", packet("A", each, about=a1)) for each in (1, 2))]
+    return in_step(
+        "held", "AB", [A_B], moves, reaching(*"AB")[-1:], "More packets wait for a block than may: the newest do.",
+        limits={"notes": 1}, anew=True,
+    )  # fmt: skip
+
+
+def left_out() -> World:
+    moves = [
+        *makes("A", a1), lies("A", "B", "passes a forged packet", Pass(replace(packet("A"), signature=b""), 1)),
+        publishes("B", packet("B", reach=Reach.ONE, to=b"A")),
+    ]  # fmt: skip
+    return in_step(
+        "left-out", "AB", [A_B], moves, [ROUTES_CONVERGE.always("AB", Leading(tuple("AB")), ways)],
+        "The way to a producer leads over one that breaks the protocol of packets, and no other.", liars=("A",),
     )  # fmt: skip
 
 
@@ -210,8 +239,9 @@ def liar() -> World:
         happen("A", "finds it good", Judged(good.id, Judgement.VALID, 0.0)),
         happen("A", "finds B's good", Judged(packet("B").id, Judgement.VALID, 0.0)),
     ]
+    told = blames("A", "packet-again", "packet-forged", "packet-refused")
     return in_step(
-        "packets-of-a-liar", "ABL", [A_B, ("A", "L")], lie, [], "A peer lies about packets.", kind=NodeComponent,
+        "packets-of-a-liar", "ABL", [A_B, ("A", "L")], lie, told, "A peer lies about packets.", kind=NodeComponent,
         limits={"missing": 1, "judging": 1}, liars=("L",),
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ from syncfsm.sync.feed.protocol import FEED, TABLE
 from syncfsm.sync.feed.types import Event, Feed, State, Waits, Why
 from syncfsm.sync.messages import Busy, DoNotWant, Give, Has, Want
 from syncfsm.sync.tracking import ahead
-from syncfsm.sync.types import Mode, Switch
+from syncfsm.sync.types import IN_STEP, Mode, Switch
 from syncfsm_spec.kit.alone import Comes, alone
 from syncfsm_spec.kit.moments import link_to, links, peers_of
 from syncfsm_spec.kit.promise import Promise
@@ -41,7 +41,7 @@ BACKUP_SENDS_IDS: Final = Promise(
 ONE_FEED: Final = Promise(
     "OneFeed",
     "A node with peers has one feed, and wants blocks from it and from nobody else, but for those that it has asked "
-    "because the feed was late; and from one only once that is settled.",
+    "because the feed was late, or to race it; and from one only once that is settled.",
 )
 TREE_SPANS: Final = Promise(
     "TreeSpans",
@@ -109,6 +109,16 @@ def once_per_node(moment: Moment) -> bool:
     return moment.stimulus.message.headers[-1].id not in moment.before.chain
 
 
+@attrs.frozen
+class OnceAfter:
+    """``once_per_node``, from so many blocks on that were made in peace since anything else happened."""
+
+    blocks: int
+
+    def __call__(self, moment: Moment, since: int = 0) -> bool:
+        return since < self.blocks or once_per_node(moment)
+
+
 def understood(moment: Moment) -> bool:
     old = {peer for peer, link in (links(moment.before) | links(moment.after)).items() if not link.relays}
     sent = [output for output in moment.outputs if isinstance(output, Send) and output.peer in old]
@@ -117,6 +127,12 @@ def understood(moment: Moment) -> bool:
 
 def _said(moment: Moment, peer: str, kind: type[Any]) -> bool:
     return any(isinstance(o, Send) and o.peer == peer and isinstance(o.message, kind) for o in moment.outputs)
+
+
+def wins_race(moment: Moment) -> bool:
+    """Who was faster than the feed several times in a row is the feed now, as it is the faster one again."""
+    before, after = moment.before.decided(FEED), moment.after.decided(FEED)
+    return after.peer != before.peer and after.peer in racing(before)
 
 
 # A node between its steps ---------------------------------------------------------------------------------------
@@ -128,7 +144,7 @@ def racing(feed: Feed) -> list[str]:
 
 
 def one_feed(node: Node) -> bool:
-    """Who is wanted is the feed and who was asked; and who is served is active."""
+    """Who is wanted is the feed and who was asked; and who is served is active. A race that is lost is over."""
     feed, here = node.decided(FEED), links(node)
     if not here:
         return feed == Feed()
@@ -137,6 +153,7 @@ def one_feed(node: Node) -> bool:
     refuse = {peer for peer in (feed.peer, *asked) if peer in feed.off}
     mine = {feed.peer, *asked}
     active = {peer for peer, link in here.items() if link.mode is Mode.ACTIVE}
+    greeted = {peer for peer, link in here.items() if link.relays and link.state in IN_STEP}
     return (
         feed.state is State.FED
         and {feed.peer, *feed.others} == set(here)
@@ -145,8 +162,9 @@ def one_feed(node: Node) -> bool:
         and set(asked) <= set(feed.others)
         and mine - refuse <= {*wanted, *(peer for peer, link in here.items() if not link.relays)}
         and wanted <= mine
-        and set(feed.served) <= active
+        and active & greeted <= set(feed.served) <= active
         and not set(feed.ahead) & mine
+        and not (racing(feed) and feed.rival is not None and feed.rival.times >= node.config.limits.rival)
         and (feed.waits is not None) == bool(feed.ahead or set(asked) - set(racing(feed)))
     )
 

@@ -8,37 +8,20 @@ test_in_step.py`` explores both, with the tables that ship and with those that b
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, cast
+from typing import Final
 
 import attrs
-from immutables import Map
 
 from syncfsm.blocks import Header, Point
-from syncfsm.check import (
-    Channel,
-    Choice,
-    Environment,
-    Move,
-    NodeComponent,
-    Step,
-    Wait,
-    World,
-    connect,
-    cut,
-    happen,
-)  # fmt: skip
-from syncfsm.check.nodes import STILL
-from syncfsm.events import Connected
+from syncfsm.check import Move, Wait, World, connect, cut, happen
 from syncfsm.limits import Strategy
-from syncfsm.node.node import Node
-from syncfsm.numbers import ProtocolNumber
 from syncfsm.sync.messages import Blocks, Busy, Has, Hello
 from syncfsm_spec.kit.begun import begun
-from syncfsm_spec.kit.moments import blocks_arrive
 from syncfsm_spec.kit.moves import lies, makes, switches
-from syncfsm_spec.kit.trees import a1, a2, a3, g
+from syncfsm_spec.kit.trees import a1, a2, a3, a4, g
 from syncfsm_spec.settings import LOCATOR, STREAMING, Setting
-from syncfsm_spec.sync.feed import NOT_STARVED, ONCE_PER_NODE, InTime, fed, once_per_node, unasked
+from syncfsm_spec.sync.feed import ONE_FEED, fed, wins_race
+from syncfsm_spec.sync.watched import Declining, coming_once, muted, outdated, punctual, watched, with_since
 
 A_B, B_C, A_C = ("A", "B"), ("B", "C"), ("A", "C")
 A_D, B_D, C_D = ("A", "D"), ("B", "D"), ("C", "D")
@@ -48,166 +31,6 @@ RING: Final = (A_B, A_C, B_D, C_D)
 """A square; the diamond has B-C too."""
 DIAMOND: Final = (A_B, A_C, B_C, B_D, C_D)
 Pairs = Sequence[tuple[str, str]]
-
-# When a tree spans ----------------------------------------------------------------------------------------------
-
-
-@attrs.frozen
-class Since:
-    """How many blocks have been made since anything else happened, each in peace."""
-
-    name: str = "since"
-    start: int = 0
-
-    def step(self, local: int, in_peace: bool) -> Step:
-        return Step(local + 1 if in_peace else 0)
-
-    def choices(self, local: int) -> Sequence[Choice]:
-        return ()
-
-    def show(self, local: int) -> str:
-        return ""
-
-
-def with_since(world: World, last: Sequence[str]) -> World:
-    """The same world, where the moves with these labels wait until nothing is under way and nobody waits for anything,
-    and are counted as long as nothing else happens."""
-    lines = [part.name for part in world.components if isinstance(part, Channel | NodeComponent)]
-    since = Since()
-
-    def noted(move: Move) -> Move:
-        if move.label not in last:
-            return attrs.evolve(move, emissions=(*move.emissions, (since.name, False)))
-        return attrs.evolve(move, emissions=(*((line, STILL) for line in lines), *move.emissions, (since.name, True)))
-
-    parts = tuple(
-        attrs.evolve(part, moves=tuple(map(noted, part.moves))) if isinstance(part, Environment) else part
-        for part in world.components
-    )
-    return attrs.evolve(world, components=(*parts, since))
-
-
-# When each block comes once -------------------------------------------------------------------------------------
-
-
-@attrs.frozen
-class Punctual(NodeComponent):
-    """A node for which no feed is ever late."""
-
-    def choices(self, node: Node) -> Sequence[Choice]:
-        return ()
-
-
-def punctual(world: World) -> World:
-    """The same world, where all that is under way arrives before anybody loses patience: each block comes once."""
-    parts = tuple(
-        Punctual(part.name, part.start, part.tables, part.timed, part.counted)
-        if isinstance(part, NodeComponent)
-        else part
-        for part in world.components
-    )
-    names = [part.name for part in parts if isinstance(part, Punctual)]
-    once = ONCE_PER_NODE.steps(names, once_per_node, blocks_arrive)
-    return attrs.evolve(world, components=parts, properties=(*world.properties, once))
-
-
-# How long a correct peer waits to be asked ------------------------------------------------------------------------
-
-
-@attrs.frozen
-class Watch:
-    """For how many seconds a node has known that a correct peer has more, and not asked it."""
-
-    name: str = "watch"
-    start: float = 0.0
-
-    def step(self, local: float, seconds: float | None) -> Step:
-        return Step(0.0 if seconds is None else round(local + seconds, 6))
-
-    def choices(self, local: float) -> Sequence[Choice]:
-        return ()
-
-    def show(self, local: float) -> str:
-        return ""
-
-
-@attrs.frozen
-class Timed(NodeComponent):
-    """A node that is watched."""
-
-    correct: str = ""
-
-    def step(self, node: Node, stimulus: Any) -> Step | None:
-        done = super().step(node, stimulus)
-        if done is None:
-            return None
-        after = cast(Node, done.local)
-        waits = isinstance(stimulus, Wait) and unasked(node, self.correct)
-        if not waits and unasked(after, self.correct):
-            return done
-        return attrs.evolve(done, emissions=(*done.emissions, ("watch", stimulus.seconds if waits else None)))
-
-
-def watched(world: World, name: str, correct: str) -> World:
-    """The same world, where it is noted how long this node lets a correct peer wait."""
-    parts = tuple(
-        Timed(part.name, part.start, part.tables, part.timed, part.counted, correct)
-        if isinstance(part, NodeComponent) and part.name == name else part
-        for part in world.components
-    )  # fmt: skip
-    node = cast(Node, next(part.start for part in parts if part.name == name))
-    promised = NOT_STARVED.always(("watch",), InTime(node.config.limits.patience))
-    return attrs.evolve(world, components=(*parts, Watch()), properties=(*world.properties, promised))
-
-
-# Nodes of another kind -------------------------------------------------------------------------------------------
-
-
-@attrs.frozen
-class Mute:
-    """A node of none of ours, that hears everything and does nothing: what it says is put on its lines."""
-
-    name: str
-    start: tuple[()] = ()
-
-    def step(self, local: tuple[()], stimulus: Any) -> Step:
-        return Step(local)
-
-    def choices(self, local: tuple[()]) -> Sequence[Choice]:
-        return ()
-
-    def show(self, local: tuple[()]) -> str:
-        return ""
-
-
-def muted(world: World, names: Sequence[str]) -> World:
-    """The same world, where these nodes say nothing by themselves."""
-    parts = (Mute(part.name) if part.name in names else part for part in world.components)
-    return attrs.evolve(world, components=tuple(parts))
-
-
-FIRST_VERSION: Final = Map[int, int]({ProtocolNumber.PEER: 1, ProtocolNumber.SYNC: 1, ProtocolNumber.NOTES: 1})
-
-
-def outdated(world: World, names: Sequence[str]) -> World:
-    """The same world, where these nodes are of a release that knows the first version of sync: with them all speak that
-    one. What they do is what we do with a peer that knows no more; and that is what their release does."""
-
-    def changed(component: Any) -> Any:
-        if not isinstance(component, Environment):
-            return component
-        return attrs.evolve(component, moves=tuple(map(moved, component.moves)))
-
-    def moved(move: Move) -> Move:
-        return attrs.evolve(move, emissions=tuple(told(*each) for each in move.emissions))
-
-    def told(target: str, event: Any) -> tuple[str, Any]:
-        if isinstance(event, Connected) and {target, event.peer} & {*names}:
-            event = attrs.evolve(event, protocols=FIRST_VERSION)
-        return target, event
-
-    return attrs.evolve(world, components=tuple(map(changed, world.components)))
-
 
 # The worlds -----------------------------------------------------------------------------------------------------
 
@@ -253,10 +76,12 @@ def closing(strategy: Strategy) -> World:
 def races() -> World:
     """It takes time for B to see that C is faster."""
     waits = happen("B", "waits for 20 ms", Wait(0.02), 2)
-    return relayed(
+    world = relayed(
         "races", TRIANGLE, [waits], made=(a2, a3), last=(), setting=Setting(bound=1, limits={"rival": 1}),
         doc="C tells of blocks before B's feed brings them, and is asked to race it.",
     )  # fmt: skip
+    won = ONE_FEED.met("FasterFeeds", "B", wins_race)
+    return attrs.evolve(world, properties=(*world.properties, won))
 
 
 def late_comer() -> World:
@@ -313,6 +138,50 @@ def star() -> World:
     return relayed(
         "star", (A_B, A_C), made=(a2,), last=(a3,), setting=Setting(limits={"gates": 1}), anew=True, before=(a1,),
         doc="A sends blocks to one other, and both have nobody else: it yields.",
+    )  # fmt: skip
+
+
+# Nobody waits ---------------------------------------------------------------------------------------------------
+
+
+def turned() -> World:
+    pairs = (A_B, B_C, C_D)
+    return coming_once(punctual(relayed(
+        "turned", pairs, makes("D", a2), made=(), last=(),
+        doc="Blocks come from the other end of the line now, and no feed must be late for that.",
+    )))  # fmt: skip
+
+
+def joined() -> World:
+    return coming_once(punctual(relayed(
+        "joined", (B_C, A_B), before=(), made=(a1,), last=(), first=("connect B-C",),
+        doc="B's feed has nothing, and another comes that has: it is asked at once.",
+    )))  # fmt: skip
+
+
+def turned_away() -> World:
+    return punctual(relayed(
+        "turned-away", TRIANGLE, [switches("A", True, of="B")], made=(a2,), last=(),
+        doc="B's feed is turned off, and B asks another at once.",
+    ))  # fmt: skip
+
+
+def declined() -> World:
+    """That C was off for a while is how A has B for its feed, which has its blocks from C, and that one from A."""
+    first = "connect A-B", "connect A-C", "connect B-C", "A makes a1", "cut A-B", "connect A-B"
+    off = [switches("C", True, of="A"), switches("C", False, of="A")]
+    world = relayed(
+        "declined", TRIANGLE, off, again=(A_B,), made=(), last=(a2, a3, a4),
+        first=(*first, *(move.label for move in off)),
+        doc="A gives its blocks to its feed, which has them from another.",
+    )  # fmt: skip
+    return coming_once(punctual(world, Declining), after=3)
+
+
+def gates() -> World:
+    return relayed(
+        "gates", (A_B, A_C), [switches("A", True, of="B")], made=(a2,), last=(), setting=Setting(limits={"gates": 1}),
+        first=("connect A-B", "A makes a1"), doc="A has one gate, and gives to C before it has greeted it.",
     )  # fmt: skip
 
 
@@ -400,7 +269,9 @@ def false_feeds() -> World:
 
 
 def once(name: str, pairs: Pairs) -> World:
-    return punctual(relayed(name, pairs, made=(a2, a3), last=(), doc="Each block comes to each node once."))
+    return coming_once(
+        punctual(relayed(name, pairs, made=(a2, a3), last=(), doc="Each block comes to each node once."))
+    )
 
 
 def four(name: str, pairs: Pairs, again: Pairs = (), made: Sequence[Header] = ()) -> World:
@@ -412,10 +283,10 @@ def four(name: str, pairs: Pairs, again: Pairs = (), made: Sequence[Header] = ()
 
 SMALL: Final = (
     *(once(name, pairs) for name, pairs in (("once-line", LINE), ("once-triangle", TRIANGLE), ("once-ring", RING))),
-    once("once-diamond", DIAMOND), *(closing(strategy) for strategy in (LOCATOR, STREAMING)),
-    outage(), dies(), crowded(), star(), switched(), switched_beside(), off_beside(), both_switched(), late_comer(),
-    older(), busy_and_off(), races(), false_feed(), false_feeds(), steady(), torn(), four("ring", RING),
-    four("ring-torn", RING, again=(A_B,)), four("diamond", DIAMOND),
+    once("once-diamond", DIAMOND), *(closing(strategy) for strategy in (LOCATOR, STREAMING)), turned(), joined(),
+    turned_away(), declined(), gates(), outage(), dies(), crowded(), star(), switched(), switched_beside(),
+    off_beside(), late_comer(), older(), busy_and_off(), races(), false_feed(), false_feeds(),
+    steady(), torn(), four("ring", RING), four("ring-torn", RING, again=(A_B,)), four("diamond", DIAMOND),
     both_switched(anew=True), outage(anew=True), busy_and_off(anew=True),
 )  # fmt: skip
 """All that is promised of relay, in worlds that take seconds. What relay does depends on no strategy of the search, so

@@ -50,9 +50,9 @@ def turn(feed: Feed, peer: str, view: View) -> Result:
     chosen = asked[0] if asked else _best(feed, left_to_ask(feed) or feed.others, view)
     pokes = () if asked_of(feed, chosen) is not None else (_ask(feed, chosen),)
     waits = feed.waits and Waits(feed.waits.began, view.now)
-    return _settled(
-        replace(_without(feed, chosen), peer=chosen, proven=False, rival=None, lost=0, beaten=(), waits=waits)
-    ), pokes
+    served = feed.served  # that it is asked does not end what it asked for
+    feed = replace(_without(feed, chosen), peer=chosen, proven=False, rival=None, lost=0, beaten=(), waits=waits)
+    return _settled(replace(feed, served=served)), pokes
 
 
 def _best(feed: Feed, peers: Iterable[str], view: View) -> str:
@@ -115,8 +115,7 @@ def race(feed: Feed, peer: str, view: View) -> Result:
     feed, pokes = be_helped(feed, peer, view)
     rival = feed.rival
     assert rival is not None  # the guard says so
-    races = Asked(rival.peer, Why.RACE, view.now)
-    feed = replace(feed, rival=Rival(rival.peer, 0), asked=(*feed.asked, races), ahead=_but(feed.ahead, rival.peer))
+    feed = _asked(replace(feed, rival=Rival(rival.peer, 0)), rival.peer, Why.RACE, view)
     return _settled(feed), (*pokes, _ask(feed, rival.peer))
 
 
@@ -131,11 +130,6 @@ def end_race(feed: Feed, peer: str, view: View) -> Result:
 
 def _lost(feed: Feed, peer: str) -> Feed:
     return replace(feed, lost=min(feed.lost + 1, MOST_LOST), beaten=_plus(feed.beaten, peer))
-
-
-def renew(feed: Feed, peer: str, view: View) -> Result:
-    asked = tuple(replace(each, since=view.now) if each.peer == peer else each for each in feed.asked)
-    return replace(feed, asked=asked, waits=_helped(feed, view), makes=False), ()
 
 
 def graft(feed: Feed, peer: str, view: View) -> Result:
@@ -196,7 +190,10 @@ def turn_to_child(feed: Feed, message: None, view: View) -> Result:
     old, chosen = feed.peer, feed.served[0]
     pokes = (Poke(old, LinkEvent.SHUT), _ask(feed, chosen, insist=True))
     others, asked = (*_but(feed.others, chosen), old), tuple(each for each in feed.asked if each.peer != chosen)
-    feed = replace(feed, peer=chosen, others=others, asked=asked, ahead=_but(feed.ahead, chosen), rival=None, beaten=())
+    feed = replace(
+        feed, peer=chosen, others=others, asked=asked, ahead=_but(feed.ahead, chosen), off=_but(feed.off, chosen),
+        rival=None, beaten=(),
+    )  # fmt: skip
     return _settled(feed), pokes
 
 
@@ -220,9 +217,11 @@ def ask_feed_again(feed: Feed, said: Said, view: View) -> Result:
 
 
 def _asked(feed: Feed, peer: str, why: Why, view: View) -> Feed:
+    """If it was off, and still is, it will say so."""
     waits = feed.waits or Waits(view.now, view.now)
     return replace(
-        feed, asked=(*feed.asked, Asked(peer, why, view.now)), ahead=_but(feed.ahead, peer), waits=waits
+        feed, asked=(*feed.asked, Asked(peer, why, view.now)), ahead=_but(feed.ahead, peer), off=_but(feed.off, peer),
+        waits=waits,
     )  # fmt: skip
 
 
@@ -268,7 +267,7 @@ def calm(feed: Feed, message: None, view: View) -> Result:
 
 def take_offer(feed: Feed, said: Said, view: View) -> Result:
     """That it gives again and again buys it no more time."""
-    feed, was = replace(feed, off=_but(feed.off, said.peer)), asked_of(feed, said.peer)
+    was = asked_of(feed, said.peer)
     if was is None:
         return _asked(feed, said.peer, Why.GIVEN, view), ()
     given = Asked(said.peer, Why.GIVEN, was.since)
@@ -287,7 +286,7 @@ def turn_to_another(feed: Feed, said: Said, view: View) -> Result:
 
 
 def insist(feed: Feed, said: Said, view: View) -> Result:
-    return replace(feed, refused=()), (_ask(feed, feed.peer, insist=True),)
+    return replace(feed, refused=(), off=_but(feed.off, feed.peer)), (_ask(feed, feed.peer, insist=True),)
 
 
 def stand_still(feed: Feed, said: Said, view: View) -> Result:
@@ -334,7 +333,7 @@ def unserve(feed: Feed, said: Said, view: View) -> Result:
 ACTIONS: Final[Mapping[str, Action]] = {
     action.__name__: action
     for action in (
-        adopt, greet_beside, lose, turn, forget, be_helped, race, end_race, renew, graft,
+        adopt, greet_beside, lose, turn, forget, be_helped, race, end_race, graft,
         turn_round, give, turn_to_child, note_ahead, ask_at_once, ask_feed_again, give_up, ask_next, ask_all, calm,
         take_offer, turn_to_another, insist, stand_still, be_refused, serve, refuse, unserve,
     )

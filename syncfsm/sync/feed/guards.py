@@ -114,10 +114,6 @@ def asked(feed: Feed, peer: str, view: View) -> bool:
     return asked_of(feed, peer) is not None
 
 
-def asked_and_ahead(feed: Feed, peer: str, view: View) -> bool:
-    return asked(feed, peer, view) and more(peer, view)
-
-
 def gives(feed: Feed, peer: str, view: View) -> bool:
     found = asked_of(feed, peer)
     return found is not None and found.why is Why.GIVEN
@@ -243,7 +239,7 @@ def has_gate(feed: Feed, said: Said, view: View) -> bool:
 GUARDS: Final[Mapping[str, Guard]] = {
     guard.__name__: guard
     for guard in (
-        is_there, has_left, feeds, feeds_alone, said_by_feed, asked_already, asked, asked_and_ahead,
+        is_there, has_left, feeds, feeds_alone, said_by_feed, asked_already, asked,
         gives, feed_has_no_more, rival_is_due, race_is_lost, asked_in_vain, patience_ends,
         one_is_ahead, feed_refuses_others_left, feed_is_off, feed_is_on_again, is_given, gift_declined, serves,
         has_gate,

@@ -6,7 +6,7 @@ blocks at its root, and each block goes to each node once.
 
 A node that hears of a block waits for its feed to bring it, about twice as long as that took lately. If it does not come,
 the node asks one who told of it, and then the next: all who told, once it has waited for ``Limits.patience``. Who brings
-what it told of becomes the feed, and the others are shut. So a feed that dies, falls silent, slows down or lies costs
+blocks first becomes the feed, and the others are shut. So a feed that dies, falls silent, slows down or lies costs
 this time once; it is worn, and asked when nobody else can be. A peer that several times in a row has told of blocks well
 before the feed brought them is asked to race it: who brings the next one first is the feed.
 
@@ -40,7 +40,6 @@ RULES: Final = (
     Rule(FED,   E.GAINED,   "rival_is_due",        STAY,  "race",            "Another has told of it well before, several times in a row: let the two race.", "failure-modes#F21"),
     Rule(FED,   E.GAINED,   "race_is_lost",        STAY,  "end_race",        "The feed was first several times in a row: it is the faster one.", "failure-modes#F21"),
     Rule(FED,   E.GAINED,   "feeds",               STAY,  "be_helped",       "The feed brought it: who was asked beside it, and has no more, is shut.", "founding/link-notes#prune-incoming"),
-    Rule(FED,   E.GAINED,   "asked_and_ahead",     STAY,  "renew",           "It brings what it told of, and is not done.", "decisions/0023"),
     Rule(FED,   E.GAINED,   "gives",               STAY,  "turn_round",      "Blocks come from its side now: it is the feed, and the old one gets them from us.", "founding/link-notes#spanning-tree"),
     Rule(FED,   E.GAINED,   "asked",               STAY,  "graft",           "The first to deliver is the feed: the old one is shut.", "founding/link-notes#backup-receives"),
     Rule(FED,   E.GAINED,   ALWAYS,                STAY,  IGNORE,            "It was under way when it was shut.", "founding/link-notes#backup-receives"),
@@ -64,7 +63,6 @@ RULES: Final = (
 
     # ---- A peer sends no blocks ----
     Rule(FED,   E.GIVEN,    "said_by_feed",        STAY,  IGNORE,            "It is the feed.", "decisions/0023"),
-    Rule(FED,   E.GIVEN,    "asked_already",       STAY,  "take_offer",      "It was asked, too.", "decisions/0023"),
     Rule(FED,   E.GIVEN,    ALWAYS,                STAY,  "take_offer",      "If it brings blocks first, it is the feed.", "founding/link-notes#backup-receives"),
     Rule(FED,   E.REFUSED,  "feed_refuses_others_left", STAY, "turn_to_another", "The feed sends to as many as it may: to another.", "decisions/0023"),
     Rule(FED,   E.REFUSED,  "feed_is_off",         STAY,  "stand_still",     "Its operator wants us to have no blocks from there, and nobody else is left.", "founding/link-notes#off"),
