@@ -12,9 +12,11 @@ import attrs
 import pytest
 
 from model_tests import truth_small
+from model_tests.graphs import explore, same
 from model_tests.small import SMALL, USUAL
-from model_tests.tla import Graph, Value, dumped
-from model_tests.tlc import FAST_START, Model, run_tlc, translate
+from model_tests.tla import Value, dumped
+from model_tests.tlc import FAST_START, SYNC, run_tlc, specified
+from model_tests.translation import translate
 from model_tests.truth_mutants import MUTANTS
 from syncfsm.check import NodeComponent, World, with_rules
 
@@ -30,36 +32,27 @@ WORLDS: Final = [
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
 def test_code_and_specification_have_the_same_edges_and_keep_the_promises(world: World, tmp_path: Path) -> None:
-    translation, graph = translate(world), tmp_path / "graph.dot"
-    promises, states = (*translation.STEPS, *translation.RUNS), translation.STATES
-    found = run_tlc(world, spec="FairSpecByRow", invariants=states, properties=promises, dump=graph, java=FAST_START)
-    assert found.violated is None, found.output
-    explored, number = _explored(translation)
-    specified = dumped(graph, translation.VARIABLES)
-    assert len(explored.states) == number, "two states of the code are one in the specification"
-    assert explored.states == specified.states
-    assert explored.edges == specified.edges
-    assert found.states == number
+    specification, translation = specified(world)
+    explored, states = same(translation, specification, tmp_path)
+    assert len(explored.states) == states, "two states of the code are one in the specification"
 
 
 def test_an_edge_that_differs_is_seen(tmp_path: Path) -> None:
     """In a specification that concludes in the wrong state."""
     changed = ("Link", 'THEN Row("HelloCommonAndLacking", "syncing"', 'THEN Row("HelloCommonAndLacking", "idle"')
     run_tlc(SMALL[0], spec="SpecByRow", dump=tmp_path / "graph.dot", change=changed, java=FAST_START)
-    assert (
-        _explored(translate(SMALL[0]))[0].edges != dumped(tmp_path / "graph.dot", translate(SMALL[0]).VARIABLES).edges
-    )
+    assert explore(translate(SMALL[0]))[0].edges != dumped(tmp_path / "graph.dot", SYNC.variables).edges
 
 
 def test_code_that_differs_is_seen(tmp_path: Path) -> None:
     """A poster that does not see that what was confirmed is so no more."""
     (mutant,) = (mutant for mutant in MUTANTS if mutant.name == "what was taken back counts as confirmed")
-    world = truth_small.SMALL[9]
-    specified, changed = translate(world), translate(with_rules(world, mutant.table))
+    world = truth_small.TAKEN_BACK
+    (specification, usual), (_, changed) = specified(world), specified(with_rules(world, mutant.table))
     run_tlc(world, spec="SpecByRow", dump=tmp_path / "graph.dot", java=FAST_START)
-    graph = dumped(tmp_path / "graph.dot", specified.VARIABLES)
-    assert _explored(specified)[0].edges == graph.edges
-    assert _explored(changed)[0].edges != graph.edges
+    graph = dumped(tmp_path / "graph.dot", specification.variables)
+    assert explore(usual)[0].edges == graph.edges
+    assert explore(changed)[0].edges != graph.edges
 
 
 @pytest.mark.parametrize("world", [SMALL[1], SMALL[5], SMALL[13]], ids=lambda world: world.name)
@@ -69,8 +62,8 @@ def test_where_no_count_can_reach_its_limit_nothing_depends_on_it(world: World) 
         attrs.evolve(component, counted=True) if isinstance(component, NodeComponent) else component
         for component in world.components
     )
-    counted = _explored(translate(attrs.evolve(world, components=tuple(components))))[0]
-    usual = _explored(translate(world))[0]
+    counted = explore(translate(attrs.evolve(world, components=tuple(components))))[0]
+    usual = explore(translate(world))[0]
     assert counted.states != usual.states
     assert {_uncounted(state) for state in counted.states} == usual.states
     edges = {(_uncounted(before), row, _uncounted(after)) for before, row, after in counted.edges}
@@ -83,24 +76,3 @@ def _uncounted(state: tuple[Value, ...]) -> tuple[Value, ...]:
     counts = ("aside", "pending")
     kept = (frozenset((name, 0 if name in counts else value) for name, value in link) for link in links)
     return (chain, tuple(kept), *rest)
-
-
-def _explored(translation: Model) -> tuple[Graph, int]:
-    """The graph of a world by its plain meaning, and how many states the code tells apart."""
-    world = translation.world
-    seen, todo = {world.start}, [world.start]
-    values = {world.start: translation.state(world.start)}
-    edges = set()
-    while todo:
-        state = todo.pop()
-        for name, choice in world.choices(state):
-            done = world.act(state, name, choice.stimulus)
-            if done is None:
-                continue
-            after, moments = done
-            if after not in seen:
-                seen.add(after)
-                todo.append(after)
-                values[after] = translation.state(after)
-            edges.add((values[state], translation.row(moments), values[after]))
-    return Graph(frozenset(values.values()), frozenset(edges)), len(seen)

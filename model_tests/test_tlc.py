@@ -9,8 +9,8 @@ import attrs
 import pytest
 
 from model_tests.small import SMALL
-from model_tests.tlc import FAST_START, main, run_tlc, translate
-from model_tests.translation import NAMED, Translation, row_name
+from model_tests.tlc import FAST_START, SYNC, main, run_tlc, specified
+from model_tests.translation import NAMED, row_name
 from syncfsm.check import Exploration, World
 from syncfsm.limits import Strategy
 from syncfsm.sync.types import State
@@ -42,12 +42,11 @@ def _explored(world: World) -> Exploration:
     return exploration
 
 
-def agree(world: World, spec: str, properties: Sequence[str]) -> None:
+def agree(world: World, spec: str, more: Sequence[str] = ()) -> None:
     """Explorer and TLC count the same, and TLC finds that the properties hold."""
-    explored, found = (
-        _explored(world),
-        run_tlc(world, spec=spec, invariants=translate(world).STATES, properties=properties),
-    )
+    explored, (specification, _) = _explored(world), specified(world)
+    invariants, properties = specification.states, (*specification.steps, *more)
+    found = run_tlc(world, spec=spec, invariants=invariants, properties=properties)
     assert found.violated is None, found.output
     assert (found.states, found.generated) == (explored.states, explored.transitions + 1)
     assert found.depth == explored.depth + 1  # TLC counts states, the explorer actions
@@ -55,7 +54,7 @@ def agree(world: World, spec: str, properties: Sequence[str]) -> None:
 
 @pytest.mark.parametrize("strategy", [LOCATOR, STREAMING])
 def test_tlc_and_explorer_agree(strategy: Strategy) -> None:
-    agree(ahead(strategy), "FairSpec", (*Translation.STEPS, *Translation.RUNS))
+    agree(ahead(strategy), "FairSpec", SYNC.runs)
 
 
 @pytest.mark.nightly
@@ -64,7 +63,7 @@ def test_tlc_and_explorer_agree(strategy: Strategy) -> None:
 def test_tlc_and_explorer_agree_in_large_worlds(kind: Callable[[Strategy], World], strategy: Strategy) -> None:
     """Without ``Settles``: TLC would keep the graph for it. The explorer finds the bound, and ``SettledAtRest`` says
     where runs end."""
-    agree(kind(strategy), "Spec", Translation.STEPS)
+    agree(kind(strategy), "Spec")
 
 
 @pytest.mark.parametrize("promise", ["Settles", "SettledAtRest", "Tracked"])
@@ -97,9 +96,7 @@ def test_specification_has_every_row_but_those_that_are_left_out() -> None:
 
 def _actions() -> set[str]:
     """The names of the actions of ``Rows.tla``."""
-    return set(
-        re.findall(r"^(\w+) +== /\\ ", (Translation.FOLDER / "Rows.tla").read_text(encoding="utf-8"), re.MULTILINE)
-    )
+    return set(re.findall(r"^(\w+) +== /\\ ", SYNC.module("Rows"), re.MULTILINE))
 
 
 # By hand ----------------------------------------------------------------------------------------------------------
@@ -114,12 +111,12 @@ def test_a_designer_gets_the_model_and_the_verdict(tmp_path: Path, capsys: pytes
     assert said[-1].startswith(f"ahead-locator: every property holds; {states:,} distinct states, ")
     assert (folder / "MC.tla").read_text().startswith("---- MODULE MC ----\nEXTENDS Rows, Promises\nTheParent ==")
     asked = re.findall(r"^(?:INVARIANT|PROPERTY) (\w+)$", (folder / "MC.cfg").read_text(), re.MULTILINE)
-    assert asked == [*Translation.STATES, *Translation.STEPS, *Translation.RUNS]
+    assert asked == [*SYNC.states, *SYNC.steps, *SYNC.runs]
 
 
 def test_what_tlc_finds_wrong_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A changed module beside the model goes before the one in ``spec/``."""
-    link = (Translation.FOLDER / "Link.tla").read_text(encoding="utf-8")
+    link = SYNC.module("Link")
     (tmp_path / "Link.tla").write_text(link.replace(*BROKEN), encoding="utf-8")
     assert main(["ahead-locator", str(tmp_path)]) == 1
     said = capsys.readouterr().out

@@ -7,10 +7,9 @@ import attrs
 import pytest
 
 from model_tests.test_tlc import agree
-from model_tests.tlc import FAST_START, run_tlc, translate
+from model_tests.tlc import FAST_START, POSTING, READING, Specification, run_tlc, specified
 from model_tests.translation import row_name
 from model_tests.truth_small import SMALL, few
-from model_tests.truth_translation import Posting, Reading
 from syncfsm.check import Exploration, World
 from syncfsm.truth.poster.protocol import TABLE as POSTER
 from syncfsm.truth.reader.protocol import TABLE as READER
@@ -50,14 +49,12 @@ LEFT_OUT: Final = {
     ids=lambda world: world.name,
 )
 def test_tlc_and_explorer_agree(world: World) -> None:
-    model = translate(world)
-    agree(world, "Spec", model.STEPS)
+    agree(world, "Spec")
 
 
-def _rows(model: type[Reading]) -> set[str]:
+def _rows(specification: Specification) -> set[str]:
     """The names of the actions that are rows."""
-    (module,) = model.MODULES
-    text = (model.FOLDER / f"{module}.tla").read_text(encoding="utf-8")
+    text = specification.module(specification.modules)
     return set(re.findall(r"^(\w+) +== /\\ ", text, re.MULTILINE)) - {"NoRow"}
 
 
@@ -67,14 +64,14 @@ def test_every_row_of_the_specification_fires_in_a_small_world() -> None:
         exploration = Exploration(attrs.evolve(world, properties=()))
         exploration.run()
         fired |= {row_name(rule) for rule in exploration.fired}
-    assert (_rows(Reading) | _rows(Posting)) - fired == NEVER
+    assert (_rows(READING) | _rows(POSTING)) - fired == NEVER
 
 
 def test_the_specification_has_every_row() -> None:
     named = [{row_name(rule) for rule in table.rules} for table in (READER, POSTER)]
-    for rows, model in zip(named, (Reading, Posting), strict=True):
-        assert _rows(model) <= rows
-        assert rows - _rows(model) <= LEFT_OUT
+    for rows, specification in zip(named, (READING, POSTING), strict=True):
+        assert _rows(specification) <= rows
+        assert rows - _rows(specification) <= LEFT_OUT
 
 
 FEW_REORGANISES: Final = few(reorganises(), a1=1, a_block=1, goes_back_1=1, is_out=1)
@@ -101,9 +98,9 @@ MUTANTS: Final = (
     ("world", "promise", "module", "old", "new"), MUTANTS, ids=[promise for _, promise, *_ in MUTANTS]
 )
 def test_a_changed_specification_breaks_a_promise(world: World, promise: str, module: str, old: str, new: str) -> None:
-    model = translate(world)
-    named = {name for name in (*model.STATES, *model.STEPS) if promise in (name, FINAL.get(name))}
-    states, steps = named & set(model.STATES), named & set(model.STEPS)
+    model, _ = specified(world)
+    named = {name for name in (*model.states, *model.steps) if promise in (name, FINAL.get(name))}
+    states, steps = named & set(model.states), named & set(model.steps)
     found = run_tlc(
         world, invariants=sorted(states), properties=sorted(steps), change=(module, old, new), java=FAST_START
     )
@@ -115,5 +112,5 @@ FINAL: Final = {"FinalIsThere": "FinalOnlyAdvances"}
 
 
 def test_every_promise_is_stated_and_has_a_mutant() -> None:
-    stated = {FINAL.get(name, name) for model in (Reading, Posting) for name in (*model.STATES, *model.STEPS)}
+    stated = {FINAL.get(name, name) for model in (READING, POSTING) for name in (*model.states, *model.steps)}
     assert stated == {promise.name for promise in ALL} == {promise for _, promise, *_ in MUTANTS}

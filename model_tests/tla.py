@@ -12,6 +12,10 @@ Value = int | bool | str | tuple[Any, ...] | frozenset[Any]
 """A TLA+ value; a record is the frozen set of its (field, value) pairs, a function on 1..n a tuple."""
 
 
+def record(**fields: Value) -> Value:
+    return frozenset(fields.items())
+
+
 def tla(value: Value) -> str:
     """The value as TLA+ text."""
     match value:
@@ -61,7 +65,7 @@ def _value(token: str, tokens: Iterator[str]) -> Value:
 
 @attrs.frozen
 class Graph:
-    """A graph of states: the values of the variables in each, and edges named by the row that fires first."""
+    """A graph of states: the values of some variables in each, and edges named by the row that fires first."""
 
     states: frozenset[tuple[Value, ...]]
     edges: frozenset[tuple[tuple[Value, ...], str, tuple[Value, ...]]]
@@ -72,7 +76,7 @@ _EDGE: Final = re.compile(r'^(-?\d+) -> (-?\d+) \[label="(\w+)"')
 
 
 def dumped(path: Path, variables: Sequence[str]) -> Graph:
-    """The graph that TLC wrote, with ``actionlabels``: of a state the values of these variables, in this order."""
+    """The graph that TLC wrote, with ``actionlabels``."""
     states: dict[str, tuple[Value, ...]] = {}
     edges: list[tuple[str, str, str]] = []
     with path.open(encoding="utf-8") as lines:

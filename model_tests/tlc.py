@@ -1,4 +1,5 @@
-"""TLC on the worlds of the specification, as ``translation.py`` and ``truth_translation.py`` put them.
+"""TLC on the worlds of the specification, as ``translation.py`` puts them, ``packets.py`` those of packets, and
+``truth_translation.py`` those of truth.
 
     python -m model_tests.tlc WORLD [DIR]      writes MC.tla and MC.cfg of a world to DIR, and runs TLC on them
 
@@ -21,18 +22,104 @@ from typing import Final
 
 import attrs
 
-from model_tests import translation, truth_translation
+from model_tests import packets, truth_translation
+from model_tests.packets import Packets
+from model_tests.peers import Among, Peers
 from model_tests.tla import tla
-from model_tests.translation import NotSpecifiedError, Translation
-from syncfsm.check import World
+from model_tests.translation import NotSpecifiedError, Translation, translate
+from syncfsm.check import NodeComponent, World
+from syncfsm_spec.routing.promises import PROTOCOL
 from syncfsm_spec.truth import worlds as truth
 from syncfsm_spec.truth.layer import Layer
 from syncfsm_spec.worlds import LARGE, NODES
 
-Model = Translation | truth_translation.Reading
-"""A world as TLC takes it."""
+SPEC: Final = Path(__file__).parents[1] / "spec" / "syncfsm_spec"
 FAST_START: Final = ("-XX:TieredStopAtLevel=1",)
 """For small worlds: Java compiles quickly and not well."""
+
+
+Model = Translation | Packets | Peers | truth_translation.Reading
+"""A world in the terms of a specification."""
+
+
+@attrs.frozen
+class Specification:
+    """What there is in TLA+ of a protocol: a folder of ``SPEC``, the modules to begin at, the variables that have a
+    state of the code, and the properties: of states, of steps, and of whole runs under ``FairSpec``. ``only_claimed``
+    are those of states that hold only in worlds that claim them."""
+
+    folder: str
+    modules: str
+    variables: tuple[str, ...]
+    states: tuple[str, ...]
+    steps: tuple[str, ...]
+    runs: tuple[str, ...] = ("Settles",)
+    only_claimed: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        return SPEC / self.folder
+
+    def states_of(self, world: World) -> tuple[str, ...]:
+        """The properties of states that this world is to have."""
+        claimed = {promise.name for promise in world.properties}
+        return (*self.states, *(name for name in self.only_claimed if name in claimed))
+
+    def module(self, name: str) -> str:
+        """The text of one of its modules."""
+        return (self.path / f"{name}.tla").read_text(encoding="utf-8")
+
+
+SYNC: Final = Specification(
+    "sync",
+    "Rows, Promises",
+    ("chain", "link", "feed", "line", "left"),
+    (
+        "Bounded", "CompoundStates", "ConfirmedOnBest", "FinalAdvances", "InitIffWorse", "NoContradiction",
+        "OneDisconnect", "OneFeed", "ParentKnown", "PartsOnlyFor", "PartsRightly", "PrunedIsSaid", "SettledAtRest",
+        "Tracked",
+    ),
+    (
+        "AncestorExact", "BackupSendsIds", "BoundedSteps", "NeverBelowFinal", "NoEcho", "OffIsManual", "OnlyBestChain",
+        "OnlyChild",
+    ),
+)  # fmt: skip
+ROUTING: Final = Specification(
+    "routing",
+    "Promises",
+    ("router", "way", "tree", "held", "line", "left"),
+    ("AtMostOnce", "Bounded", "JudgedFirst", "NoPunishHonest"),
+    ("NeverForgets",),
+    only_claimed=("ReachesAll", "RoutesConverge"),
+)
+READING: Final = Specification(
+    "truth",
+    "Reading",
+    ("reader", "layer", "left"),
+    ("TruthWins", "FinalIsThere"),
+    ("NoneSkipped", "FinalOnlyAdvances", "LivesWithoutDA"),
+)
+POSTING: Final = Specification(
+    "truth",
+    "Posting",
+    ("seq", "layer", "left"),
+    ("NothingLost", "LivesWithoutDA"),
+    ("NeverContradicts", "OneAtATime", "Capped", "KnowsFirst"),
+)
+FEED: Final = Specification("sync", "Peers", ("feed", "more", "did", "left"), ("OneFeed",), (), runs=())
+
+
+def specified(world: World) -> tuple[Specification, Model]:
+    """What there is of the protocol that a world is about, and the world in its terms."""
+    if isinstance(world.components[0], Among):
+        return FEED, Peers(world)
+    if any(isinstance(component, Layer) for component in world.components):
+        model = truth_translation.translate(world)
+        return POSTING if isinstance(model, truth_translation.Posting) else READING, model
+    nodes = (part for part in world.components if isinstance(part, NodeComponent))
+    if any(PROTOCOL in node.registry.protocols for node in nodes):
+        return ROUTING, packets.translate(world)
+    return SYNC, translate(world)
 
 
 @attrs.frozen
@@ -71,35 +158,30 @@ def run_tlc(
     success nor with a violation.
     """
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        model = translate(world)
-        write_model(folder, model, spec, invariants, properties)
+        folder, (specification, translation) = Path(name), specified(world)
+        write_model(folder, specification, translation, spec, invariants, properties)
         if change is not None:
-            _write_changed(folder, model, *change)
-        return _run(tlc_command(model, folder, workers, dump, java), folder)
+            _write_changed(folder, specification, *change)
+        return _run(tlc_command(folder, specification, workers, dump, java), folder)
 
 
-def translate(world: World) -> Model:
-    """``NotSpecifiedError`` if the world has something that the specification leaves out."""
-    of_truth = any(isinstance(component, Layer) for component in world.components)
-    return truth_translation.translate(world) if of_truth else translation.translate(world)
-
-
-def write_model(folder: Path, model: Model, spec: str, invariants: Sequence[str], properties: Sequence[str]) -> None:
+def write_model(
+    folder: Path, specification: Specification, translation: Model,
+    spec: str, invariants: Sequence[str], properties: Sequence[str],
+) -> None:  # fmt: skip
     """Write what TLC is given: ``MC.tla``, with the constants of the world, and ``MC.cfg``, with what is asked."""
-    constants = model.constants()
+    constants = translation.constants()
     values = "\n".join(f"The{name} == {tla(value)}" for name, value in constants.items())
-    (folder / "MC.tla").write_text(
-        f"---- MODULE MC ----\nEXTENDS {', '.join(model.MODULES)}\n{values}\n====\n", encoding="utf-8"
-    )
+    model = f"---- MODULE MC ----\nEXTENDS {specification.modules}\n{values}\n====\n"
+    (folder / "MC.tla").write_text(model, encoding="utf-8")
     lines = [f"SPECIFICATION {spec}", "CONSTANTS", *(f"  {name} <- The{name}" for name in constants)]
     lines += [f"INVARIANT {name}" for name in invariants] + [f"PROPERTY {name}" for name in properties]
     (folder / "MC.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _write_changed(folder: Path, model: Model, module: str, old: str, new: str) -> None:
+def _write_changed(folder: Path, specification: Specification, module: str, old: str, new: str) -> None:
     """A changed copy of a module, which goes before the one of the specification."""
-    text = (model.FOLDER / f"{module}.tla").read_text(encoding="utf-8")
+    text = specification.module(module)
     assert old in text
     (folder / f"{module}.tla").write_text(text.replace(old, new), encoding="utf-8")
 
@@ -115,12 +197,12 @@ def _jar() -> str:
 
 
 def tlc_command(
-    model: Model, folder: Path, workers: int = 1, dump: Path | None = None, java: Sequence[str] = ()
+    folder: Path, specification: Specification, workers: int = 1, dump: Path | None = None, java: Sequence[str] = ()
 ) -> list[str]:
     """What to run in the folder that has the model."""
     return [
         *(_java(), "-Xmx2g", "-Xss16m", "-XX:+UseParallelGC", *java),
-        *(f"-DTLA-Library={model.FOLDER}", f"-Djava.io.tmpdir={folder}"),
+        *(f"-DTLA-Library={specification.path}", f"-Djava.io.tmpdir={folder}"),
         *("-cp", _jar(), "tlc2.TLC", "-deadlock", "-lncheck", "final", "-workers", str(workers)),
         *("-metadir", f"{folder}/states", *(("-dump", "dot,actionlabels", str(dump)) if dump else ()), "MC"),
     ]
@@ -164,14 +246,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     try:
-        model = translate(_named(given.world))
+        world = _named(given.world)
+        specification, translation = specified(world)
         folder = (given.folder or Path(tempfile.mkdtemp(prefix="tlc-"))).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        write_model(folder, model, "FairSpec", model.STATES, (*model.STEPS, *model.RUNS))
+        properties = (*specification.steps, *specification.runs)
+        write_model(folder, specification, translation, "FairSpec", specification.states_of(world), properties)
     except (NotSpecifiedError, OSError) as error:
         print(f"tlc: {error}", file=sys.stderr)
         return 2
-    command = tlc_command(model, folder, os.cpu_count() or 1)
+    command = tlc_command(folder, specification, os.cpu_count() or 1)
     print(f"MC.tla and MC.cfg are in {folder}. To run TLC there by hand:\n  {shlex.join(command)}", flush=True)
     found = _run(command, folder)
     if found.violated is not None:
@@ -191,7 +275,7 @@ def _named(name: str) -> World:
 
 def _takes(world: World) -> bool:
     try:
-        return bool(translate(world).constants())
+        return bool(specified(world)[1].constants())
     except NotSpecifiedError:
         return False
 

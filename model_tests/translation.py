@@ -4,12 +4,11 @@
 """
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import attrs
 
-from model_tests.tla import Value
+from model_tests.tla import Value, record
 from syncfsm import limits as bounds
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Chain
@@ -36,10 +35,6 @@ from syncfsm_spec.peer.promises import OnlyFor
 
 class NotSpecifiedError(Exception):
     """The world has something that the specification leaves out."""
-
-
-def record(**fields: Value) -> Value:
-    return frozenset(fields.items())
 
 
 NO_HELLO: Final = record(head=0)
@@ -74,22 +69,6 @@ ROOM: Final = "RoomGain"
 @attrs.frozen
 class Translation:
     """A world in the terms of ``World.tla``. Blocks are numbered by rank, from 1; 0 is no block."""
-
-    FOLDER: ClassVar = Path(__file__).parents[1] / "spec" / "syncfsm_spec" / "sync"
-    """Where the modules are."""
-    MODULES: ClassVar = ("Rows", "Promises")
-    VARIABLES: ClassVar = ("chain", "link", "feed", "line", "left")
-    STATES: ClassVar = (
-        "Bounded", "CompoundStates", "ConfirmedOnBest", "FinalAdvances", "InitIffWorse", "NoContradiction",
-        "OneDisconnect", "OneFeed", "ParentKnown", "PartsOnlyFor", "PartsRightly", "PrunedIsSaid", "SettledAtRest",
-        "Tracked",
-    )  # fmt: skip
-    STEPS: ClassVar = (
-        "AncestorExact", "BackupSendsIds", "BoundedSteps", "NeverBelowFinal", "NoEcho", "OffIsManual", "OnlyBestChain",
-        "OnlyChild",
-    )  # fmt: skip
-    RUNS: ClassVar = ("Settles",)
-    """The properties: of states, of steps, and of whole runs under ``FairSpec``."""
 
     world: World
     nodes: tuple[NodeComponent, NodeComponent]
@@ -162,12 +141,9 @@ class Translation:
 
     # What a state is, and an action
 
-    def row(self, moments: Iterable[Moment]) -> str:
-        """What the specification calls an action."""
-        return next((name for moment in moments if (name := first_row(moment.rules)) is not None), "NoRow")
-
     def state(self, state: State) -> tuple[Value, ...]:
-        """The values of ``VARIABLES`` in a state of the world. Different states have different values."""
+        """The values of the variables of ``World.tla`` in a state of the world. Different states have different
+        values."""
         find = self.world.find
         nodes: list[Node] = [state[find(component.name)] for component in self.nodes]
         peers = [next(iter(node.links), None) for node in nodes]
@@ -265,6 +241,12 @@ class Translation:
             case _ if message == EOF:
                 return record(type="end")
         raise NotSpecifiedError(f"the specification has no message like {message}")
+
+    # What a step is called
+
+    def name(self, moments: Iterable[Moment]) -> str:
+        """The first row that fires and has a name there."""
+        return next((name for moment in moments if (name := first_row(moment.rules)) is not None), "NoRow")
 
 
 def translate(world: World) -> Translation:

@@ -5,13 +5,12 @@ layer's own blocks go by how many were made before them.
 """
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 import attrs
 
-from model_tests.tla import Value
-from model_tests.translation import NotSpecifiedError, record, row_name
+from model_tests.tla import Value, record
+from model_tests.translation import NotSpecifiedError, row_name
 from syncfsm.check import Always, Ends, Environment, Moment, Move, World
 from syncfsm.check.world import State
 from syncfsm.truth.answers import Place, Refused, TooBig, Trouble, Unsure
@@ -158,13 +157,6 @@ def _move(move: Move) -> Value:
 class Reading:
     """A world of a reader and a layer."""
 
-    FOLDER: ClassVar = Path(__file__).parents[1] / "spec" / "syncfsm_spec" / "truth"
-    MODULES: ClassVar[tuple[str, ...]] = ("Reading",)
-    VARIABLES: ClassVar[tuple[str, ...]] = ("reader", "layer", "left")
-    STATES: ClassVar[tuple[str, ...]] = ("TruthWins", "FinalIsThere")
-    STEPS: ClassVar[tuple[str, ...]] = ("NoneSkipped", "FinalOnlyAdvances", "LivesWithoutDA")
-    RUNS: ClassVar = ("Settles",)
-
     world: World
     limits: TruthLimits
     environment: Environment
@@ -195,7 +187,7 @@ class Reading:
         reader, ledger, left = state
         return (_reader(reader), _ledger(ledger), left)
 
-    def row(self, moments: Iterable[Moment]) -> str:
+    def name(self, moments: Iterable[Moment]) -> str:
         """What the specification calls an action."""
         rows = [row_name(rule) for moment in moments for rule in moment.rules]
         return rows[0] if rows else "NoRow"
@@ -204,11 +196,6 @@ class Reading:
 @attrs.frozen
 class Posting(Reading):
     """A world of a sequencer, with its reader and its poster, and a layer."""
-
-    MODULES: ClassVar = ("Posting",)
-    VARIABLES: ClassVar[tuple[str, ...]] = ("seq", "layer", "left")
-    STATES: ClassVar[tuple[str, ...]] = ("NothingLost", "LivesWithoutDA")
-    STEPS: ClassVar[tuple[str, ...]] = ("NeverContradicts", "OneAtATime", "Capped", "KnowsFirst")
 
     def _more(self) -> dict[str, Value]:
         limits = self.limits
@@ -226,7 +213,7 @@ class Posting(Reading):
         at, ledger, left = state
         return (_sequencer(at), _ledger(ledger), left)
 
-    def row(self, moments: Iterable[Moment]) -> str:
+    def name(self, moments: Iterable[Moment]) -> str:
         rows = [row_name(rule) for moment in moments for rule in moment.rules if isinstance(rule.event[0], PosterEvent)]
         return next((row for row in rows if row != "SeenSee"), rows[0] if rows else "NoRow")
 
