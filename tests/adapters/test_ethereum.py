@@ -53,12 +53,15 @@ class OnAnvil:
     _beacon: BeaconNode
 
     async def reorganise(self, height: int, keep: bool) -> None:
+        await self._anvil.call("evm_setIntervalMining", 0)  # the depth is counted from a head that stands still
         head = int(await self._anvil.call("eth_blockNumber"), 16)
-        pairs: list[Any] = []
+        second = (await self._anvil.call("eth_accounts"))[1]
+        pairs: list[Any] = [({"from": second, "to": second}, 0)]  # so that no block is the same again
         for at in range(height, head + 1) if keep else ():
             block = await self._anvil.call("eth_getBlockByNumber", hex(at), False)
             pairs += [(await self._anvil.call("eth_getRawTransactionByHash", tx), 0) for tx in block["transactions"]]
         await self._anvil.call("anvil_reorg", head - height + 1, pairs)
+        await self._anvil.call("evm_setIntervalMining", 1)
 
     async def prune(self, oldest: int) -> None:
         self._beacon.oldest = oldest
