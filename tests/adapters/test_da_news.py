@@ -284,6 +284,20 @@ def test_a_connection_has_so_many_channels_and_no_more() -> None:
     in_time(test)
 
 
+def test_a_layer_that_is_out_says_so_and_brings_nothing() -> None:
+    async def test() -> None:
+        async with talking() as (client, layer):
+            layer.out = True
+            for method in ("header.LocalHead", "blob.Subscribe"):
+                await client.call(1, method, base(OURS))
+                assert (await client.said())["error"]["message"] == "the layer is out"
+            layer.out = False
+            await client.call(1, "header.LocalHead")
+            assert "result" in await client.said()
+
+    in_time(test)
+
+
 def test_nonsense_is_answered_or_ends_the_connection() -> None:
     async def test() -> None:
         async with talking() as (client, _):

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import attrs
+import msgspec
 import pytest
 import trio
 
 from syncfsm.errors import LocalError
-from syncfsm.truth.answers import Blobs, Broken, Future, Head, Nothing, Posted, Refused, Trouble, Unsure
+from syncfsm.truth.answers import Blobs, Broken, Future, Head, Nothing, Posted, Refused, TooBig, Trouble, Unsure
 from syncfsm_adapters.da.beacon import Beacon
 from syncfsm_adapters.da.ethereum import Ethereum, Tag
 from syncfsm_adapters.da.layer import Layer
+from syncfsm_adapters.da.rpc import Failed, How
 from syncfsm_adapters.da.transactions import Account, Fees, gas_of, keccak256, rlp, signed
+from syncfsm_adapters.da.wallet import CEILING, Wallet
 from syncfsm_adapters.look.why import Word
 from tests.adapters.anvil import KEY, PROGRAM, WHERE, Anvil
 from tests.adapters.beacon_node import BeaconNode
@@ -50,12 +53,15 @@ class OnAnvil:
     _beacon: BeaconNode
 
     async def reorganise(self, height: int, keep: bool) -> None:
+        await self._anvil.call("evm_setIntervalMining", 0)  # the depth is counted from a head that stands still
         head = int(await self._anvil.call("eth_blockNumber"), 16)
-        pairs: list[Any] = []
+        second = (await self._anvil.call("eth_accounts"))[1]
+        pairs: list[Any] = [({"from": second, "to": second}, 0)]  # so that no block is the same again
         for at in range(height, head + 1) if keep else ():
             block = await self._anvil.call("eth_getBlockByNumber", hex(at), False)
             pairs += [(await self._anvil.call("eth_getRawTransactionByHash", tx), 0) for tx in block["transactions"]]
         await self._anvil.call("anvil_reorg", head - height + 1, pairs)
+        await self._anvil.call("evm_setIntervalMining", 1)
 
     async def prune(self, oldest: int) -> None:
         self._beacon.oldest = oldest
@@ -242,6 +248,35 @@ def test_a_restart_of_the_node_loses_nothing(tmp_path: Any) -> None:
             found = await layer(anvil, sleep).blobs(posted.height)
             assert isinstance(found, Blobs)
             assert found.blobs == (b"before",)
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ("replacement transaction underpriced", Trouble),
+        ("max fee per blob gas less than block blob gas fee", Trouble),
+        ("address already reserved", Trouble),
+        ("Insufficient funds for gas * price + value", Refused),
+        ("oversized data: transaction size 200000, limit 131072", TooBig),
+        ("too many blobs in transaction: have 6, permitted 2", TooBig),
+        ("something else", Unsure),
+    ],
+)
+def test_what_became_of_a_transaction_that_was_not_taken(said: str, outcome: type[object]) -> None:
+    """In the words of geth."""
+
+    async def test(sleep: Sleep) -> None:
+        answers = {
+            "eth_chainId": "0x1", "eth_getTransactionCount": "0x0", "eth_maxPriorityFeePerGas": "0x1",
+            "eth_getBlockByNumber": {"baseFeePerGas": "0x1"},
+        }  # fmt: skip
+
+        async def call(method: str, kind: Any, *params: Any) -> Any:
+            return msgspec.convert(answers[method], kind) if method in answers else Failed(How.ERROR, said)
+
+        assert isinstance(await Wallet(Account.of(KEY), bytes(20), call, CEILING).send(b"x", False), outcome)
 
     run(test)
 

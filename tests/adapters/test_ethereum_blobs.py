@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -159,12 +160,13 @@ def test_two_nodes_have_blobs_as_their_truth(tmp_path: Path) -> None:
     with Anvil(pace=0.2) as anvil, BeaconNode(anvil.url) as node:
         truth = ("--da", f"ethereum+{anvil.url}", "--da-beacon", node.url, "--batch-seconds", "1", "--da-finality", "2")
         paid = ("--da-key", str(tmp_path / "pays"))
-        with (
-            process(*place.sequencer("--blocks", "8", *truth, *paid)) as sequencer,
-            process(*place.follower(public_key(place), *truth)) as follower,
-        ):
+        first = Ethereum(anvil.url, b"first", KEY, sleep=trio.sleep, beacon=Beacon(node.url), patience=60.0)
+        assert isinstance(trio.run(first.submit, b"first"), Posted), "anvil prepares for blobs when it is given one"
+        with process(*place.sequencer("--blocks", "8", *truth, *paid)) as sequencer:
             sequencer.until("payloads-end")
-            follower.until("confirmed", height=8)
+            sequencer.until("confirmed", height=8)
+            with process(*place.follower(public_key(place), *truth)) as follower:
+                follower.until("confirmed", height=8)
 
 
 # The process that computes --------------------------------------------------------------------------------------------

@@ -65,10 +65,13 @@ def _ethereum(settings: Settings, url: str, name: bytes, token: str) -> "Layer":
     from syncfsm_adapters.command.cli import needs
 
     needs("coincurve", "Crypto", *(("ckzg",) if settings.da_beacon is not None else ()), extra="ethereum")
+    from syncfsm_adapters.da import kzg
     from syncfsm_adapters.da.beacon import Beacon
     from syncfsm_adapters.da.ethereum import Ethereum
     from syncfsm_adapters.da.wallet import GWEI
 
+    if settings.da_beacon is not None:
+        kzg.prepare()
     return Ethereum(
         url, name, _key(settings.da_key), sleep=trio.sleep, token=token,
         path=Path(f"{settings.store}.da.finalized"), look=min(1.0, settings.batch_seconds / 4),

@@ -12,9 +12,9 @@ import wsproto
 from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, Request, TextMessage
 from wsproto.utilities import ProtocolError
 
-from syncfsm_adapters.da.api import Api, RpcError
+from syncfsm_adapters.da.api import APPLICATION, Api, RpcError
 from syncfsm_adapters.da.api import Request as Call
-from syncfsm_adapters.da.embedded import Embedded, Full
+from syncfsm_adapters.da.embedded import OUT, Embedded, Full
 from syncfsm_adapters.http.server import CHUNK, SLACK
 
 CALLS: Final = 16
@@ -116,6 +116,9 @@ class Talk:
     async def _answer(self, text: str, held: bool) -> None:
         try:
             call = _call(text)
+            if self._layer.out and not (call is not None and call.method.startswith("local.")):
+                await self._refuse(call.id if call is not None else None, RpcError(APPLICATION, OUT))
+                return
             if call is None or call.method not in ("blob.Subscribe", "xrpc.cancel"):
                 _, said = await self._api.answer(text.encode())
                 await self._say(said)
@@ -133,10 +136,9 @@ class Talk:
         try:
             space = self._api.space(call.params)
             if call.id in self._channels or len(self._channels) >= CHANNELS:
-                raise RpcError(1, Full.WAITERS.value)
+                raise RpcError(APPLICATION, Full.WAITERS.value)
         except RpcError as error:
-            wrong = {"jsonrpc": "2.0", "error": {"code": error.code, "message": str(error)}, "id": call.id}
-            await self._say(msgspec.json.encode(wrong))
+            await self._refuse(call.id, error)
             return
         self._count += 1
         channel, height = Channel(self._count, space), self._layer.ledger.head.height + 1
@@ -155,6 +157,10 @@ class Talk:
         with trio.CancelScope() as channel.waiting:
             found = await self._layer.reach(height)
         return found is not None and not channel.ended and found.height - height < BEHIND
+
+    async def _refuse(self, id: Any, error: RpcError) -> None:
+        wrong = {"code": error.code, "message": str(error)}
+        await self._say(msgspec.json.encode({"jsonrpc": "2.0", "error": wrong, "id": id}))
 
     async def _say(self, text: bytes) -> None:
         await self._send(TextMessage(data=text.decode()))

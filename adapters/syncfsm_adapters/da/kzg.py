@@ -35,6 +35,11 @@ def versioned_hash(commitment: bytes) -> bytes:
     return b"\x01" + sha256(commitment).digest()[1:]
 
 
+def prepare() -> None:
+    """Start the process now, so that its setup is loaded when a blob comes."""
+    _WORKER.start()
+
+
 async def hashes(blobs: Sequence[bytes]) -> list[bytes]:
     """The versioned hashes of these blobs. ``KzgError`` if one is none."""
     found: list[bytes] = await _aside(partial(_WORKER.ask, "commit", blobs, list[bytes]))
@@ -67,6 +72,10 @@ class _Worker:
 
     _process: subprocess.Popen[bytes] | None = None
     _lock: Lock = attrs.field(factory=Lock)
+
+    def start(self) -> None:
+        with self._lock:
+            self._started()
 
     def ask(self, what: str, blobs: Sequence[bytes], kind: Any) -> Any:
         with self._lock:

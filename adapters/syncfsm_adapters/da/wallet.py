@@ -20,9 +20,9 @@ GWEI: Final = 10**9
 CEILING: Final = 100 * GWEI
 """Most wei for a unit of gas, and for one of blob gas. The longest batch costs half an ether then as calldata, and a
 twelfth of one in blobs."""
-NOT_TAKEN: Final = ("nonce too low", "txpool is full", "underpriced")
+NOT_TAKEN: Final = ("nonce too low", "txpool is full", "underpriced", "less than block", "already reserved")
 MAY_LAND: Final = ("already known", "already imported")
-BIG: Final = ("oversized data", "exceeds max", "too large")
+BIG: Final = ("oversized data", "exceeds max", "too large", "too many blobs")
 FOR_GOOD: Final = ("insufficient funds", "gas required exceeds", "exceeds the configured cap", "invalid sender")
 
 
