@@ -83,7 +83,7 @@ def test_tlc_says_that_one_feed_is_broken() -> None:
 
 def test_specification_has_every_row_and_each_fires_in_a_small_world() -> None:
     fired = {row_name(rule) for world in SMALL for rule in _explored(world).fired}
-    rows = {row_name(rule) for rule in TABLE.rules if len(rule.event) == 1}
+    rows = {row_name(rule) for rule in TABLE.rules if len(rule.event) <= 2}  # the others ignore what comes late
     specified = {row for row in rows if f'"{row}"' in FEED.module("Peers")}
     assert rows - specified == {"JoinedIsThere"}  # a node greets once
     assert fired == specified

@@ -68,7 +68,7 @@ WaitsOf(f) == IF f.ahead # <<>> \/ Tried(f) # {} THEN f.waits ELSE <<>>
 Helped(f) == IF f.waits = <<>> THEN <<>> ELSE <<[f.waits[1] EXCEPT !.helped = 0]>>
 Asked(f, p, why) ==
     [f EXCEPT !.asked = Append(@, [peer |-> p, why |-> why, since |-> 0]), !.ahead = But(@, p),
-              !.waits = IF @ = <<>> THEN Now ELSE @]
+              !.off = But(@, p), !.waits = IF @ = <<>> THEN Now ELSE @]
 
 -----------------------------------------------------------------------------
 (* Time.                                                                    *)
@@ -120,8 +120,6 @@ OnLate(f, m) ==
 
 OnJoined(f, p) ==
     CASE f.peer = None            -> Row("JoinedAdopt", [f EXCEPT !.peer = p], Poke(p, "greet"))
-      [] f.peer \in Range(f.off)  -> Row("JoinedFeedGivesNone",
-            [f EXCEPT !.peer = p, !.proven = FALSE, !.others = Append(@, f.peer), !.rival = NoRival], Poke(p, "greet"))
       [] OTHER                    -> Row("JoinedGreetBeside",
             [f EXCEPT !.others = Append(@, p)], Poke(p, "greet beside"))
 
@@ -131,7 +129,7 @@ Turned(f, p, m) ==
         free == LeftToAsk(gone)
         next == IF asked # <<>> THEN Head(asked).peer ELSE Best(gone, IF free # <<>> THEN free ELSE gone.others, m)
         new == [Without(gone, next) EXCEPT !.peer = next, !.proven = FALSE, !.rival = NoRival, !.lost = 0,
-                                           !.beaten = <<>>, !.waits = Helped(f)]
+                                           !.beaten = <<>>, !.waits = Helped(f), !.served = gone.served]
     IN  Row("LeftFeeds", Settled(new), IF next \in Askeds(gone) THEN <<>> ELSE Ask(gone, next))
 OnLeft(f, p, m) ==
     CASE f.peer = p /\ f.others = <<>> -> Row("LeftFeedsAlone", NoFeed, <<>>)
@@ -186,18 +184,13 @@ OnGained(f, p, m) ==
         raced == BeHelped("GainedRivalIsDue", f, m)
         ended == BeHelped("GainedRaceIsLost", f, m)
     IN  CASE feeds /\ due  -> Row(raced.row,
-                Settled([raced.feed EXCEPT
-                    !.rival = [peer |-> rival.peer, times |-> 0], !.ahead = But(@, rival.peer),
-                    !.asked = Append(@, [peer |-> rival.peer, why |-> "race", since |-> 0])]),
+                Settled(Asked([raced.feed EXCEPT !.rival = [peer |-> rival.peer, times |-> 0]], rival.peer, "race")),
                 raced.pokes \o Ask(raced.feed, rival.peer))
           [] feeds /\ lost -> Row(ended.row,
                 Settled(Lost([ended.feed EXCEPT !.rival = NoRival, !.asked = NotAsked(ended.feed, f.rival.peer)],
                              f.rival.peer)),
                 ended.pokes \o Poke(f.rival.peer, "shut"))
           [] feeds           -> BeHelped("GainedFeeds", f, m)
-          [] asked /\ p \in m -> Row("GainedAskedAndAhead",
-                [f EXCEPT !.asked = [i \in 1..Len(@) |-> IF @[i].peer = p THEN [@[i] EXCEPT !.since = 0] ELSE @[i]],
-                          !.waits = Helped(f), !.makes = FALSE], <<>>)
           [] asked           -> Grafted(IF AskedOf(f, p).why = "given" THEN "GainedGives" ELSE "GainedAsked", f, p, m)
           [] OTHER           -> Row("GainedIgnore", f, <<>>)
 
@@ -206,7 +199,8 @@ OnMade(f) ==
     IN  CASE f.peer \in Range(f.served)     -> Row("MadeIsGiven", f, <<>>)
           [] f.makes /\ f.served # <<>>     -> Row("MadeGiftDeclined",
                 Settled([f EXCEPT !.peer = child, !.others = Append(But(@, child), f.peer), !.rival = NoRival,
-                                  !.asked = NotAsked(f, child), !.ahead = But(@, child), !.beaten = <<>>]),
+                                  !.asked = NotAsked(f, child), !.ahead = But(@, child), !.beaten = <<>>,
+                                  !.off = But(@, child)]),
                 Poke(f.peer, "shut") \o Poke(child, "insist"))
           [] OTHER                          -> Row("MadeGive", [f EXCEPT !.served = Append(@, f.peer), !.makes = TRUE],
                                                    Poke(f.peer, "give"))
@@ -227,19 +221,22 @@ OnAhead(f, p, m) ==
           [] OTHER                            -> Row("AheadNoteAhead", NotedAhead(f, p), <<>>)
 
 OnGiven(f, p) ==
-    LET given == [i \in 1..Len(f.asked) |-> IF f.asked[i].peer = p THEN [f.asked[i] EXCEPT !.why = "given"]
+    LET on == [f EXCEPT !.off = But(@, p)]
+        given == [i \in 1..Len(f.asked) |-> IF f.asked[i].peer = p THEN [f.asked[i] EXCEPT !.why = "given"]
                                             ELSE f.asked[i]]
-    IN  CASE f.peer = p          -> Row("GivenSaidByFeed", f, <<>>)
-          [] p \in Askeds(f)     -> Row("GivenAskedAlready", [f EXCEPT !.asked = given], <<>>)
-          [] OTHER               -> Row("GivenTakeOffer", Asked(f, p, "given"), <<>>)
+    IN  CASE f.peer = p /\ p \in Range(f.off) -> Row("AheadFeedIsOnAgain", on, Ask(on, p))
+          [] f.peer = p                       -> Row("GivenSaidByFeed", f, <<>>)
+          [] p \in Askeds(f)                  -> Row("GivenTakeOffer", [f EXCEPT !.asked = given], <<>>)
+          [] OTHER                            -> Row("GivenTakeOffer", Asked(f, p, "given"), <<>>)
 
-Noted(f, p, off) == IF off THEN [f EXCEPT !.off = Plus(@, p)] ELSE [f EXCEPT !.refused = Plus(@, p)]
+Noted(f, p, off) ==
+    IF off THEN [f EXCEPT !.off = Plus(@, p), !.ahead = But(@, p)] ELSE [f EXCEPT !.refused = Plus(@, p)]
 OnRefused(f, p, off, m) ==
     LET noted == Noted(f, p, off)
         next == Best(noted, LeftToAsk(noted), m)
         turned == Settled([noted EXCEPT !.peer = next, !.proven = FALSE, !.others = Append(But(@, next), p),
                                         !.ahead = But(@, next)])
-        still == [f EXCEPT !.refused = <<>>]
+        still == [f EXCEPT !.refused = <<>>, !.off = But(@, p)]
         was == p \in Askeds(f)
         raced == was /\ AskedOf(f, p).why = "race"
         shut == [noted EXCEPT !.asked = NotAsked(f, p)]
