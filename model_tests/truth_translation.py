@@ -118,7 +118,7 @@ def _sequencer(at: Sequencer) -> Value:
     return record(
         poster=_poster(at.poster),
         reader=_reader(at.reader),
-        kept=_mark(at.kept),
+        kept=record(final=_mark(at.kept.final), trail=tuple(map(_mark, at.kept.trail))),
         made=at.made,
         rested=at.rested,
         waited=at.waited,

@@ -278,18 +278,40 @@ def test_a_restart_goes_on_at_the_mark_and_posts_what_is_not_confirmed(tmp_path:
                 before = Network(net.layer, first, tmp_path).sequencer()
                 await net.blocks(before, 43)
                 first.cancel_scope.cancel()
-            final = before.heights[2]
-            assert 0 < final < 43
+            _, confirmed, final = before.heights
+            assert 0 < final < confirmed < 43
             store = before.host.store
             assert isinstance(store, MemoryStore)
             again, alone = net.sequencer(store=store), net.node("alone")
-            assert again.heights == (43, final, final)
+            assert again.heights == (43, confirmed, final), "at once, whether or not the layer answers"
             await net.blocks(again, 30)
             assert alone.heights[1] >= 60
             assert ids(alone, 60) == ids(again, 60)
             assert not again.said("overruled")
             covers = [(line["first"], line["last"]) for line in alone.said("batch")]
             assert [first for first, _ in covers[1:]] == [last + 1 for _, last in covers[:-1]]
+
+    in_virtual_time(test)
+
+
+def test_what_the_layer_took_back_while_a_node_was_down_is_not_confirmed_after_it(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            async with trio.open_nursery() as first:
+                before = Network(net.layer, first, tmp_path)
+                sequencer, follower = before.sequencer(), before.node("f")
+                await net.blocks(sequencer, 43, follower)
+                first.cancel_scope.cancel()
+            _, confirmed, final = follower.heights
+            assert final < confirmed
+            await net.layer.reorganise(net.layer.ledger.head.height - 4, False)
+            store = follower.host.store
+            assert isinstance(store, MemoryStore)
+            again = net.node("f", store)
+            assert again.heights == (43, confirmed, final)
+            await trio.sleep(1)
+            assert again.said("taken-back")
+            assert final <= again.heights[1] < confirmed
 
     in_virtual_time(test)
 

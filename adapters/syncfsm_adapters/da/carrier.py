@@ -1,12 +1,12 @@
 """Carries a reader, and a sequencer's poster beside it, to a layer. On trio and on asyncio: it is told how to sleep.
 
-    carrier = Carrier(layer, view, mark, clock=trio.current_time, sleep=trio.sleep, tell=tell)
+    carrier = Carrier(layer, view, kept, clock=trio.current_time, sleep=trio.sleep, tell=tell)
     carrier.start(make)                # a sequencer: Load is told, and answered by carrier.begin
     nursery.start_soon(carrier.read); nursery.start_soon(carrier.write)
     carrier.made(header)
 
 There is no decision here: ``Fetch`` and ``Submit`` are carried out, all else is told. Both tasks can be cancelled at
-any instant, and a new carrier goes on at the mark that was kept.
+any instant, and a new carrier goes on at what was kept.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ from syncfsm.truth.answers import Answer, Head, Outcome, Refused
 from syncfsm.truth.poster import protocol as posting
 from syncfsm.truth.poster.types import Begin, Poster, Start, Submit
 from syncfsm.truth.reader import protocol as reading
-from syncfsm.truth.reader.types import RESTING, Fetch, Mark, Reader
+from syncfsm.truth.reader.types import RESTING, Fetch, Kept, Reader
 from syncfsm.truth.types import View
 from syncfsm_adapters.da.layer import Layer
 
@@ -35,13 +35,13 @@ class Carrier:
         self,
         layer: Layer,
         view: View,
-        mark: Mark,
+        kept: Kept,
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         tell: Callable[[Any, float], None],
     ) -> None:
-        """``view`` has limits, chain and check; its time does not matter. ``mark`` is where reading begins. ``tell`` is
+        """``view`` has limits, chain and check; its time does not matter. ``kept`` is where reading begins. ``tell`` is
         given every output that is not carried out here, and when it was; it may not raise."""
         self.reader, self.poster = Reader(), Poster()
         self._layer, self._view = layer, view
@@ -49,7 +49,7 @@ class Carrier:
         self._fetch: Fetch | None = None
         self._submit: Submit | None = None
         self._make: Callable[[Submit], bytes] | None = None
-        self._read(mark)
+        self._read(kept)
 
     def start(self, make: Callable[[Submit], bytes]) -> None:
         """Be a sequencer's. ``make`` gives the signed batch, as a blob; it is called for blocks that were told of, and
@@ -117,7 +117,7 @@ class Carrier:
             return Refused(str(error))
         return await self._layer.submit(blob)
 
-    def _read(self, given: Mark | Answer | Head | None) -> None:
+    def _read(self, given: Kept | Answer | Head | None) -> None:
         """One step of the reader, and one of the poster that learns of it."""
         self._fetch = None
         step = reading.step(self.reader, given, self._now())

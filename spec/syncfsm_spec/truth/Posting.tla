@@ -12,7 +12,7 @@ CONSTANTS Run,    \* the blocks that the sequencer makes, in order
           Moves,  \* what the environment may do
           Times   \* how often it may do each
 
-VARIABLES seq,    \* the sequencer: what it has made, and the mark that it keeps, survive it;
+VARIABLES seq,    \* the sequencer: what it has made, and what its reader keeps, survive it;
           \* rested: was all read? waited: or long enough for that?
           layer,
           left    \* left[i]: how often move i may still happen
@@ -47,7 +47,7 @@ Told(s, r, rows) ==
 (* is answered.                                                            *)
 RECURSIVE Reads(_, _, _, _)
 Reads(s, l, r, rows) ==
-    LET new == [s EXCEPT !.reader = r.reader, !.kept = IF r.settled = <<>> THEN @ ELSE r.settled[1],
+    LET new == [s EXCEPT !.reader = r.reader, !.kept = IF r.keeps THEN Kept(r.reader.final, r.reader.trail) ELSE @,
                          !.rested = @ \/ r.reader.state = "resting"]
         told == IF r.reader.state = "idle" THEN [s |-> new, rows |-> rows]
                 ELSE Told(new, Knows(new.poster, new.reader), rows)

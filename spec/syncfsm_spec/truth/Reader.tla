@@ -18,35 +18,39 @@ RECURSIVE Pause(_)
 Pause(tries) == IF tries = 0 THEN Min2(BackOff, BackOffMost) ELSE Min2(2 * Pause(tries - 1), BackOffMost)
 
 Mark(place, tip) == [place |-> place, tip |-> tip]
-Start == Mark(Nowhere, Genesis)
-Reader(mark) == [state |-> "idle", final |-> mark, trail |-> <<>>, until |-> 0, tries |-> 0, why |-> ""]
-NoReader == Reader(Mark(Nowhere, None))
+(* What of a reader outlives it.                                           *)
+Kept(final, trail) == [final |-> final, trail |-> trail]
+At(mark) == Kept(mark, <<>>)
+Start == At(Mark(Nowhere, Genesis))
+Reader(kept) == [state |-> "idle", final |-> kept.final, trail |-> kept.trail, until |-> 0, tries |-> 0, why |-> ""]
+NoReader == Reader(At(Mark(Nowhere, None)))
 
 Read(r) == IF r.trail = <<>> THEN r.final ELSE Last(r.trail)
 ReadTip(r) == Read(r).tip
 NextHeight(r) == Read(r).place.height + 1
 
 (* What a step makes: the row, the reader, the height that it asks for,    *)
-(* and the mark that it says is final, in a sequence of at most one.       *)
+(* and whether it is to be kept.                                           *)
 Row(name, state, did) == [row |-> name, reader |-> [did.reader EXCEPT !.state = state], asks |-> did.asks,
-                          settled |-> did.settled]
-Did(r, asks, settled) == [reader |-> r, asks |-> asks, settled |-> settled]
-Same(r) == Did(r, None, <<>>)
+                          keeps |-> did.keeps]
+Did(r, asks, keeps) == [reader |-> r, asks |-> asks, keeps |-> keeps]
+Same(r) == Did(r, None, FALSE)
 
 -----------------------------------------------------------------------------
 (* Guards, and actions. See guards.py and actions.py.                      *)
 
 Follows(r, place) == Read(r).place.id \in {None, place.parent}
 
-Ask(r) == Did([r EXCEPT !.until = 0], NextHeight(r), <<>>)
+Ask(r) == Did([r EXCEPT !.until = 0], NextHeight(r), FALSE)
+(* What was kept is as good as long as the same is confirmed and final.    *)
+Keeps(r, new) == Did(new, NextHeight(new), ReadTip(new) # ReadTip(r) \/ new.final.tip # r.final.tip)
 GoOn(r, mark) ==
     LET trail == Append(r.trail, mark)
         deep == Len(trail) > Finality
         new == [r EXCEPT !.final = IF deep THEN trail[1] ELSE @, !.trail = IF deep THEN Tail(trail) ELSE trail,
                          !.tries = 0, !.why = ""]
-    IN  Did(new, NextHeight(new), IF new.final.tip # r.final.tip THEN <<new.final>> ELSE <<>>)
-StepBack(r) ==
-    LET new == [r EXCEPT !.trail = SubSeq(@, 1, Len(@) - 1), !.why = ""] IN Did(new, NextHeight(new), <<>>)
+    IN  Keeps(r, new)
+StepBack(r) == Keeps(r, [r EXCEPT !.trail = SubSeq(@, 1, Len(@) - 1), !.why = ""])
 Rest(r) == Same([r EXCEPT !.until = Poll, !.tries = 0, !.why = ""])
 BackOffNow(r) == Same([r EXCEPT !.until = Pause(r.tries), !.tries = @ + 1, !.why = "out"])
 Lose(r) == Same([r EXCEPT !.until = BackOffMost, !.why = ""])
@@ -56,9 +60,9 @@ Lose(r) == Same([r EXCEPT !.until = BackOffMost, !.why = ""])
 
 Waiting == {"resting", "troubled", "lost"}
 
-\* Somebody gives a mark.
-OnMark(r, mark) ==
-    IF r.state \in {"idle", "lost"} THEN Row("BeginBegin", "reading", Ask(Reader(mark)))
+\* It begins at what was kept, or at a mark that somebody gives.
+OnMark(r, kept) ==
+    IF r.state \in {"idle", "lost"} THEN Row("BeginBegin", "reading", Ask(Reader(kept)))
     ELSE Row("BeginIgnore", r.state, Same(r))
 
 \* The layer answers.

@@ -44,7 +44,7 @@ Happens(move, row) ==
       [] move.kind = "tell"  -> Steps(OnNews(reader, Top(layer)), layer, row)
       [] move.kind = "mark"  -> /\ layer.oldest > 1
                                 /\ LET at == layer.oldest
-                                   IN  Steps(OnMark(reader, Mark(PlaceAt(layer, at), TipAt(layer, at))), layer, row)
+                                   IN  Steps(OnMark(reader, At(Mark(PlaceAt(layer, at), TipAt(layer, at)))), layer, row)
 
 Environment(row) ==
     \E i \in 1..Len(Moves) :

@@ -28,11 +28,11 @@ from syncfsm.truth.answers import (
     Unsure,
 )
 from syncfsm.truth.messages import Entry, batch_of, encode
-from syncfsm.truth.reader.types import Mark
+from syncfsm.truth.reader.types import Kept, Mark
 from syncfsm_spec.kit.trees import a1, a2, a3, c2, g
 
 CHAIN_ID: Final = b"spec"
-START: Final = Mark(Place(0, b"", b""), g.point)
+START: Final = Kept(Mark(Place(0, b"", b""), g.point))
 """Where readers begin: before the layer's first block, whose parent has an empty id."""
 TICK: Final = "tick"
 
@@ -268,7 +268,7 @@ class Layer:
                 return Step(replace(ledger, out=out, due=True))
             case GiveMark() if ledger.oldest > 1:
                 height = ledger.oldest
-                return Step(ledger, ((self.user, Mark(ledger.place(height), ledger.up_to(height))),))
+                return Step(ledger, ((self.user, Kept(Mark(ledger.place(height), ledger.up_to(height)))),))
             case Crashed(taken):
                 pending = (*ledger.pending, ledger.given) if taken and ledger.given else ledger.pending
                 return Step(replace(ledger, given=b"", waiting=b"", landed=0, pending=pending, asked=0))

@@ -16,7 +16,7 @@ from syncfsm.truth.poster.types import (
     Overdue,
     Submit,
 )
-from syncfsm.truth.reader.types import BROKEN, LOST, RESTING, TROUBLED, Broke, Mark, Reader, Skipped, State, Unheard
+from syncfsm.truth.reader.types import BROKEN, LOST, RESTING, TROUBLED, Broke, Kept, Reader, Skipped, State, Unheard
 from syncfsm_spec.kit.promise import Promise
 from syncfsm_spec.kit.trees import TREE, g
 from syncfsm_spec.truth.layer import RUN, TICK, Ledger, Told
@@ -75,12 +75,12 @@ def truth_wins(reader: Reader, ledger: Ledger) -> bool:
 
 def none_skipped(moment: Moment) -> bool:
     before, after = moment.before.mark.place.height, moment.after.mark.place.height
-    return isinstance(moment.stimulus, Mark) or after in (before - 1, before, before + 1)
+    return isinstance(moment.stimulus, Kept) or after in (before - 1, before, before + 1)
 
 
 def final_only_advances(moment: Moment) -> bool:
     before, after = moment.before.final, moment.after.final
-    if isinstance(moment.stimulus, Mark) or moment.before.state is State.IDLE:
+    if isinstance(moment.stimulus, Kept) or moment.before.state is State.IDLE:
         return True
     on = after.place.height >= before.place.height and TREE.descends(after.tip.id, before.tip.id)
     said = any(isinstance(output, Broke) for output in moment.outputs)

@@ -33,7 +33,7 @@ from syncfsm.truth.poster.types import (
 )
 from syncfsm.truth.poster.types import Event as PosterEvent
 from syncfsm.truth.reader import protocol as reading
-from syncfsm.truth.reader.types import READING, RESTING, Event, Fetch, Mark, Reader, Settled, State
+from syncfsm.truth.reader.types import READING, RESTING, Event, Fetch, Keep, Kept, Reader, State
 from syncfsm.truth.types import View
 from syncfsm_spec.kit.alone import Comes, alone
 from syncfsm_spec.kit.trees import a1, a2, g
@@ -179,11 +179,11 @@ def breaks() -> World:
 
 
 class Sequencer(msgspec.Struct, frozen=True):
-    """A process that makes blocks and posts them. Blocks, and the mark of the last final point, survive a crash."""
+    """A process that makes blocks and posts them. Blocks, and what the reader keeps, survive a crash."""
 
     poster: Poster = Poster()
     reader: Reader = Reader()
-    kept: Mark = START
+    kept: Kept = START
     made: int = 0
     rested: bool = False
     """Has the reader read all that there was, since the process began?"""
@@ -266,7 +266,7 @@ class Posts:
         view = View(now, self.limits, CHAIN_ID, Unsigned())
         done = self.tables["reader"].step(at.reader, reading.EVENTS[type(given)], given, view)
         asks = tuple((DA, Ask(output.height)) for output in done.outputs if isinstance(output, Fetch))
-        kept = next((output.mark for output in done.outputs if isinstance(output, Settled)), at.kept)
+        kept = next((output.kept for output in done.outputs if isinstance(output, Keep)), at.kept)
         reader = _rested(done.value, now)
         at = replace(at, reader=reader, kept=kept, rested=at.rested or reader.state is RESTING)
         read = Step(None, asks, done.outputs, (done.rule,))
@@ -379,7 +379,7 @@ def lone_reader() -> World:
         Comes(Event.NEWS, Head(0), "0"), Comes(Event.NEWS, Head(9), "9"), Comes(Event.TICK),
         Comes(Event.NONE, Nothing(Place(2, b"2", b"other")), "that does not fit"),
     ]  # fmt: skip
-    start: Any = Reader(state=State.RESTING, final=START, until=20.0)
+    start: Any = Reader(state=State.RESTING, final=START.final, until=20.0)
     claims = [say.LIVES_WITHOUT_DA.steps((reading.TABLE.name,), say.unheard_is_said, _waits_in_vain)]
     return alone(reading.TABLE, start, given, _late(), claims)
 

@@ -14,6 +14,8 @@ from syncfsm.truth.reader.types import (
     Broke,
     Confirmed,
     Fetch,
+    Keep,
+    Kept,
     Mark,
     Reader,
     Settled,
@@ -27,8 +29,11 @@ from syncfsm.truth.types import TRIES, View, pause
 Result = tuple[Reader, tuple[Any, ...]]
 
 
-def begin(reader: Reader, mark: Mark, view: View) -> Result:
-    return _ask(Reader(final=mark, heard=view.now))
+def begin(reader: Reader, kept: Kept, view: View) -> Result:
+    """If less may be taken back than before, more of it is final."""
+    places = (kept.final, *kept.trail)
+    final = max(0, len(kept.trail) - view.limits.finality)
+    return _ask(Reader(final=places[final], trail=places[final + 1 :], heard=view.now))
 
 
 def ask(reader: Reader, message: Head | None, view: View) -> Result:
@@ -62,16 +67,23 @@ def _gone_on(reader: Reader, mark: Mark, view: View) -> Result:
     trail, final = (*reader.trail, mark), reader.final
     if len(trail) > view.limits.finality:
         final, trail = trail[0], trail[1:]
-    told = (Settled(final.tip, final),) if final.tip != reader.final.tip else ()
+    told = (Settled(final.tip),) if final.tip != reader.final.tip else ()
+    before = reader
     reader = replace(reader, final=final, trail=trail, tries=0, heard=view.now, told=False, why="")
-    return reader, (*told, Fetch(reader.next))
+    return reader, (*told, *_keep(before, reader), Fetch(reader.next))
 
 
 def step_back(reader: Reader, answer: Blobs | Nothing, view: View) -> Result:
     """Forget the last place, and read it anew."""
-    before, reader = reader.tip, replace(reader, trail=reader.trail[:-1], heard=view.now, told=False, why="")
-    told = (TakenBack(reader.tip),) if reader.tip != before else ()
-    return reader, (*told, Fetch(reader.next))
+    before, reader = reader, replace(reader, trail=reader.trail[:-1], heard=view.now, told=False, why="")
+    told = (TakenBack(reader.tip),) if reader.tip != before.tip else ()
+    return reader, (*told, *_keep(before, reader), Fetch(reader.next))
+
+
+def _keep(before: Reader, after: Reader) -> tuple[Keep, ...]:
+    """What was kept is as good as long as the same is confirmed: then only empty places are read anew."""
+    same = (after.tip, after.final.tip) == (before.tip, before.final.tip)
+    return () if same else (Keep(after.kept),)
 
 
 def break_off(reader: Reader, answer: Blobs | Nothing, view: View) -> Result:

@@ -24,7 +24,7 @@ WAITING = (RESTING, TROUBLED, LOST)
 
 # fmt: off
 RULES: Final = (
-    Rule((IDLE, LOST), E.BEGIN,     ALWAYS,            READING,  "begin",        "At the mark that was kept, or that somebody gave.", "decisions/0026"),
+    Rule((IDLE, LOST), E.BEGIN,     ALWAYS,            READING,  "begin",        "At the places that were kept, or at a mark that somebody gave.", "decisions/0026"),
     Rule((READING, RESTING, TROUBLED, BROKEN),
                    E.BEGIN,         ALWAYS,            STAY,     IGNORE,         "It has begun, and goes its own way.", "decisions/0026"),
 

@@ -38,7 +38,7 @@ class Event(StrEnum):
     """What can happen to a reader."""
 
     BEGIN = "begin"
-    """Begin at a mark: a place of the layer, and what it confirms up to there."""
+    """Begin at what was kept: places of the layer, and what it confirms up to there."""
     BLOBS = "blobs"
     NONE = "none"
     FUTURE = "future"
@@ -60,8 +60,23 @@ class Mark(msgspec.Struct, frozen=True):
     tip: Point
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """What of a reader outlives it: the newest place that is final, and those after it that were read, oldest first.
+
+    To begin anew, or at a mark that somebody gives, there is none after it.
+    """
+
+    final: Mark
+    trail: tuple[Mark, ...] = ()
+
+    @property
+    def tip(self) -> Point:
+        """The last confirmed block."""
+        return self.trail[-1].tip if self.trail else self.final.tip
+
+
 CARRIES: Final = {
-    Event.BEGIN: Mark,
+    Event.BEGIN: Kept,
     Event.BLOBS: Blobs,
     Event.NONE: Nothing,
     Event.FUTURE: Future,
@@ -102,6 +117,11 @@ class Reader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.mark.tip
 
     @property
+    def kept(self) -> Kept:
+        """What of it is to be kept."""
+        return Kept(self.final, self.trail)
+
+    @property
     def next(self) -> int:
         """The height of the layer that is read next."""
         return self.mark.place.height + 1
@@ -131,10 +151,15 @@ class TakenBack(msgspec.Struct, frozen=True):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """The layer can not take this block back. Keep the mark: a new reader begins there."""
+    """The layer can not take this block back."""
 
     tip: Point
-    mark: Mark
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """Keep this in place of what was kept, once all that was said before it is done: a new reader begins there."""
+
+    kept: Kept
 
 
 class Skipped(msgspec.Struct, frozen=True):
