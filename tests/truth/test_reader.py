@@ -8,6 +8,7 @@ from syncfsm.truth.reader.types import (
     LOST,
     RESTING,
     TROUBLED,
+    At,
     Broke,
     Confirmed,
     Fetch,
@@ -38,12 +39,14 @@ def blobs(height: int, *ranges: tuple[int, int], fork: str = "") -> Blobs:
 
 
 def fed(
-    *given: Kept | Answer | Head | None, reader: Reader | None = None, now: float = 0.0, **limits: int | float
+    *given: Kept | At | Answer | Head | None, reader: Reader | None = None, now: float = 0.0, **limits: int | float
 ) -> tuple[Reader, list[object]]:
     """The reader after all this, and what it said."""
     reader, said = reader or Reader(), list[object]()
     for each in given:
-        reader, outputs, _ = reading.step(reader, each, view(now, **limits))
+        if isinstance(each, Answer):
+            each = At(each.place.height if isinstance(each, Blobs | Nothing) else reader.next, each)
+        reader, outputs, _ = reading.step(reader, each, view(now, **{"window": 1, **limits}))
         said += outputs
     return reader, said
 

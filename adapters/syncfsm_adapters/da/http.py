@@ -111,7 +111,7 @@ async def _exchange(stream: _Stream, target: Target, body: bytes, headers: Mappi
 # Streams --------------------------------------------------------------------------------------------------------
 
 
-def _on_trio() -> bool:
+def on_trio() -> bool:
     if "trio" not in sys.modules:
         return False
     import trio
@@ -123,7 +123,7 @@ def _on_trio() -> bool:
 async def _opened(target: Target, connecting: float, patience: float) -> AsyncIterator[_Stream]:
     """A connection that is closed afterwards. ``TimeoutError`` if it takes too long, ``OSError`` if it fails."""
     context = ssl.create_default_context() if target.tls else None
-    opened = _trio_stream if _on_trio() else _asyncio_stream
+    opened = _trio_stream if on_trio() else _asyncio_stream
     async with opened(target, context, connecting, patience) as stream:
         yield stream
 

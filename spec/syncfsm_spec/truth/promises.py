@@ -16,7 +16,7 @@ from syncfsm.truth.poster.types import (
     Overdue,
     Submit,
 )
-from syncfsm.truth.reader.types import BROKEN, LOST, RESTING, TROUBLED, Broke, Kept, Reader, Skipped, State, Unheard
+from syncfsm.truth.reader.types import BROKEN, LOST, RESTING, TROUBLED, At, Broke, Kept, Reader, Skipped, State, Unheard
 from syncfsm_spec.kit.promise import Promise
 from syncfsm_spec.kit.trees import TREE, g
 from syncfsm_spec.truth.layer import RUN, TICK, Ledger, Told
@@ -181,4 +181,5 @@ def passes_time(moment: Moment) -> bool:
 
 
 def brings_no_block(moment: Moment) -> bool:
-    return isinstance(moment.stimulus, Future | Pruned | Trouble | Head) or moment.stimulus == TICK
+    given = moment.stimulus.answer if isinstance(moment.stimulus, At) else moment.stimulus
+    return isinstance(given, Future | Pruned | Trouble | Head) or given == TICK

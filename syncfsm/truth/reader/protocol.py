@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from syncfsm.machine import Step, Table
-from syncfsm.truth.answers import Answer, Blobs, Future, Head, Nothing, Pruned, Trouble
+from syncfsm.truth.answers import Blobs, Future, Head, Nothing, Pruned, Trouble
 from syncfsm.truth.limits import TruthLimits
 from syncfsm.truth.reader import guards
 from syncfsm.truth.reader.actions import ACTIONS
 from syncfsm.truth.reader.guards import GUARDS
 from syncfsm.truth.reader.rules import RULES
-from syncfsm.truth.reader.types import BROKEN, CARRIES, IDLE, MEANINGS, Event, Kept, Reader, State
+from syncfsm.truth.reader.types import BROKEN, CARRIES, IDLE, MEANINGS, At, Event, Kept, Reader, State
 from syncfsm.truth.types import View
 
 TABLE: Final[Table[Reader]] = Table(
@@ -24,9 +24,14 @@ EVENTS: Final[Mapping[type, Event]] = {
 """What each thing that a reader is fed is to its table."""
 
 
-def step(reader: Reader, given: Kept | Answer | Head | None, view: View) -> Step[Reader]:
+def step(reader: Reader, given: Kept | At | Head | None, view: View) -> Step[Reader]:
     """Feed a reader what was kept, an answer to its ``Fetch``, news of the layer's head, or time (``None``)."""
-    return TABLE.step(reader, EVENTS[type(given)], given, view)
+    return TABLE.step(reader, event(given), given, view)
+
+
+def event(given: Kept | At | Head | None) -> Event:
+    """What it is to the table."""
+    return EVENTS[type(given.answer if isinstance(given, At) else given)]
 
 
 def deadline(reader: Reader, limits: TruthLimits) -> float | None:

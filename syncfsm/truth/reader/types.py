@@ -7,7 +7,7 @@ import msgspec
 
 from syncfsm.blocks import Point
 from syncfsm.errors import Fault
-from syncfsm.truth.answers import Blobs, Future, Head, Nothing, Place, Pruned, Trouble
+from syncfsm.truth.answers import Answer, Head, Place
 from syncfsm.truth.messages import Cover, Entry
 
 
@@ -26,7 +26,7 @@ IDLE, READING, RESTING = State.IDLE, State.READING, State.RESTING
 TROUBLED, LOST, BROKEN = State.TROUBLED, State.LOST, State.BROKEN
 MEANINGS: Final = {
     State.IDLE: "It has not begun.",
-    State.READING: "The layer is asked for the next height.",
+    State.READING: "The layer is asked for the next height, and for some after it.",
     State.RESTING: "All that there is has been read.",
     State.TROUBLED: "The layer did not answer, and is asked again later.",
     State.LOST: "The layer does not keep the next height any more.",
@@ -75,13 +75,20 @@ class Kept(msgspec.Struct, frozen=True):
         return self.trail[-1].tip if self.trail else self.final.tip
 
 
+class At(msgspec.Struct, frozen=True):
+    """What the layer answered, asked for this height."""
+
+    height: int
+    answer: Answer
+
+
 CARRIES: Final = {
     Event.BEGIN: Kept,
-    Event.BLOBS: Blobs,
-    Event.NONE: Nothing,
-    Event.FUTURE: Future,
-    Event.PRUNED: Pruned,
-    Event.TROUBLE: Trouble,
+    Event.BLOBS: At,
+    Event.NONE: At,
+    Event.FUTURE: At,
+    Event.PRUNED: At,
+    Event.TROUBLE: At,
     Event.NEWS: Head,
 }
 """What each event brings along."""
@@ -95,6 +102,13 @@ class Reader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The newest place that can not be taken back."""
     trail: tuple[Mark, ...] = ()
     """The places after it that were read, oldest first: never more than ``TruthLimits.finality``."""
+    asked: tuple[int, ...] = ()
+    """The heights that were asked for and not judged, lowest first."""
+    early: tuple[At, ...] = ()
+    """Answers that came before their turn, lowest first: they are judged when the ones before them were."""
+    width: int = 1
+    """How many heights are asked for at once: one more after each that is there, up to ``TruthLimits.window``; one
+    where the layer ends."""
     until: float = 0.0
     """When the layer is asked again, at the latest, unless it is asked now."""
     tries: int = 0
@@ -134,6 +148,12 @@ class Fetch(msgspec.Struct, frozen=True):
     """Ask the layer for this height, and feed its answer. Every ``Fetch`` must be answered."""
 
     height: int
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """It is this answer's turn: feed it at once."""
+
+    answer: At
 
 
 class Confirmed(msgspec.Struct, frozen=True):
