@@ -19,6 +19,7 @@ from syncfsm.truth.reader.types import (
     Settled,
     Skipped,
     TakenBack,
+    Turn,
     Unheard,
     Unreadable,
 )
@@ -157,3 +158,17 @@ def test_an_answer_that_was_not_asked_for_changes_nothing() -> None:
     assert fed(blobs(1, (1, 2)), blobs(3, (1, 2)), reader=reader) == (reader, [])
     reader, _ = fed(Future(1), reader=reader)
     assert fed(Nothing(place(2)), Trouble("late"), Pruned(9), Future(4), reader=reader) == (reader, [])
+
+
+def test_answers_come_in_any_order_and_are_judged_in_theirs() -> None:
+    reader, said = fed(BEGIN, Nothing(place(1)), Nothing(place(2)), window=3)
+    assert [output.height for output in said if isinstance(output, Fetch)] == [1, 2, 3, 4, 5]
+    end, third, fourth = At(5, Future(4)), At(3, blobs(3, (1, 2))), At(4, blobs(4, (3, 4)))
+    early, said = fed(end, fourth, reader=reader, window=3)
+    assert (early.tip, early.early, said) == (START, (fourth, end), [])
+    reader, said = fed(third, reader=early, window=3)
+    assert said[-1] == Turn(fourth)
+    reader, said = fed(fourth, reader=reader, window=3)
+    assert said[-1] == Turn(end)
+    reader, _ = fed(end, reader=reader, window=3)
+    assert (reader.state, reader.tip, reader.early, reader.width) == (RESTING, point(4), (), 1)
