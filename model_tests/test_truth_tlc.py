@@ -29,7 +29,7 @@ from syncfsm_spec.truth.worlds import (
 
 QUICK: Final = (batches(), says_that_it_broke(), overruled())
 LARGE: Final = (reorganises(), prunes(), breaks(), crashes(), answers(), taken_back(), halts())
-NEVER: Final = {"BlobsNotAsked", "BlobsIgnore", "PostedIgnore"}
+NEVER: Final = {"BlobsNotAsked", "PostedIgnore"}
 """Rows for answers that nobody has asked for: a layer of the worlds gives none."""
 LEFT_OUT: Final = {
     "BeginBegin",
@@ -80,10 +80,10 @@ MUTANTS: Final = (
     (FEW_REORGANISES, "TruthWins", "Reader",
      "Follows(r, place) == ", "Follows(r, place) == TRUE \\/ "),
     (few(prunes(), a1=1, a2=1, a3=1, prunes=1), "NoneSkipped", "Reader",
-     "Lose(r) == Same([r EXCEPT", "Lose(r) == Same([r EXCEPT !.final.place.height = 2, !.trail = <<>>,"),
+     "Lose(r) == Same([Ends(r) EXCEPT", "Lose(r) == Same([Ends(r) EXCEPT !.final.place.height = 2, !.trail = <<>>,"),
     (FEW_REORGANISES, "FinalOnlyAdvances", "Reader", "Len(trail) > Finality", "Len(trail) > 0"),
     (FEW_REORGANISES, "LivesWithoutDA", "Reader",
-     "BackOffNow(r) == Same([r EXCEPT", "BackOffNow(r) == Same([r EXCEPT !.trail = <<>>,"),
+     "BackOffNow(r) == Same([Ends(r) EXCEPT", "BackOffNow(r) == Same([Ends(r) EXCEPT !.trail = <<>>,"),
     (FEW_CRASHES, "NothingLost", "Poster", "p.landed \\in 1..read", "p.landed \\in 1..read - 1"),
     (FEW_CRASHES, "NeverContradicts", "Poster", '"BeginBegin", "catching"', '"BeginBegin", "gathering"'),
     (few(answers(), makes=2, **{"the answer is lost": 1}), "OneAtATime", "Poster",

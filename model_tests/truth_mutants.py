@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from model_tests.mutants import Mutant, mutant, never, row
 from syncfsm.machine import ALWAYS, IGNORE, STAY
+from syncfsm.truth.answers import Nothing
 from syncfsm.truth.poster.actions import begin, see
 from syncfsm.truth.poster.protocol import TABLE as POSTER
 from syncfsm.truth.poster.types import AWAITING, CATCHING, GATHERING, SUBMITTING, WAITING, Poster, Seen
@@ -21,7 +22,7 @@ Result = tuple[Any, tuple[Any, ...]]
 
 def last_wins(reader: Reader, answer: Any, view: View) -> Result:
     """The blobs of a height are read from the last to the first."""
-    return read(reader, replace(answer, blobs=answer.blobs[::-1]), view)
+    return read(reader, replace(answer, answer=replace(answer.answer, blobs=answer.answer.blobs[::-1])), view)
 
 
 def final_at_once(reader: Reader, answer: Any, view: View) -> Result:
@@ -37,13 +38,13 @@ def forget(reader: Reader, answer: Any, view: View) -> Result:
 
 def take_for_none(reader: Reader, answer: Any, view: View) -> Result:
     """Pruned heights are passed by, up to what there is."""
-    place = replace(reader.mark.place, height=answer.oldest - 1, id=b"")
+    place = replace(reader.mark.place, height=answer.answer.oldest - 1, id=b"")
     return replace(reader, final=Mark(place, reader.tip), trail=()), ()
 
 
 def overlook(reader: Reader, answer: Any, view: View) -> Result:
     """Blobs are taken for none."""
-    return pass_by(reader, answer, view)
+    return pass_by(reader, replace(answer, answer=Nothing(answer.answer.place)), view)
 
 
 def see_no_way_back(poster: Poster, seen: Seen, view: View) -> Result:
@@ -86,8 +87,8 @@ lone_reader, lone_poster, overruled = worlds.lone_reader(), worlds.lone_poster()
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant("the last batch wins", "TruthWins", batches, actions={"read": last_wins}, table=READER),
-    mutant("that the layer broke its word is trouble", "FinalOnlyAdvances", says_that_it_broke,
-           rules=row(READING, Event.BROKE, ALWAYS, action="back_off", target=TROUBLED), table=READER),
+    mutant("that the layer broke its word is overlooked", "FinalOnlyAdvances", says_that_it_broke,
+           rules=row(READING, Event.BROKE, ALWAYS, action="forget", target=STAY), table=READER),
     mutant("blobs are overlooked", "TruthWins", batches, actions={"read": overlook}, table=READER),
     mutant("no reorganisation is noticed", "TruthWins", reorganises, {"is_other": never}, table=READER),
     mutant("news is not looked at, and time neither", "TruthWins", batches,

@@ -36,7 +36,7 @@ TAKEN_BACK: Final = few(taken_back(), makes=1, **{"goes back; the blob waits": 1
 SMALL: Final = (
     few(batches(), junk=1, a1=1, c2=1),
     few(reorganises(), a1=1, a_block=1, goes_back_1=1, tells=1),
-    few(reorganises(), a1=1, is_out=2, is_back=1, tells=1),
+    few(reorganises(), a1=1, is_out=1, is_back=1, tells=1),
     few(prunes(), a1=1, a2=1, a3=1, prunes=1, somebody=2),
     breaks(),
     few(says_that_it_broke(), a1=1, a_block=1, says=1, is_out=1),

@@ -13,12 +13,12 @@ from model_tests.tla import Value, record
 from model_tests.translation import NotSpecifiedError, row_name
 from syncfsm.check import Always, Ends, Environment, Moment, Move, World
 from syncfsm.check.world import State
-from syncfsm.truth.answers import Place, Refused, TooBig, Trouble, Unsure
+from syncfsm.truth.answers import Blobs, Future, Nothing, Place, Refused, TooBig, Trouble, Unsure
 from syncfsm.truth.limits import TruthLimits
 from syncfsm.truth.messages import decode
 from syncfsm.truth.poster.types import Event as PosterEvent
 from syncfsm.truth.poster.types import Poster
-from syncfsm.truth.reader.types import Mark, Reader
+from syncfsm.truth.reader.types import At, Mark, Reader
 from syncfsm_spec.kit.promise import Promise
 from syncfsm_spec.kit.trees import a1, a2, a3, c2, g
 from syncfsm_spec.truth.layer import RUN, Confess, Crashed, GiveMark, GoBack, Grow, Layer, Ledger, Out, Prune, Say
@@ -61,6 +61,18 @@ def _mark(mark: Mark) -> Value:
     return record(place=_place(mark.place), tip=NUMBERS[mark.tip.id])
 
 
+def _shown(at: At) -> Value:
+    """What the layer said of this height."""
+    match at.answer:
+        case Blobs(place, blobs):
+            return record(type="blobs", place=_place(place), blobs=tuple(map(_blob, blobs)), head=0)
+        case Nothing(place):
+            return record(type="none", place=_place(place), blobs=(), head=0)
+        case Future(head):
+            return record(type="future", place=record(height=at.height, id=0, parent=0), blobs=(), head=head)
+    raise NotSpecifiedError("what tells nothing was kept")
+
+
 def _ledger(ledger: Ledger) -> Value:
     return record(
         blocks=tuple(
@@ -71,7 +83,7 @@ def _ledger(ledger: Ledger) -> Value:
         oldest=ledger.oldest,
         out=ledger.out,
         broken=ledger.broken,
-        asked=ledger.asked,
+        asked=frozenset(ledger.asked),
         due=ledger.due,
         given=_giving(ledger.given),
         waiting=_giving(ledger.waiting),
@@ -87,6 +99,9 @@ def _reader(reader: Reader) -> Value:
         state=reader.state.value,
         final=_mark(reader.final),
         trail=tuple(map(_mark, reader.trail)),
+        asked=frozenset(reader.asked),
+        early=tuple(map(_shown, reader.early)),
+        width=reader.width,
         until=_time(reader.until),
         tries=reader.tries,
         why=reader.why,
@@ -118,7 +133,7 @@ def _sequencer(at: Sequencer) -> Value:
     return record(
         poster=_poster(at.poster),
         reader=_reader(at.reader),
-        kept=_mark(at.kept),
+        kept=record(final=_mark(at.kept.final), trail=tuple(map(_mark, at.kept.trail))),
         made=at.made,
         rested=at.rested,
         waited=at.waited,
@@ -167,6 +182,7 @@ class Reading:
         return {
             "Parent": tuple(NUMBERS[header.parent] for header in BLOCKS),
             "Height": tuple(header.height for header in BLOCKS),
+            "Window": limits.window,
             "Finality": limits.finality,
             "Poll": _time(limits.poll),
             "BackOff": _time(limits.back_off),

@@ -7,6 +7,8 @@ from attrs import validators as must
 
 BATCH_BLOCKS: Final = 65_536
 """Most blocks in a batch."""
+WINDOW: Final = 64
+"""Most heights of a layer that are asked for at once."""
 SIGNATURE_BYTES: Final = 1024
 """Longest proof of a batch: a signature, or a small quorum certificate."""
 
@@ -17,6 +19,8 @@ class TruthLimits:
 
     finality: int = attrs.field(default=0, validator=must.ge(0))
     """How many blocks at the layer's end may still be taken back; 0 for a layer whose blocks are final at once."""
+    window: int = attrs.field(default=8, validator=[must.ge(1), must.le(WINDOW)])
+    """How many heights of the layer are asked for at once, at most. As many answers are held, with all their blobs."""
     poll: float = attrs.field(default=3.0, validator=must.gt(0))
     """After how long a reader at the layer's end looks again, unless it hears of a new block before."""
     back_off: float = attrs.field(default=0.5, validator=must.gt(0))

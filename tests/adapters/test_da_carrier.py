@@ -16,7 +16,7 @@ from syncfsm.truth.answers import Place
 from syncfsm.truth.limits import TruthLimits
 from syncfsm.truth.messages import Entry, encode
 from syncfsm.truth.poster.types import Begin, Load, Submit
-from syncfsm.truth.reader.types import Confirmed, Mark, Settled, TakenBack
+from syncfsm.truth.reader.types import Confirmed, Keep, Kept, Mark, TakenBack
 from syncfsm.truth.types import View
 from syncfsm_adapters.da import marks
 from syncfsm_adapters.da.carrier import Carrier
@@ -27,7 +27,7 @@ from tests.truth.chain import CHAIN_ID, CHECK, GENESIS, START, grow, sealed
 
 LIMITS: Final = TruthLimits(finality=20, poll=0.05, back_off=0.05, period=0.1, patience=0.3)
 VIEW: Final = View(0.0, LIMITS, CHAIN_ID, CHECK)
-FIRST: Final = Mark(Place(0, b"", b""), START)
+FIRST: Final = Kept(Mark(Place(0, b"", b""), START))
 SPACE: Final = namespace(b"ours")
 FLAGS: Final = ("--block-time", "0.03", "--finality", "20")
 BLOCKS: Final = grow(GENESIS, [b"block %d" % height for height in range(1, 61)])
@@ -49,12 +49,12 @@ class Follower:
 
 
 class Sequencer:
-    """Makes blocks of a list, and posts them. Blocks and the mark survive it."""
+    """Makes blocks of a list, and posts them. Blocks and what its reader keeps survive it."""
 
     def __init__(self, layer: Celestia, path: Path, sleep: Sleep, made: int) -> None:
         self._path, self._blocks = path, made
-        mark = marks.load(path, FIRST)
-        self.carrier = Carrier(layer, VIEW, mark, clock=time.monotonic, sleep=sleep, tell=self._told)
+        kept = marks.load(path, FIRST)
+        self.carrier = Carrier(layer, VIEW, kept, clock=time.monotonic, sleep=sleep, tell=self._told)
         self.carrier.start(self._make)
 
     def make(self) -> None:
@@ -75,8 +75,8 @@ class Sequencer:
             final = self.carrier.reader.final.tip
             above = tuple(self._headers(final.height, self._blocks))
             self.carrier.begin(Begin(final, self._point(min(final.height, self._blocks)), above))
-        if isinstance(output, Settled):
-            marks.keep(self._path, output.mark)
+        if isinstance(output, Keep):
+            marks.keep(self._path, output.kept)
 
 
 def on_trio(test: Callable[[Sleep], Awaitable[None]]) -> None:
@@ -167,7 +167,8 @@ def test_no_block_is_lost_whatever_happens(runner: str, seed: int, tmp_path: Pat
 
 
 def test_a_mark_is_kept_and_a_damaged_one_is_told(tmp_path: Path) -> None:
-    path, mark = tmp_path / "mark", Mark(Place(7, b"id", b"parent"), BLOCKS[2].header.point)
+    place = Mark(Place(7, b"id", b"parent"), BLOCKS[2].header.point)
+    path, mark = tmp_path / "mark", Kept(place, (place, place))
     assert marks.load(path, FIRST) == FIRST
     marks.keep(path, mark)
     assert marks.load(path, FIRST) == mark

@@ -78,8 +78,8 @@ class Network:
         self.nursery.start_soon(truth.read)
         return One(host, truth, lines)
 
-    def sequencer(self, name: str = "s", store: MemoryStore | None = None) -> One:
-        made = self.node(name, store)
+    def sequencer(self, name: str = "s", store: MemoryStore | None = None, limits: TruthLimits = LIMITS) -> One:
+        made = self.node(name, store, limits)
         made.truth.post(lambda message: KEY.sign(message).signature)
         self.nursery.start_soon(made.truth.write)
         return made
@@ -126,6 +126,7 @@ class Slow:
 @asynccontextmanager
 async def network(folder: Path, **options: Any) -> AsyncIterator[Network]:
     given = {"block_time": 0.5, "finality": LIMITS.finality, **options}
+    folder.mkdir(exist_ok=True)
     ledger = Ledger.open(None, Options(**given))
     layer = Embedded(ledger, trio.current_time)
     async with trio.open_nursery() as nursery:
@@ -211,6 +212,36 @@ def test_the_layer_answers_slowly(tmp_path: Path) -> None:
     in_virtual_time(test)
 
 
+def test_a_layer_that_answers_more_slowly_than_it_makes_blocks_is_caught_up_with(tmp_path: Path) -> None:
+    """Three of its block times for each answer: a sequencer that starts posts, and who reads all comes to its end.
+    With one question at a time neither does."""
+
+    async def test(window: int) -> tuple[One, One, int]:
+        async with network(tmp_path / str(window)) as net:
+            async with trio.open_nursery() as first:
+                before = Network(net.layer, first, net.folder).sequencer()
+                await net.blocks(before, 100)
+                first.cancel_scope.cancel()
+            net.slow = 1.5
+            store, limits = before.host.store, attrs.evolve(LIMITS, window=window, ahead=1.0)
+            assert isinstance(store, MemoryStore)
+            again, late = net.sequencer(store=store, limits=limits), net.node("late", limits=limits)
+            await net.blocks(again, 200)
+            return again, late, net.layer.ledger.head.height
+
+    async def both() -> None:
+        sequencer, late, head = await test(LIMITS.window)
+        assert head - late.truth.status()["layer"] <= 12, "as much as there is in the time of four answers"
+        assert late.heights[1] >= 230
+        assert sequencer.said("post")[-1]["last"] > 250
+        assert ids(late, 230) == ids(sequencer, 230)
+        sequencer, late, head = await test(1)
+        assert late.truth.status()["layer"] < head // 2
+        assert not sequencer.said("post")
+
+    in_virtual_time(both)
+
+
 def test_the_layer_reorganises_to_depth_five(tmp_path: Path) -> None:
     """Confirmed moves back, soft and final do not; whether the batches land again or are lost, all is confirmed."""
 
@@ -281,18 +312,40 @@ def test_a_restart_goes_on_at_the_mark_and_posts_what_is_not_confirmed(tmp_path:
                 before = Network(net.layer, first, tmp_path).sequencer()
                 await net.blocks(before, 43)
                 first.cancel_scope.cancel()
-            final = before.heights[2]
-            assert 0 < final < 43
+            _, confirmed, final = before.heights
+            assert 0 < final < confirmed < 43
             store = before.host.store
             assert isinstance(store, MemoryStore)
             again, alone = net.sequencer(store=store), net.node("alone")
-            assert again.heights == (43, final, final)
+            assert again.heights == (43, confirmed, final), "at once, whether or not the layer answers"
             await net.blocks(again, 30)
             assert alone.heights[1] >= 60
             assert ids(alone, 60) == ids(again, 60)
             assert not again.said("overruled")
             covers = [(line["first"], line["last"]) for line in alone.said("batch")]
             assert [first for first, _ in covers[1:]] == [last + 1 for _, last in covers[:-1]]
+
+    in_virtual_time(test)
+
+
+def test_what_the_layer_took_back_while_a_node_was_down_is_not_confirmed_after_it(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with network(tmp_path) as net:
+            async with trio.open_nursery() as first:
+                before = Network(net.layer, first, tmp_path)
+                sequencer, follower = before.sequencer(), before.node("f")
+                await net.blocks(sequencer, 43, follower)
+                first.cancel_scope.cancel()
+            _, confirmed, final = follower.heights
+            assert final < confirmed
+            await net.layer.reorganise(net.layer.ledger.head.height - 4, False)
+            store = follower.host.store
+            assert isinstance(store, MemoryStore)
+            again = net.node("f", store)
+            assert again.heights == (43, confirmed, final)
+            await trio.sleep(1)
+            assert again.said("taken-back")
+            assert final <= again.heights[1] < confirmed
 
     in_virtual_time(test)
 

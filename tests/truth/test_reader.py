@@ -8,20 +8,24 @@ from syncfsm.truth.reader.types import (
     LOST,
     RESTING,
     TROUBLED,
+    At,
     Broke,
     Confirmed,
     Fetch,
+    Keep,
+    Kept,
     Mark,
     Reader,
     Settled,
     Skipped,
     TakenBack,
+    Turn,
     Unheard,
     Unreadable,
 )
 from tests.truth.chain import BLOCKS, START, point, sealed, view
 
-BEGIN = Mark(Place(0, b"", b""), START)
+BEGIN = Kept(Mark(Place(0, b"", b""), START))
 
 
 def place(height: int, fork: str = "") -> Place:
@@ -36,12 +40,14 @@ def blobs(height: int, *ranges: tuple[int, int], fork: str = "") -> Blobs:
 
 
 def fed(
-    *given: Mark | Answer | Head | None, reader: Reader | None = None, now: float = 0.0, **limits: int | float
+    *given: Kept | At | Answer | Head | None, reader: Reader | None = None, now: float = 0.0, **limits: int | float
 ) -> tuple[Reader, list[object]]:
     """The reader after all this, and what it said."""
     reader, said = reader or Reader(), list[object]()
     for each in given:
-        reader, outputs, _ = reading.step(reader, each, view(now, **limits))
+        if isinstance(each, Answer):
+            each = At(each.place.height if isinstance(each, Blobs | Nothing) else reader.next, each)
+        reader, outputs, _ = reading.step(reader, each, view(now, **{"window": 1, **limits}))
         said += outputs
     return reader, said
 
@@ -67,9 +73,9 @@ def test_the_first_valid_batch_wins_and_the_others_are_skipped_with_the_reason()
 def test_a_reorganisation_takes_back_what_was_in_it_and_no_more() -> None:
     reader, _ = fed(BEGIN, blobs(1, (1, 2)), blobs(2, (3, 4)), blobs(3, (5, 6)), finality=2)
     reader, said = fed(Nothing(place(4, "b")), reader=reader, finality=2)
-    assert said == [TakenBack(point(4)), Fetch(3)]
+    assert said == [TakenBack(point(4)), Keep(reader.kept), Fetch(3)]
     reader, said = fed(blobs(3, (5, 5), fork="b"), reader=reader, finality=2)
-    assert said == [TakenBack(point(2)), Fetch(2)]
+    assert said == [TakenBack(point(2)), Keep(reader.kept), Fetch(2)]
     reader, said = fed(blobs(2, (3, 5), fork="b"), Nothing(place(3, "b")), Future(3), reader=reader, finality=2)
     assert [output.cover.end for output in said if isinstance(output, Confirmed)] == [point(5)]
     assert (reader.tip, reader.final.tip) == (point(5), point(2))
@@ -84,13 +90,23 @@ def test_a_layer_that_takes_back_what_was_final_is_not_followed() -> None:
     assert reading.deadline(reader, view().limits) is None
 
 
-def test_a_new_reader_goes_on_at_the_mark_that_was_kept() -> None:
+def test_a_new_reader_goes_on_at_what_was_kept() -> None:
     answers = (blobs(1, (1, 2)), Nothing(place(2)), blobs(3, (3, 4)), blobs(4, (5, 6)))
-    reader, said = fed(BEGIN, *answers, finality=1)
-    mark = next(output.mark for output in reversed(said) if isinstance(output, Settled))
-    assert mark == Mark(place(3), point(4))
-    again, _ = fed(mark, answers[3], finality=1)
-    assert (again.tip, again.final, again.trail) == (reader.tip, reader.final, reader.trail)
+    reader, said = fed(BEGIN, *answers, Nothing(place(5)), finality=2)
+    kept = [output.kept for output in said if isinstance(output, Keep)]
+    assert [each.tip for each in kept] == [point(2), point(4), point(6), point(6)]
+    assert kept[2] == Kept(Mark(place(2), point(2)), (Mark(place(3), point(4)), Mark(place(4), point(6))))
+    again, said = fed(kept[2], finality=2)
+    assert (again.tip, said) == (point(6), [Fetch(5)]), "nothing is read anew"
+    assert fed(Nothing(place(5)), reader=again, finality=2)[0] == reader
+    assert fed(Nothing(place(5, "b")), reader=again, finality=2)[1][0] == TakenBack(point(4))
+
+
+def test_a_new_reader_that_takes_less_back_has_more_that_is_final() -> None:
+    kept = Kept(Mark(place(2), point(2)), (Mark(place(3), point(4)), Mark(place(4), point(6))))
+    for finality, final, trail in ((0, 6, 0), (1, 4, 1), (2, 2, 2), (9, 2, 2)):
+        reader, _ = fed(kept, finality=finality)
+        assert (reader.final.tip, len(reader.trail), reader.tip) == (point(final), trail, point(6))
 
 
 def test_trouble_is_asked_again_later_and_later_and_the_height_stays() -> None:
@@ -132,7 +148,7 @@ def test_at_the_end_it_looks_again_in_time_or_when_it_hears_of_more() -> None:
 def test_what_is_pruned_is_said_and_a_mark_helps() -> None:
     reader, said = fed(BEGIN, Pruned(5))
     assert (reader.state, said) == (LOST, [Fetch(1), Unreadable(1, 5)])
-    reader, said = fed(Mark(place(5), point(4)), blobs(6, (5, 6)), reader=reader)
+    reader, said = fed(Kept(Mark(place(5), point(4))), blobs(6, (5, 6)), reader=reader)
     assert said[0] == Fetch(6)
     assert reader.tip == point(6)
 
@@ -142,3 +158,17 @@ def test_an_answer_that_was_not_asked_for_changes_nothing() -> None:
     assert fed(blobs(1, (1, 2)), blobs(3, (1, 2)), reader=reader) == (reader, [])
     reader, _ = fed(Future(1), reader=reader)
     assert fed(Nothing(place(2)), Trouble("late"), Pruned(9), Future(4), reader=reader) == (reader, [])
+
+
+def test_answers_come_in_any_order_and_are_judged_in_theirs() -> None:
+    reader, said = fed(BEGIN, Nothing(place(1)), Nothing(place(2)), window=3)
+    assert [output.height for output in said if isinstance(output, Fetch)] == [1, 2, 3, 4, 5]
+    end, third, fourth = At(5, Future(4)), At(3, blobs(3, (1, 2))), At(4, blobs(4, (3, 4)))
+    early, said = fed(end, fourth, reader=reader, window=3)
+    assert (early.tip, early.early, said) == (START, (fourth, end), [])
+    reader, said = fed(third, reader=early, window=3)
+    assert said[-1] == Turn(fourth)
+    reader, said = fed(fourth, reader=reader, window=3)
+    assert said[-1] == Turn(end)
+    reader, _ = fed(end, reader=reader, window=3)
+    assert (reader.state, reader.tip, reader.early, reader.width) == (RESTING, point(4), (), 1)

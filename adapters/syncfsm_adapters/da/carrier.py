@@ -1,14 +1,15 @@
 """Carries a reader, and a sequencer's poster beside it, to a layer. On trio and on asyncio: it is told how to sleep.
 
-    carrier = Carrier(layer, view, mark, clock=trio.current_time, sleep=trio.sleep, tell=tell)
+    carrier = Carrier(layer, view, kept, clock=trio.current_time, sleep=trio.sleep, tell=tell)
     carrier.start(make)                # a sequencer: Load is told, and answered by carrier.begin
     nursery.start_soon(carrier.read); nursery.start_soon(carrier.write)
     carrier.made(header)
 
 There is no decision here: ``Fetch`` and ``Submit`` are carried out, all else is told. Both tasks can be cancelled at
-any instant, and a new carrier goes on at the mark that was kept.
+any instant, and a new carrier goes on at what was kept.
 """
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -16,12 +17,13 @@ from msgspec.structs import replace
 
 from syncfsm.blocks import Header
 from syncfsm.errors import LocalError
-from syncfsm.truth.answers import Answer, Head, Outcome, Refused
+from syncfsm.truth.answers import Head, Outcome, Refused
 from syncfsm.truth.poster import protocol as posting
 from syncfsm.truth.poster.types import Begin, Poster, Start, Submit
 from syncfsm.truth.reader import protocol as reading
-from syncfsm.truth.reader.types import RESTING, Fetch, Mark, Reader
+from syncfsm.truth.reader.types import READING, RESTING, At, Fetch, Kept, Reader, Turn
 from syncfsm.truth.types import View
+from syncfsm_adapters.da import tasks
 from syncfsm_adapters.da.layer import Layer
 
 PULSE: Final = 0.05
@@ -35,21 +37,22 @@ class Carrier:
         self,
         layer: Layer,
         view: View,
-        mark: Mark,
+        kept: Kept,
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         tell: Callable[[Any, float], None],
     ) -> None:
-        """``view`` has limits, chain and check; its time does not matter. ``mark`` is where reading begins. ``tell`` is
+        """``view`` has limits, chain and check; its time does not matter. ``kept`` is where reading begins. ``tell`` is
         given every output that is not carried out here, and when it was; it may not raise."""
         self.reader, self.poster = Reader(), Poster()
         self._layer, self._view = layer, view
         self._clock, self._sleep, self._tell = clock, sleep, tell
-        self._fetch: Fetch | None = None
+        self._fetches = deque[Fetch]()
+        self._begin_task: tasks.Begin
         self._submit: Submit | None = None
         self._make: Callable[[Submit], bytes] | None = None
-        self._read(mark)
+        self._read(kept)
 
     def start(self, make: Callable[[Submit], bytes]) -> None:
         """Be a sequencer's. ``make`` gives the signed batch, as a blob; it is called for blocks that were told of, and
@@ -78,21 +81,37 @@ class Carrier:
     async def read(self) -> None:
         """Read the layer, until cancelled."""
         try:
-            await self._follow()
+            async with tasks.beside() as self._begin_task:
+                await self._follow()
         finally:
             self._layer.close()
 
     async def _follow(self) -> None:
         while True:
-            if self._fetch is not None:
-                self._read(await self._layer.blobs(self._fetch.height))
-                continue
-            due = reading.deadline(self.reader, self._view.limits)
-            if self.reader.state is RESTING and due is not None:
-                await self._rest(due)
+            if self._fetches:
+                await self._ask(self._fetches.popleft())
+            elif self.reader.state is READING:
+                await self._sleep(PULSE)  # others ask
             else:
-                await self._until(due)
-                self._read(None)
+                await self._wait()
+
+    async def _ask(self, fetch: Fetch) -> None:
+        """Ask for this height, and then for others, as long as there are any. What more there is others ask for."""
+        while True:
+            for _ in range(len(self._fetches)):
+                self._begin_task(self._ask, self._fetches.popleft())
+            self._read(At(fetch.height, await self._layer.blobs(fetch.height)))
+            if not self._fetches:
+                return
+            fetch = self._fetches.popleft()
+
+    async def _wait(self) -> None:
+        due = reading.deadline(self.reader, self._view.limits)
+        if self.reader.state is RESTING and due is not None:
+            await self._rest(due)
+        else:
+            await self._until(due)
+            self._read(None)
 
     async def _rest(self, due: float) -> None:
         """Hear of the layer's next block, or look again when it is time to."""
@@ -123,17 +142,19 @@ class Carrier:
             return Refused(str(error))
         return await self._layer.submit(blob)
 
-    def _read(self, given: Mark | Answer | Head | None) -> None:
+    def _read(self, given: Kept | At | Head | None) -> None:
         """One step of the reader, and one of the poster that learns of it."""
-        self._fetch = None
         step = reading.step(self.reader, given, self._now())
         self.reader = step.value
         self._post(posting.seen(self.reader))  # before others hear of it, so that it judges by its own blocks
         for output in step.outputs:
-            if isinstance(output, Fetch):
-                self._fetch = output
-            else:
-                self._tell(output, self._clock())
+            match output:
+                case Fetch():
+                    self._fetches.append(output)
+                case Turn(answer):
+                    self._read(answer)
+                case _:
+                    self._tell(output, self._clock())
 
     def _post(self, given: Any) -> None:
         self._done(posting.step(self.poster, given, self._now()))

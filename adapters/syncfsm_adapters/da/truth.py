@@ -28,7 +28,7 @@ from syncfsm.truth.messages import Entry, batch_of, encode
 from syncfsm.truth.poster import protocol as posting
 from syncfsm.truth.poster.types import Begin, Go, Hold, Load, Overdue, Overruled, Stuck, Submit
 from syncfsm.truth.reader import protocol as reading
-from syncfsm.truth.reader.types import Broke, Mark, Settled, Skipped, State, TakenBack, Unheard, Unreadable
+from syncfsm.truth.reader.types import Broke, Keep, Kept, Mark, Settled, Skipped, State, TakenBack, Unheard, Unreadable
 from syncfsm.truth.reader.types import Confirmed as Batch
 from syncfsm.truth.signed import SignedBatches, unsigned
 from syncfsm.truth.types import View
@@ -55,6 +55,7 @@ OTHERS: Final = (
     "The data-availability layer confirms a block that this sequencer has not made: another posts with its key, or its "
     "blocks are lost. It makes and posts none any more"
 )
+UNKNOWN: Final = "The store has not the block of the mark: all is read anew."
 SILENT: Final = "The layer does not answer, so blocks are made without knowing what is there."
 SAMPLES: Final = 65_536
 """Heads whose time is remembered until they are confirmed."""
@@ -89,12 +90,10 @@ class Truth:
         self._heads: deque[tuple[int, float]] = deque(maxlen=SAMPLES)
         self._posted: Point | None = None
         genesis = host.store.standing.genesis.point
-        mark = marks.load(path, first := Mark(Place(max(0, start - 1), b"", b""), genesis))
-        if not _fits(host.node.chain, mark.tip):
-            journal("mark-unknown", tip=mark.tip, sentence="The store has not the block of the mark: all is read anew.")
-            mark = first
+        first = Kept(Mark(Place(max(0, start - 1), b"", b""), genesis))
+        kept = self._known(marks.load(path, first), first)
         view = View(0.0, limits, self._chain_id, batches)
-        self._carrier = Carrier(layer, view, mark, clock=clock, sleep=sleep, tell=self._told)
+        self._carrier = Carrier(layer, view, kept, clock=clock, sleep=sleep, tell=self._told)
         host.watch(self._watch)
 
     async def read(self) -> None:
@@ -137,6 +136,19 @@ class Truth:
             "confirmed_lag_seconds": self.lag,
         }
 
+    def _known(self, kept: Kept, first: Kept) -> Kept:
+        """What was kept, as far as this store has it; what was confirmed is so again. ``first`` if it has none."""
+        if not _fits(self._host.node.chain, kept.final.tip):
+            self._journal("mark-unknown", tip=kept.final.tip, sentence=UNKNOWN)
+            return first
+        if kept.tip.height <= kept.final.tip.height:
+            return kept
+        try:
+            self._host.feed(Confirmed(kept.tip, self._clock()))
+        except LocalError:  # the store has not the block: read on from what is final
+            return Kept(kept.final)
+        return kept
+
     # What the reader tells ----------------------------------------------------------------------------------------
 
     def _told(self, output: Any, now: float) -> None:
@@ -146,9 +158,11 @@ class Truth:
             case TakenBack(tip):
                 self._journal("taken-back", to=tip)
                 self._feed(Confirmed(tip, now))
-            case Settled(tip, mark):
-                if self._feed(Finalised(tip, now)):
-                    marks.keep(self._path, mark)
+            case Settled(tip):
+                self._feed(Finalised(tip, now))
+            case Keep(kept):
+                if not self.wrong:
+                    marks.keep(self._path, kept)
             case Skipped(place, index, fault):
                 self._journal(
                     "skipped", layer=place.height, index=index, rule=fault.rule, detail=fault.detail,

@@ -27,13 +27,13 @@ Confirms(tip, blobs) ==
 
 -----------------------------------------------------------------------------
 (* blocks: the layer's own, from height 1 on, those that are pruned too;   *)
-(* count: how many were ever made; asked: the height that the reader waits *)
-(* for; due: has anything changed since the reader was last answered?      *)
+(* count: how many were ever made; asked: the heights that the reader     *)
+(* waits for; due: has anything changed since the reader was last woken?   *)
 (* broken: does it say that it took back what was final?                   *)
 (* given: a blob that is being given, and is not taken yet; waiting: one   *)
 (* whose giver waits for its block; landed: where that is, until the giver *)
 (* is told; pending: blobs that will be in a block.                        *)
-Empty == [blocks |-> <<>>, count |-> 0, oldest |-> 1, out |-> FALSE, broken |-> FALSE, asked |-> None, due |-> FALSE,
+Empty == [blocks |-> <<>>, count |-> 0, oldest |-> 1, out |-> FALSE, broken |-> FALSE, asked |-> {}, due |-> FALSE,
           given |-> NoBlob, waiting |-> NoBlob, landed |-> None, pending |-> <<>>]
 
 Top(l) == Len(l.blocks)
@@ -55,15 +55,15 @@ GrownEmpty(l, times) == IF times = 0 THEN l ELSE GrownEmpty(Grown(l, <<>>), time
 (* The reader asks.                                                        *)
 
 Nowhere == Place(0, None, None)
-Says(type, place, blobs) == [type |-> type, place |-> place, blobs |-> blobs]
+Says(type, place, blobs) == [type |-> type, place |-> place, blobs |-> blobs, head |-> 0]
 Answer(l, height) ==
     IF l.out THEN Says("trouble", Nowhere, <<>>)
     ELSE IF l.broken THEN Says("broken", Nowhere, <<>>)
-    ELSE IF height > Top(l) THEN Says("future", Nowhere, <<>>)
+    ELSE IF height > Top(l) THEN [Says("future", Place(height, None, None), <<>>) EXCEPT !.head = Top(l)]
     ELSE IF height < l.oldest THEN Says("pruned", Nowhere, <<>>)
     ELSE LET blobs == l.blocks[height].blobs
          IN  Says(IF blobs = <<>> THEN "none" ELSE "blobs", PlaceAt(l, height), blobs)
-Answered(l) == [l EXCEPT !.asked = None, !.due = FALSE]
+Answered(l, height) == [l EXCEPT !.asked = @ \ {height}]
 
 (* The poster gives: this is taken, and lands.                             *)
 Takes(l) == [l EXCEPT !.given = NoBlob, !.waiting = l.given, !.pending = Append(@, l.given)]
@@ -96,9 +96,9 @@ Lands(l, taken) == IF taken /\ l.given # NoBlob THEN Append(l.pending, l.given) 
 Replied(l, taken) == [l EXCEPT !.given = NoBlob, !.pending = Lands(l, taken)]
 (* Whoever gave it is gone.                                                *)
 Orphaned(l, taken) ==
-    [l EXCEPT !.given = NoBlob, !.waiting = NoBlob, !.landed = None, !.pending = Lands(l, taken), !.asked = None]
+    [l EXCEPT !.given = NoBlob, !.waiting = NoBlob, !.landed = None, !.pending = Lands(l, taken), !.asked = {}]
 
 LayerRests(l) ==
-    /\ l.asked = None /\ ~l.due /\ l.given = NoBlob /\ l.landed = None
+    /\ l.asked = {} /\ ~l.due /\ l.given = NoBlob /\ l.landed = None
     /\ l.pending = <<>> \/ l.out
 =============================================================================

@@ -12,7 +12,7 @@ CONSTANTS Run,    \* the blocks that the sequencer makes, in order
           Moves,  \* what the environment may do
           Times   \* how often it may do each
 
-VARIABLES seq,    \* the sequencer: what it has made, and the mark that it keeps, survive it;
+VARIABLES seq,    \* the sequencer: what it has made, and what its reader keeps, survive it;
           \* rested: was all read? waited: or long enough for that?
           layer,
           left    \* left[i]: how often move i may still happen
@@ -44,15 +44,16 @@ Told(s, r, rows) ==
         ELSE [s |-> [s EXCEPT !.poster = r.poster], rows |-> Append(rows, r.row)]
 
 (* The reader makes a step, and the poster learns of it; what is asked for *)
-(* is answered.                                                            *)
+(* is answered; it is one height at a time.                                *)
 RECURSIVE Reads(_, _, _, _)
 Reads(s, l, r, rows) ==
-    LET new == [s EXCEPT !.reader = r.reader, !.kept = IF r.settled = <<>> THEN @ ELSE r.settled[1],
+    LET new == [s EXCEPT !.reader = r.reader, !.kept = IF r.keeps THEN Kept(r.reader.final, r.reader.trail) ELSE @,
                          !.rested = @ \/ r.reader.state = "resting"]
         told == IF r.reader.state = "idle" THEN [s |-> new, rows |-> rows]
                 ELSE Told(new, Knows(new.poster, new.reader), rows)
-    IN  IF r.asks = None THEN [s |-> told.s, l |-> l, rows |-> told.rows]
-        ELSE Reads(told.s, Answered(l), OnAnswer(told.s.reader, Answer(l, r.asks)), told.rows)
+        height == CHOOSE h \in r.asks : TRUE
+    IN  IF r.asks = {} THEN [s |-> told.s, l |-> l, rows |-> told.rows]
+        ELSE Reads(told.s, l, OnAnswer(told.s.reader, height, Answer(l, height)), told.rows)
 
 Named(rows) ==
     LET tells == SelectSeq(rows, LAMBDA row : row # "SeenSee")

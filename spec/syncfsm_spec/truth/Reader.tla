@@ -9,7 +9,8 @@
 (* is always now, and `until` is how long is waited.                       *)
 EXTENDS Layer
 
-CONSTANTS Finality,    \* how many blocks at the layer's end may be taken back
+CONSTANTS Window,      \* how many heights are asked for at once, at most
+          Finality,    \* how many blocks at the layer's end may be taken back
           Poll,        \* how long a reader at the layer's end waits
           BackOff,     \* how long one waits after the first failure
           BackOffMost  \* and at most
@@ -18,71 +19,103 @@ RECURSIVE Pause(_)
 Pause(tries) == IF tries = 0 THEN Min2(BackOff, BackOffMost) ELSE Min2(2 * Pause(tries - 1), BackOffMost)
 
 Mark(place, tip) == [place |-> place, tip |-> tip]
-Start == Mark(Nowhere, Genesis)
-Reader(mark) == [state |-> "idle", final |-> mark, trail |-> <<>>, until |-> 0, tries |-> 0, why |-> ""]
-NoReader == Reader(Mark(Nowhere, None))
+(* What of a reader outlives it.                                           *)
+Kept(final, trail) == [final |-> final, trail |-> trail]
+At(mark) == Kept(mark, <<>>)
+Start == At(Mark(Nowhere, Genesis))
+(* asked: the heights that were asked for and not judged; early: what came *)
+(* before its turn, as the layer said it, lowest first;                    *)
+(* width: how many heights are asked for at once.                          *)
+Reader(kept) == [state |-> "idle", final |-> kept.final, trail |-> kept.trail, asked |-> {}, early |-> <<>>,
+                 width |-> 1, until |-> 0, tries |-> 0, why |-> ""]
+NoReader == Reader(At(Mark(Nowhere, None)))
 
 Read(r) == IF r.trail = <<>> THEN r.final ELSE Last(r.trail)
 ReadTip(r) == Read(r).tip
 NextHeight(r) == Read(r).place.height + 1
 
-(* What a step makes: the row, the reader, the height that it asks for,    *)
-(* and the mark that it says is final, in a sequence of at most one.       *)
+(* What a step makes: the row, the reader, the heights that it asks for,   *)
+(* whether it is to be kept, and an early answer whose turn it is now, in  *)
+(* a sequence of at most one.                                              *)
 Row(name, state, did) == [row |-> name, reader |-> [did.reader EXCEPT !.state = state], asks |-> did.asks,
-                          settled |-> did.settled]
-Did(r, asks, settled) == [reader |-> r, asks |-> asks, settled |-> settled]
-Same(r) == Did(r, None, <<>>)
+                          keeps |-> did.keeps, turn |-> did.turn]
+Did(r, asks, keeps, turn) == [reader |-> r, asks |-> asks, keeps |-> keeps, turn |-> turn]
+Same(r) == Did(r, {}, FALSE, <<>>)
 
 -----------------------------------------------------------------------------
 (* Guards, and actions. See guards.py and actions.py.                      *)
 
 Follows(r, place) == Read(r).place.id \in {None, place.parent}
 
-Ask(r) == Did([r EXCEPT !.until = 0], NextHeight(r), <<>>)
+(* It asks as far as it may, and what came early may be the next now.      *)
+Asking(r, keeps) ==
+    LET next == NextHeight(r)
+        wanted == next..next + r.width - 1 \ r.asked
+        turn == r.early # <<>> /\ r.early[1].place.height = next
+    IN  Did([r EXCEPT !.asked = @ \cup wanted], wanted, keeps, IF turn THEN <<r.early[1]>> ELSE <<>>)
+Ask(r, width) == Asking([r EXCEPT !.until = 0, !.width = Min2(width, Window)], FALSE)
+Judged(r, height) ==
+    [r EXCEPT !.asked = @ \ {height}, !.early = SelectSeq(@, LAMBDA a : a.place.height # height)]
+Heights(early) == {early[i].place.height : i \in 1..Len(early)}
+Dropped(r) == [r EXCEPT !.asked = @ \ Heights(r.early), !.early = <<>>]
+Early(r, a) ==
+    LET below == SelectSeq(r.early, LAMBDA e : e.place.height < a.place.height)
+        above == SelectSeq(r.early, LAMBDA e : e.place.height > a.place.height)
+    IN  Same([r EXCEPT !.early = below \o <<a>> \o above])
+(* What was kept is as good as long as the same is confirmed and final.    *)
+Keeps(r, new) == Asking(new, ReadTip(new) # ReadTip(r) \/ new.final.tip # r.final.tip)
 GoOn(r, mark) ==
     LET trail == Append(r.trail, mark)
         deep == Len(trail) > Finality
-        new == [r EXCEPT !.final = IF deep THEN trail[1] ELSE @, !.trail = IF deep THEN Tail(trail) ELSE trail,
+        new == [Judged(r, NextHeight(r)) EXCEPT !.width = Min2(@ + 1, Window), !.final = IF deep THEN trail[1] ELSE @, !.trail = IF deep THEN Tail(trail) ELSE trail,
                          !.tries = 0, !.why = ""]
-    IN  Did(new, NextHeight(new), IF new.final.tip # r.final.tip THEN <<new.final>> ELSE <<>>)
-StepBack(r) ==
-    LET new == [r EXCEPT !.trail = SubSeq(@, 1, Len(@) - 1), !.why = ""] IN Did(new, NextHeight(new), <<>>)
-Rest(r) == Same([r EXCEPT !.until = Poll, !.tries = 0, !.why = ""])
-BackOffNow(r) == Same([r EXCEPT !.until = Pause(r.tries), !.tries = @ + 1, !.why = "out"])
-Lose(r) == Same([r EXCEPT !.until = BackOffMost, !.why = ""])
+    IN  Keeps(r, new)
+StepBack(r) == Keeps(r, [Dropped(Judged(r, NextHeight(r))) EXCEPT !.trail = SubSeq(@, 1, Len(@) - 1), !.why = ""])
+Ends(r) == [Dropped(Judged(r, NextHeight(r))) EXCEPT !.width = 1]
+BreakOff(r) == Same([r EXCEPT !.asked = {}, !.early = <<>>, !.until = 0])
+Rest(r) == Same([Ends(r) EXCEPT !.until = Poll, !.tries = 0, !.why = ""])
+BackOffNow(r) == Same([Ends(r) EXCEPT !.until = Pause(r.tries), !.tries = @ + 1, !.why = "out"])
+Lose(r) == Same([Ends(r) EXCEPT !.until = BackOffMost, !.why = ""])
 
 -----------------------------------------------------------------------------
 (* The table.                                                              *)
 
 Waiting == {"resting", "troubled", "lost"}
 
-\* Somebody gives a mark.
-OnMark(r, mark) ==
-    IF r.state \in {"idle", "lost"} THEN Row("BeginBegin", "reading", Ask(Reader(mark)))
+\* It begins at what was kept, or at a mark that somebody gives.
+OnMark(r, kept) ==
+    IF r.state \in {"idle", "lost"} THEN Row("BeginBegin", "reading", Ask([Reader(kept) EXCEPT !.asked = Dropped(r).asked], 1))
     ELSE Row("BeginIgnore", r.state, Same(r))
 
 \* The layer answers.
 OnBlock(r, a) ==
-    IF a.place.height # NextHeight(r) THEN Row("BlobsNotAsked", r.state, Same(r))
-    ELSE IF ~Follows(r, a.place) /\ r.trail = <<>> THEN Row("BlobsBreaksFinality", "broken", Same(r))
+    IF ~Follows(r, a.place) /\ r.trail = <<>> THEN Row("BlobsBreaksFinality", "broken", BreakOff(r))
     ELSE IF ~Follows(r, a.place) THEN Row("BlobsIsOther", r.state, StepBack(r))
     ELSE IF a.type = "blobs"
     THEN Row("BlobsRead", r.state, GoOn(r, Mark(a.place, Confirms(ReadTip(r), a.blobs))))
     ELSE Row("NonePassBy", r.state, GoOn(r, Mark(a.place, ReadTip(r))))
-OnAnswer(r, a) ==
-    IF r.state # "reading" THEN Row("BlobsIgnore", r.state, Same(r))
+(* What is judged when its turn comes.                                     *)
+CanWait(r, a) == a.type \in {"blobs", "none"} \/ (a.type = "future" /\ r.state = "reading")
+OnAnswer(r, height, a) ==
+    IF r.state \in {"idle", "broken"} THEN Row("BlobsIgnore", r.state, Same(r))
+    ELSE IF height \notin r.asked THEN Row("BlobsNotAsked", r.state, Same(r))
+    ELSE IF a.type = "broken" THEN Row("BrokeHeed", "broken", BreakOff(r))
+    ELSE IF CanWait(r, a) /\ height > NextHeight(r) THEN Row("BlobsIsEarly", r.state, Early(r, a))
+    ELSE IF r.state \in Waiting THEN Row("BlobsForget", r.state, Same(Judged(r, height)))
+    ELSE IF height > NextHeight(r) THEN Row("PrunedIsEarly", r.state, Same(Judged(r, height)))
+    ELSE IF height < NextHeight(r) THEN Row("BlobsIsPast", r.state, Same(Judged(r, height)))
     ELSE CASE a.type \in {"blobs", "none"} -> OnBlock(r, a)
            [] a.type = "future"  -> Row("FutureRest", "resting", Rest(r))
            [] a.type = "pruned"  -> Row("PrunedLose", "lost", Lose(r))
            [] a.type = "trouble" -> Row("TroubleBackOff", "troubled", BackOffNow(r))
-           [] a.type = "broken"  -> Row("BrokeHeed", "broken", Same(r))
 
 \* The layer says where its end is.
 OnNews(r, head) ==
-    IF r.state \in {"resting", "troubled"} /\ head >= NextHeight(r) THEN Row("NewsIsFurther", "reading", Ask(r))
+    IF r.state \in {"resting", "troubled"} /\ head >= NextHeight(r)
+    THEN Row("NewsIsFurther", "reading", Ask(r, head - NextHeight(r) + 1))
     ELSE Row("NewsIgnore", r.state, Same(r))
 
 \* As much time passes as is waited for.
 OnTime(r) ==
-    IF r.state \in Waiting THEN Row("TickIsDue", "reading", Ask(r)) ELSE Row("TickIgnore", r.state, Same(r))
+    IF r.state \in Waiting THEN Row("TickIsDue", "reading", Ask(r, 1)) ELSE Row("TickIgnore", r.state, Same(r))
 =============================================================================

@@ -20,17 +20,24 @@ Init ==
     /\ layer = Empty
     /\ left = Times
 
-(* The reader takes a step, with this layer.                               *)
+(* The reader takes a step, and those whose turn comes by it.              *)
+RECURSIVE Turned(_, _)
+Turned(r, asks) ==
+    LET more == asks \cup r.asks
+    IN  IF r.turn = <<>> THEN [reader |-> r.reader, asks |-> more]
+        ELSE Turned(OnAnswer(r.reader, r.turn[1].place.height, r.turn[1]), more)
 Steps(does, l, row) ==
-    LET did == does
-    IN  /\ row \in {AnyRow, did.row}
+    LET first == does
+        did == Turned(first, {})
+    IN  /\ row \in {AnyRow, first.row}
         /\ reader' = did.reader
-        /\ layer' = IF did.asks = None THEN l ELSE [l EXCEPT !.asked = did.asks]
+        /\ layer' = [l EXCEPT !.asked = @ \cup did.asks]
 
 -----------------------------------------------------------------------------
 Begins(row) == reader.state = "idle" /\ Steps(OnMark(reader, Start), layer, row)
-Answers(row) == layer.asked # None /\ Steps(OnAnswer(reader, Answer(layer, layer.asked)), Answered(layer), row)
-Wakes(row) == layer.asked = None /\ layer.due /\ Steps(OnTime(reader), [layer EXCEPT !.due = FALSE], row)
+Answers(row) ==
+    \E h \in layer.asked : Steps(OnAnswer(reader, h, Answer(layer, h)), Answered(layer, h), row)
+Wakes(row) == layer.asked = {} /\ layer.due /\ Steps(OnTime(reader), [layer EXCEPT !.due = FALSE], row)
 
 Protocol(row) == (Begins(row) \/ Answers(row) \/ Wakes(row)) /\ left' = left
 
@@ -45,7 +52,7 @@ Happens(move, row) ==
       [] move.kind = "tell"  -> Steps(OnNews(reader, Top(layer)), layer, row)
       [] move.kind = "mark"  -> /\ layer.oldest > 1
                                 /\ LET at == layer.oldest
-                                   IN  Steps(OnMark(reader, Mark(PlaceAt(layer, at), TipAt(layer, at))), layer, row)
+                                   IN  Steps(OnMark(reader, At(Mark(PlaceAt(layer, at), TipAt(layer, at)))), layer, row)
 
 Environment(row) ==
     \E i \in 1..Len(Moves) :
@@ -70,6 +77,10 @@ BeginBegin  == /\ NextBy("BeginBegin")
 BeginIgnore == /\ NextBy("BeginIgnore")
 
 BlobsNotAsked       == /\ NextBy("BlobsNotAsked")
+BlobsIsPast         == /\ NextBy("BlobsIsPast")
+BlobsIsEarly        == /\ NextBy("BlobsIsEarly")
+PrunedIsEarly       == /\ NextBy("PrunedIsEarly")
+BlobsForget         == /\ NextBy("BlobsForget")
 BlobsBreaksFinality == /\ NextBy("BlobsBreaksFinality")
 BlobsIsOther        == /\ NextBy("BlobsIsOther")
 BlobsRead           == /\ NextBy("BlobsRead")
@@ -90,7 +101,8 @@ NoRow == /\ NextBy("NoRow")
 
 NextByRow ==
     \/ BeginBegin \/ BeginIgnore
-    \/ BlobsNotAsked \/ BlobsBreaksFinality \/ BlobsIsOther \/ BlobsRead \/ NonePassBy
+    \/ BlobsNotAsked \/ BlobsIsPast \/ BlobsIsEarly \/ PrunedIsEarly \/ BlobsForget
+    \/ BlobsBreaksFinality \/ BlobsIsOther \/ BlobsRead \/ NonePassBy
     \/ FutureRest \/ PrunedLose \/ TroubleBackOff \/ BrokeHeed \/ BlobsIgnore
     \/ NewsIsFurther \/ NewsIgnore \/ TickIsDue \/ TickIgnore
     \/ NoRow
@@ -115,18 +127,22 @@ Settles == <>[]AtRest
 (* block, or neither.                                                      *)
 IsMark == \/ reader.state = "idle"
           \/ \E i \in 1..Len(Moves) : left'[i] # left[i] /\ Moves[i].kind = "mark"
-IsAnswer(types) == layer.asked # None /\ left' = left /\ Answer(layer, layer.asked).type \in types
+IsAnswer(types) ==
+    \E h \in layer.asked :
+        LET a == Answer(layer, h)
+        IN  left' = left /\ a.type \in types /\ reader' = Turned(OnAnswer(reader, h, a), {}).reader
 IsBlock == IsAnswer({"blobs", "none"})
-IsBroken == IsAnswer({"broken"})
+IsBroken == IsAnswer({"broken"}) /\ reader.state # "broken"
 
-NoneSkippedStep == IsMark \/ NextHeight(reader') - NextHeight(reader) \in -1..1
+(* What came early is passed by when its turn has come.                    *)
+NoneSkippedStep == IsMark \/ NextHeight(reader') - NextHeight(reader) \in -1..1 + Len(reader.early)
 NoneSkipped == [][NoneSkippedStep]_vars
 
 RECURSIVE IsAncestor(_, _)
 IsAncestor(a, b) == a = b \/ (b # None /\ IsAncestor(a, Parent[b]))
 Stays == ReadTip(reader') = ReadTip(reader) /\ reader'.final = reader.final
 FinalOnlyAdvancesStep ==
-    /\ IsBroken => Stays /\ (reader.state = "reading" => reader'.state = "broken")
+    /\ IsBroken => Stays /\ reader'.state = "broken"
     /\ IsMark \/ /\ reader'.final.place.height >= reader.final.place.height
                  /\ IsAncestor(reader.final.tip, reader'.final.tip)
 FinalOnlyAdvances == [][FinalOnlyAdvancesStep]_vars

@@ -29,11 +29,11 @@ from syncfsm.truth.answers import (
     Unsure,
 )
 from syncfsm.truth.messages import Entry, batch_of, encode
-from syncfsm.truth.reader.types import Mark
+from syncfsm.truth.reader.types import At, Kept, Mark
 from syncfsm_spec.kit.trees import a1, a2, a3, c2, g
 
 CHAIN_ID: Final = b"spec"
-START: Final = Mark(Place(0, b"", b""), g.point)
+START: Final = Kept(Mark(Place(0, b"", b""), g.point))
 """Where readers begin: before the layer's first block, whose parent has an empty id."""
 TICK: Final = "tick"
 
@@ -85,10 +85,10 @@ class Ledger(msgspec.Struct, frozen=True):
     out: bool = False
     broken: bool = False
     """Does it say that it took back what was final?"""
-    asked: int = 0
-    """The height that the reader waits for; 0 if it waits for none."""
+    asked: tuple[int, ...] = ()
+    """The heights that the reader waits for, lowest first."""
     due: bool = False
-    """Has anything changed since the reader was last told that there is no more?"""
+    """Has anything changed since the reader was last woken?"""
     given: bytes = b""
     """A blob that is being given, and is not taken yet."""
     waiting: bytes = b""
@@ -206,8 +206,14 @@ class Include(msgspec.Struct, frozen=True):
     index: int
 
 
+class Answers(msgspec.Struct, frozen=True):
+    """It answers its reader for this height."""
+
+    height: int
+
+
 class Move(msgspec.Struct, frozen=True):
-    """It ``answers`` its reader, ``wakes`` it, ``takes`` a blob, ``tells`` where its end is, or that a blob landed."""
+    """It ``wakes`` its reader, ``takes`` a blob, ``tells`` where its end is, or that a blob landed."""
 
     what: str
 
@@ -225,11 +231,11 @@ class Layer:
     def step(self, ledger: Ledger, given: Any) -> Step | None:
         match given:
             case Ask(height) if self.at_once:
-                return self._answer(replace(ledger, asked=height))
+                return self._answer(ledger, height)
             case Ask(height):
-                return Step(replace(ledger, asked=height))
-            case Move("answers"):
-                return self._answer(ledger)
+                return Step(replace(ledger, asked=tuple(sorted((*ledger.asked, height)))))
+            case Answers(height):
+                return self._answer(ledger, height)
             case Move("wakes"):
                 return Step(replace(ledger, due=False), ((self.user, TICK),))
             case Move("tells"):
@@ -248,9 +254,9 @@ class Layer:
             case _:
                 return self._happen(ledger, given)
 
-    def _answer(self, ledger: Ledger) -> Step:
-        answer = ledger.answer(ledger.asked)
-        return Step(replace(ledger, asked=0, due=False), ((self.user, answer),))
+    def _answer(self, ledger: Ledger, height: int) -> Step:
+        asked = tuple(each for each in ledger.asked if each != height)
+        return Step(replace(ledger, asked=asked), ((self.user, At(height, ledger.answer(height))),))
 
     def _include(self, ledger: Ledger, index: int) -> Step:
         blob = ledger.pending[index]
@@ -279,10 +285,10 @@ class Layer:
                 return Step(replace(ledger, broken=True, due=True))
             case GiveMark() if ledger.oldest > 1:
                 height = ledger.oldest
-                return Step(ledger, ((self.user, Mark(ledger.place(height), ledger.up_to(height))),))
+                return Step(ledger, ((self.user, Kept(Mark(ledger.place(height), ledger.up_to(height)))),))
             case Crashed(taken):
                 pending = (*ledger.pending, ledger.given) if taken and ledger.given else ledger.pending
-                return Step(replace(ledger, given=b"", waiting=b"", landed=0, pending=pending, asked=0))
+                return Step(replace(ledger, given=b"", waiting=b"", landed=0, pending=pending, asked=()))
             case Say(outcome, taken) if ledger.given:
                 pending = (*ledger.pending, ledger.given) if taken else ledger.pending
                 return Step(replace(ledger, given=b"", pending=pending), ((self.user, Told(outcome)),))
@@ -290,9 +296,8 @@ class Layer:
 
     def choices(self, ledger: Ledger) -> Sequence[Choice]:
         found = []
-        if ledger.asked:
-            found.append(Choice("answers", Move("answers")))
-        elif ledger.due:
+        found += [Choice(f"answers for {height}", Answers(height)) for height in ledger.asked]
+        if ledger.due and not ledger.asked:
             found.append(Choice("wakes", Move("wakes")))
         if ledger.given:
             found.append(Choice("takes the blob", Move("takes")))

@@ -16,19 +16,7 @@ from syncfsm.truth.poster.types import (
     Overdue,
     Submit,
 )
-from syncfsm.truth.reader.types import (
-    BROKEN,
-    LOST,
-    READING,
-    RESTING,
-    TROUBLED,
-    Broke,
-    Mark,
-    Reader,
-    Skipped,
-    State,
-    Unheard,
-)
+from syncfsm.truth.reader.types import BROKEN, LOST, RESTING, TROUBLED, At, Broke, Kept, Reader, Skipped, State, Unheard
 from syncfsm_spec.kit.promise import Promise
 from syncfsm_spec.kit.trees import TREE, g
 from syncfsm_spec.truth.layer import RUN, TICK, Ledger, Told
@@ -89,12 +77,12 @@ def truth_wins(reader: Reader, ledger: Ledger) -> bool:
 
 def none_skipped(moment: Moment) -> bool:
     before, after = moment.before.mark.place.height, moment.after.mark.place.height
-    return isinstance(moment.stimulus, Mark) or after in (before - 1, before, before + 1)
+    return isinstance(moment.stimulus, Kept) or after in (before - 1, before, before + 1)
 
 
 def final_only_advances(moment: Moment) -> bool:
     before, after = moment.before.final, moment.after.final
-    if isinstance(moment.stimulus, Mark) or moment.before.state is State.IDLE:
+    if isinstance(moment.stimulus, Kept) or moment.before.state is State.IDLE:
         return True
     on = after.place.height >= before.place.height and TREE.descends(after.tip.id, before.tip.id)
     said = any(isinstance(output, Broke) for output in moment.outputs)
@@ -104,12 +92,11 @@ def final_only_advances(moment: Moment) -> bool:
 def is_left(moment: Moment) -> bool:
     """Who is told that the layer broke its word leaves it, and what was confirmed stands."""
     before, after = moment.before, moment.after
-    left = after.state is BROKEN or before.state is not READING
-    return left and (after.tip, after.final) == (before.tip, before.final)
+    return after.state is BROKEN and (after.tip, after.final) == (before.tip, before.final)
 
 
 def hears_that_it_broke(moment: Moment) -> bool:
-    return isinstance(moment.stimulus, Broken)
+    return isinstance(moment.stimulus, At) and isinstance(moment.stimulus.answer, Broken)
 
 
 def final_is_there(reader: Reader, ledger: Ledger) -> bool:
@@ -206,4 +193,5 @@ def passes_time(moment: Moment) -> bool:
 
 
 def brings_no_block(moment: Moment) -> bool:
-    return isinstance(moment.stimulus, Future | Pruned | Trouble | Head) or moment.stimulus == TICK
+    given = moment.stimulus.answer if isinstance(moment.stimulus, At) else moment.stimulus
+    return isinstance(given, Future | Pruned | Trouble | Head) or given == TICK

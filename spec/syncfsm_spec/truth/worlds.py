@@ -33,7 +33,7 @@ from syncfsm.truth.poster.types import (
 )
 from syncfsm.truth.poster.types import Event as PosterEvent
 from syncfsm.truth.reader import protocol as reading
-from syncfsm.truth.reader.types import READING, RESTING, Event, Fetch, Mark, Reader, Settled, State
+from syncfsm.truth.reader.types import READING, RESTING, At, Event, Fetch, Keep, Kept, Reader, State, Turn
 from syncfsm.truth.types import View
 from syncfsm_spec.kit.alone import Comes, alone
 from syncfsm_spec.kit.trees import a1, a2, g
@@ -67,6 +67,7 @@ from syncfsm_spec.truth.layer import Move as Does
 BEGINS, MAKES, CRASHES, RESUMES, DUE = "begins", "makes", "crashes", "resumes", "due"
 LIMITS: Final = TruthLimits(
     finality=2,
+    window=2,
     poll=1,
     back_off=1,
     back_off_most=4,
@@ -77,7 +78,7 @@ LIMITS: Final = TruthLimits(
     unconfirmed=2,
     ahead=1,
 )
-POSTING: Final = attrs.evolve(LIMITS, finality=1)
+POSTING: Final = attrs.evolve(LIMITS, finality=1, window=1)
 BEFORE: Final = Reader()
 DA, R, S = "DA", "R", "S"
 
@@ -98,9 +99,10 @@ class Reads:
         now = reader.until if given == TICK else 0.0
         what = START if given == BEGINS else None if given == TICK else given
         view = View(now, self.limits, CHAIN_ID, Unsigned())
-        done = self.tables["reader"].step(reader, reading.EVENTS[type(what)], what, view)
-        asks = tuple((DA, Ask(output.height)) for output in done.outputs if isinstance(output, Fetch))
-        return Step(_rested(done.value, now), asks, done.outputs, (done.rule,))
+        done = self.tables["reader"].step(reader, reading.event(what), what, view)
+        asks = [(DA, Ask(output.height)) for output in done.outputs if isinstance(output, Fetch)]
+        turns = [(R, output.answer) for output in done.outputs if isinstance(output, Turn)]
+        return Step(_rested(done.value, now), (*asks, *turns), done.outputs, (done.rule,))
 
     def choices(self, reader: Reader) -> Sequence[Choice]:
         return (Choice(BEGINS, BEGINS),) if reader.state is State.IDLE else ()
@@ -153,9 +155,9 @@ def reorganises() -> World:
         Move("a block", ((DA, Grow()),)),
         Move("goes back 1 to c2", ((DA, GoBack(1, (NAMED["c2"],))),)),
         Move("goes back 2 to a1-a2", ((DA, GoBack(2, (NAMED["a1-a2"],))),)),
-        Move("is out", ((DA, Out(True)),), 2),
-        Move("is back", ((DA, Out(False)),), 2),
-        Move("tells its head", ((DA, Does("tells")),), 2),
+        Move("is out", ((DA, Out(True)),)),
+        Move("is back", ((DA, Out(False)),)),
+        Move("tells its head", ((DA, Does("tells")),)),
     ]
     return _reads("reorganises", reorganises.__doc__ or "", moves)
 
@@ -193,11 +195,11 @@ def says_that_it_broke() -> World:
 
 
 class Sequencer(msgspec.Struct, frozen=True):
-    """A process that makes blocks and posts them. Blocks, and the mark of the last final point, survive a crash."""
+    """A process that makes blocks and posts them. Blocks, and what the reader keeps, survive a crash."""
 
     poster: Poster = Poster()
     reader: Reader = Reader()
-    kept: Mark = START
+    kept: Kept = START
     made: int = 0
     rested: bool = False
     """Has the reader read all that there was, since the process began?"""
@@ -278,9 +280,9 @@ class Posts:
     def _read(self, at: Sequencer, given: Any) -> tuple[Any, ...]:
         now = at.reader.until if given is None else 0.0
         view = View(now, self.limits, CHAIN_ID, Unsigned())
-        done = self.tables["reader"].step(at.reader, reading.EVENTS[type(given)], given, view)
+        done = self.tables["reader"].step(at.reader, reading.event(given), given, view)
         asks = tuple((DA, Ask(output.height)) for output in done.outputs if isinstance(output, Fetch))
-        kept = next((output.mark for output in done.outputs if isinstance(output, Settled)), at.kept)
+        kept = next((output.kept for output in done.outputs if isinstance(output, Keep)), at.kept)
         reader = _rested(done.value, now)
         at = replace(at, reader=reader, kept=kept, rested=at.rested or reader.state is RESTING)
         read = Step(None, asks, done.outputs, (done.rule,))
@@ -380,21 +382,22 @@ def _is_overruled(moment: Any) -> bool:
 
 # By themselves --------------------------------------------------------------------------------------------------
 
-LATE: Final = View(10.0, TruthLimits(overdue=5.0, period=0.5), CHAIN_ID, Unsigned())
+LATE: Final = View(10.0, TruthLimits(overdue=5.0, period=0.5, window=2), CHAIN_ID, Unsigned())
 """It is late: nothing was heard, and nothing confirmed, for too long."""
 
 
 def lone_reader() -> World:
     """A reader to which anything happens at any time."""
-    here, far = Place(1, b"1", b""), Place(7, b"7", b"6")
+    here, next_, other = Place(1, b"1", b""), Place(2, b"2", b"1"), Place(2, b"2", b"other")
     given = [
-        Comes(Event.BEGIN, START), Comes(Event.BLOBS, Blobs(here, (NAMED["a1"],))), Comes(Event.NONE, Nothing(far)),
-        Comes(Event.FUTURE, Future(3)), Comes(Event.PRUNED, Pruned(2)), Comes(Event.TROUBLE, Trouble("")),
-        Comes(Event.BROKE, Broken("")),
+        Comes(Event.BEGIN, START), Comes(Event.BLOBS, At(1, Blobs(here, (NAMED["a1"],)))),
+        Comes(Event.NONE, At(2, Nothing(next_))), Comes(Event.NONE, At(2, Nothing(other)), "that does not fit"),
+        Comes(Event.FUTURE, At(1, Future(0))), Comes(Event.FUTURE, At(2, Future(1)), "2"),
+        Comes(Event.PRUNED, At(1, Pruned(2))), Comes(Event.TROUBLE, At(1, Trouble(""))),
+        Comes(Event.BROKE, At(1, Broken(""))),
         Comes(Event.NEWS, Head(0), "0"), Comes(Event.NEWS, Head(9), "9"), Comes(Event.TICK),
-        Comes(Event.NONE, Nothing(Place(2, b"2", b"other")), "that does not fit"),
     ]  # fmt: skip
-    start: Any = Reader(state=State.RESTING, final=START, until=20.0)
+    start: Any = Reader(state=State.RESTING, final=START.final, until=20.0)
     claims = [say.LIVES_WITHOUT_DA.steps((reading.TABLE.name,), say.unheard_is_said, _waits_in_vain)]
     return alone(reading.TABLE, start, given, _late(), claims)
 

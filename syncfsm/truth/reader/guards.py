@@ -5,24 +5,35 @@ from typing import Final
 
 from syncfsm.machine import Guard
 from syncfsm.truth.answers import Blobs, Head, Nothing
-from syncfsm.truth.reader.types import READING, Reader
+from syncfsm.truth.reader.types import READING, At, Reader
 from syncfsm.truth.types import View
 
 
-def not_asked(reader: Reader, answer: Blobs | Nothing, view: View) -> bool:
-    """It is for another height."""
-    return answer.place.height != reader.next
+def not_asked(reader: Reader, at: At, view: View) -> bool:
+    """Nobody waits for an answer for that height."""
+    return at.height not in reader.asked
 
 
-def is_other(reader: Reader, answer: Blobs | Nothing, view: View) -> bool:
+def is_past(reader: Reader, at: At, view: View) -> bool:
+    """Its height has been read meanwhile."""
+    return at.height < reader.next
+
+
+def is_early(reader: Reader, at: At, view: View) -> bool:
+    """A height before it has not been judged yet."""
+    return at.height > reader.next
+
+
+def is_other(reader: Reader, at: At, view: View) -> bool:
     """It does not follow the block that was read before."""
+    assert isinstance(at.answer, Blobs | Nothing)
     known = reader.mark.place.id
-    return bool(known) and answer.place.parent != known
+    return bool(known) and at.answer.place.parent != known
 
 
-def breaks_finality(reader: Reader, answer: Blobs | Nothing, view: View) -> bool:
+def breaks_finality(reader: Reader, at: At, view: View) -> bool:
     """It does not follow the last final one."""
-    return not reader.trail and is_other(reader, answer, view)
+    return not reader.trail and is_other(reader, at, view)
 
 
 def is_further(reader: Reader, head: Head, view: View) -> bool:
@@ -46,5 +57,6 @@ def deadline(reader: Reader, overdue: float) -> float | None:
 
 
 GUARDS: Final[Mapping[str, Guard]] = {
-    guard.__name__: guard for guard in (not_asked, is_other, breaks_finality, is_further, is_due, is_silent)
+    guard.__name__: guard
+    for guard in (not_asked, is_past, is_early, is_other, breaks_finality, is_further, is_due, is_silent)
 }

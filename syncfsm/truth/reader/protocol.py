@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from syncfsm.machine import Step, Table
-from syncfsm.truth.answers import Answer, Blobs, Broken, Future, Head, Nothing, Pruned, Trouble
+from syncfsm.truth.answers import Blobs, Broken, Future, Head, Nothing, Pruned, Trouble
 from syncfsm.truth.limits import TruthLimits
 from syncfsm.truth.reader import guards
 from syncfsm.truth.reader.actions import ACTIONS
 from syncfsm.truth.reader.guards import GUARDS
 from syncfsm.truth.reader.rules import RULES
-from syncfsm.truth.reader.types import BROKEN, CARRIES, IDLE, MEANINGS, Event, Mark, Reader, State
+from syncfsm.truth.reader.types import BROKEN, CARRIES, IDLE, MEANINGS, At, Event, Kept, Reader, State
 from syncfsm.truth.types import View
 
 TABLE: Final[Table[Reader]] = Table(
@@ -18,15 +18,20 @@ TABLE: Final[Table[Reader]] = Table(
     rules=RULES, guards=GUARDS, actions=ACTIONS,
 )  # fmt: skip
 EVENTS: Final[Mapping[type, Event]] = {
-    Mark: Event.BEGIN, Blobs: Event.BLOBS, Nothing: Event.NONE, Future: Event.FUTURE, Pruned: Event.PRUNED,
+    Kept: Event.BEGIN, Blobs: Event.BLOBS, Nothing: Event.NONE, Future: Event.FUTURE, Pruned: Event.PRUNED,
     Trouble: Event.TROUBLE, Broken: Event.BROKE, Head: Event.NEWS, type(None): Event.TICK,
 }  # fmt: skip
 """What each thing that a reader is fed is to its table."""
 
 
-def step(reader: Reader, given: Mark | Answer | Head | None, view: View) -> Step[Reader]:
-    """Feed a reader a mark to begin at, an answer to its ``Fetch``, news of the layer's head, or time (``None``)."""
-    return TABLE.step(reader, EVENTS[type(given)], given, view)
+def step(reader: Reader, given: Kept | At | Head | None, view: View) -> Step[Reader]:
+    """Feed a reader what was kept, an answer to its ``Fetch``, news of the layer's head, or time (``None``)."""
+    return TABLE.step(reader, event(given), given, view)
+
+
+def event(given: Kept | At | Head | None) -> Event:
+    """What it is to the table."""
+    return EVENTS[type(given.answer if isinstance(given, At) else given)]
 
 
 def deadline(reader: Reader, limits: TruthLimits) -> float | None:

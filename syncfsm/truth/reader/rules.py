@@ -1,7 +1,8 @@
 """Reading the DA layer: one table, one value a node.
 
 Theory of operation. The layer is read height by height, and never a height without the one before it, so that two readers
-that have read as far have found the same. Each answer brings the id of the layer's block and of its parent. If it does not
+that have read as far have found the same. Several heights are asked for at once, as an answer may take longer than the layer
+takes for a block; one that comes before its turn waits for it. Where the layer ends, one is asked for. Each answer brings the id of the layer's block and of its parent. If it does not
 follow what was read before, the layer has reorganised: the reader goes back, place by place, until one agrees, and reads on
 from there. What lies deeper than the layer's finality is final, and forgotten but for the last: should that one be taken
 back, nothing that the layer says is worth reading.
@@ -19,17 +20,23 @@ from syncfsm.machine import ALWAYS, IGNORE, STAY, Rule
 from syncfsm.truth.reader.types import BROKEN, IDLE, LOST, READING, RESTING, TROUBLED, Event
 
 E = Event
-ANSWERS = (E.BLOBS, E.NONE, E.FUTURE, E.PRUNED, E.TROUBLE, E.BROKE)
+OTHERS = (E.BLOBS, E.NONE, E.FUTURE, E.PRUNED, E.TROUBLE)
+ANSWERS = (*OTHERS, E.BROKE)
 WAITING = (RESTING, TROUBLED, LOST)
 
 # fmt: off
 RULES: Final = (
-    Rule((IDLE, LOST), E.BEGIN,     ALWAYS,            READING,  "begin",        "At the mark that was kept, or that somebody gave.", "decisions/0026"),
+    Rule((IDLE, LOST), E.BEGIN,     ALWAYS,            READING,  "begin",        "At the places that were kept, or at a mark that somebody gave.", "decisions/0026"),
     Rule((READING, RESTING, TROUBLED, BROKEN),
                    E.BEGIN,         ALWAYS,            STAY,     IGNORE,         "It has begun, and goes its own way.", "decisions/0026"),
 
     # ---- The layer answers ----
-    Rule(READING,  (E.BLOBS, E.NONE), "not_asked",     STAY,     IGNORE,         "It is for a height that is not read next.", "decisions/0026"),
+    Rule((READING, *WAITING), ANSWERS, "not_asked",    STAY,     IGNORE,         "Nobody waits for it.", "decisions/0026"),
+    Rule((READING, *WAITING), E.BROKE, ALWAYS,         BROKEN,   "heed",         "The layer itself has seen that what was final is gone, at whatever height.", "decisions/0029"),
+    Rule(READING,  (E.BLOBS, E.NONE, E.FUTURE), "is_early", STAY, "keep",        "It is judged when those before it were: also that the layer ends there.", "decisions/0026"),
+    Rule(WAITING,  (E.BLOBS, E.NONE), "is_early",      STAY,     "keep",         "There is more, and it need not be asked for again.", "decisions/0026"),
+    Rule(READING,  (E.PRUNED, E.TROUBLE), "is_early",  STAY,     "forget",  "What is there is known when its turn comes: it is asked for again.", "decisions/0026"),
+    Rule(READING,  OTHERS,          "is_past",         STAY,     "forget",       "Its place is known by a mark meanwhile.", "decisions/0026"),
     Rule(READING,  (E.BLOBS, E.NONE), "breaks_finality", BROKEN, "break_off",    "What was final is not there any more.", "decisions/0026"),
     Rule(READING,  (E.BLOBS, E.NONE), "is_other",      STAY,     "step_back",    "The layer has reorganised: the place before it is read anew.", "decisions/0026"),
     Rule(READING,  E.BLOBS,         ALWAYS,            STAY,     "read",         "The first valid batch for a height wins, and all others are skipped.", "decisions/0026"),
@@ -37,9 +44,8 @@ RULES: Final = (
     Rule(READING,  E.FUTURE,        ALWAYS,            RESTING,  "rest",         "All that there is has been read; this height is not passed by.", "decisions/0026"),
     Rule(READING,  E.PRUNED,        ALWAYS,            LOST,     "lose",         "It was there, and is not kept: that is neither none nor the future.", "decisions/0026"),
     Rule(READING,  E.TROUBLE,       ALWAYS,            TROUBLED, "back_off",     "Nothing is known; the same height is asked again.", "decisions/0026"),
-    Rule(READING,  E.BROKE,         ALWAYS,            BROKEN,   "heed",         "The layer itself has seen that what was final is gone.", "decisions/0029"),
-    Rule((IDLE, *WAITING, BROKEN), ANSWERS,
-                                    ALWAYS,            STAY,     IGNORE,         "Nothing was asked.", "decisions/0026"),
+    Rule(WAITING,  OTHERS,          ALWAYS,            STAY,     "forget",       "The height that is read next is asked for again in any case.", "decisions/0026"),
+    Rule((IDLE, BROKEN), ANSWERS,   ALWAYS,            STAY,     IGNORE,         "Nothing was asked.", "decisions/0026"),
 
     # ---- Time, and news ----
     Rule((RESTING, TROUBLED), E.NEWS, "is_further",    READING,  "ask",          "There is more: it need not be waited for.", "decisions/0026"),

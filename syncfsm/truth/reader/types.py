@@ -7,7 +7,7 @@ import msgspec
 
 from syncfsm.blocks import Point
 from syncfsm.errors import Fault
-from syncfsm.truth.answers import Blobs, Broken, Future, Head, Nothing, Place, Pruned, Trouble
+from syncfsm.truth.answers import Answer, Head, Place
 from syncfsm.truth.messages import Cover, Entry
 
 
@@ -26,7 +26,7 @@ IDLE, READING, RESTING = State.IDLE, State.READING, State.RESTING
 TROUBLED, LOST, BROKEN = State.TROUBLED, State.LOST, State.BROKEN
 MEANINGS: Final = {
     State.IDLE: "It has not begun.",
-    State.READING: "The layer is asked for the next height.",
+    State.READING: "The layer is asked for the next height, and for some after it.",
     State.RESTING: "All that there is has been read.",
     State.TROUBLED: "The layer did not answer, and is asked again later.",
     State.LOST: "The layer does not keep the next height any more.",
@@ -38,7 +38,7 @@ class Event(StrEnum):
     """What can happen to a reader."""
 
     BEGIN = "begin"
-    """Begin at a mark: a place of the layer, and what it confirms up to there."""
+    """Begin at what was kept: places of the layer, and what it confirms up to there."""
     BLOBS = "blobs"
     NONE = "none"
     FUTURE = "future"
@@ -62,14 +62,36 @@ class Mark(msgspec.Struct, frozen=True):
     tip: Point
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """What of a reader outlives it: the newest place that is final, and those after it that were read, oldest first.
+
+    To begin anew, or at a mark that somebody gives, there is none after it.
+    """
+
+    final: Mark
+    trail: tuple[Mark, ...] = ()
+
+    @property
+    def tip(self) -> Point:
+        """The last confirmed block."""
+        return self.trail[-1].tip if self.trail else self.final.tip
+
+
+class At(msgspec.Struct, frozen=True):
+    """What the layer answered, asked for this height."""
+
+    height: int
+    answer: Answer
+
+
 CARRIES: Final = {
-    Event.BEGIN: Mark,
-    Event.BLOBS: Blobs,
-    Event.NONE: Nothing,
-    Event.FUTURE: Future,
-    Event.PRUNED: Pruned,
-    Event.TROUBLE: Trouble,
-    Event.BROKE: Broken,
+    Event.BEGIN: Kept,
+    Event.BLOBS: At,
+    Event.NONE: At,
+    Event.FUTURE: At,
+    Event.PRUNED: At,
+    Event.TROUBLE: At,
+    Event.BROKE: At,
     Event.NEWS: Head,
 }
 """What each event brings along."""
@@ -83,6 +105,13 @@ class Reader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The newest place that can not be taken back."""
     trail: tuple[Mark, ...] = ()
     """The places after it that were read, oldest first: never more than ``TruthLimits.finality``."""
+    asked: tuple[int, ...] = ()
+    """The heights that were asked for and not judged, lowest first."""
+    early: tuple[At, ...] = ()
+    """Answers that came before their turn, lowest first: they are judged when the ones before them were."""
+    width: int = 1
+    """How many heights are asked for at once: one more after each that is there, up to ``TruthLimits.window``; one
+    where the layer ends."""
     until: float = 0.0
     """When the layer is asked again, at the latest, unless it is asked now."""
     tries: int = 0
@@ -105,6 +134,11 @@ class Reader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.mark.tip
 
     @property
+    def kept(self) -> Kept:
+        """What of it is to be kept."""
+        return Kept(self.final, self.trail)
+
+    @property
     def next(self) -> int:
         """The height of the layer that is read next."""
         return self.mark.place.height + 1
@@ -117,6 +151,12 @@ class Fetch(msgspec.Struct, frozen=True):
     """Ask the layer for this height, and feed its answer. Every ``Fetch`` must be answered."""
 
     height: int
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """It is this answer's turn: feed it at once."""
+
+    answer: At
 
 
 class Confirmed(msgspec.Struct, frozen=True):
@@ -134,10 +174,15 @@ class TakenBack(msgspec.Struct, frozen=True):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """The layer can not take this block back. Keep the mark: a new reader begins there."""
+    """The layer can not take this block back."""
 
     tip: Point
-    mark: Mark
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """Keep this in place of what was kept, once all that was said before it is done: a new reader begins there."""
+
+    kept: Kept
 
 
 class Skipped(msgspec.Struct, frozen=True):
