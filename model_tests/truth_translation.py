@@ -23,8 +23,8 @@ from syncfsm_spec.kit.promise import Promise
 from syncfsm_spec.kit.trees import a1, a2, a3, c2, g
 from syncfsm_spec.truth.layer import RUN, Confess, Crashed, GiveMark, GoBack, Grow, Layer, Ledger, Out, Prune, Say
 from syncfsm_spec.truth.layer import Move as Does
+from syncfsm_spec.truth.parts import MAKES, RESUMES, Posts, Reads, Sequencer
 from syncfsm_spec.truth.promises import FINAL_ONLY_ADVANCES, NOTHING_LOST
-from syncfsm_spec.truth.worlds import MAKES, RESUMES, Posts, Reads, Sequencer
 
 BLOCKS: Final = (g, a1, a2, a3, c2)
 NUMBERS: Final = {b"": 0, b"-": 0, **{header.id: number for number, header in enumerate(BLOCKS, 1)}}

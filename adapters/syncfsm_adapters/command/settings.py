@@ -57,7 +57,7 @@ class Settings:
     da_token: str | None = None
     da_key: str | None = None
     da_beacon: str | None = None
-    da_ceiling: float = 100.0
+    da_ceiling: float | None = None
     da_start: int = 1
     da_finality: int = 0
     batch_seconds: float = 30.0
@@ -101,7 +101,7 @@ class Settings:
         for name in ("interval", "keepalive", "silence", "batch_seconds"):
             if not isinstance(getattr(self, name), int | float) or getattr(self, name) <= 0:
                 raise LocalError(f"{name} is a number of seconds above 0, not {getattr(self, name)!r}")
-        if not isinstance(self.da_ceiling, int | float) or self.da_ceiling <= 0:
+        if self.da_ceiling is not None and (not isinstance(self.da_ceiling, int | float) or self.da_ceiling <= 0):
             raise LocalError(f"da_ceiling is a number of gwei above 0, not {self.da_ceiling!r}")
         if not isinstance(self.gates, int) or self.gates < 1:
             raise LocalError(f"gates is a number of peers, 1 or more, not {self.gates!r}")

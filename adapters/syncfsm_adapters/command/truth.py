@@ -68,7 +68,7 @@ def _ethereum(settings: Settings, url: str, name: bytes, token: str) -> "Layer":
     from syncfsm_adapters.da import kzg
     from syncfsm_adapters.da.beacon import Beacon
     from syncfsm_adapters.da.ethereum import Ethereum
-    from syncfsm_adapters.da.wallet import GWEI
+    from syncfsm_adapters.da.wallet import CEILING, GWEI
 
     if settings.da_beacon is not None:
         kzg.prepare()
@@ -76,7 +76,7 @@ def _ethereum(settings: Settings, url: str, name: bytes, token: str) -> "Layer":
         url, name, _key(settings.da_key), sleep=trio.sleep, token=token,
         path=Path(f"{settings.store}.da.finalized"), look=min(1.0, settings.batch_seconds / 4),
         beacon=Beacon(settings.da_beacon) if settings.da_beacon is not None else None,
-        ceiling=int(settings.da_ceiling * GWEI),
+        ceiling=CEILING if settings.da_ceiling is None else int(settings.da_ceiling * GWEI),
     )  # fmt: skip
 
 

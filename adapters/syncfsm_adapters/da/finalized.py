@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
-from syncfsm.errors import LocalError
 from syncfsm.truth.answers import Broken, Trouble
+from syncfsm_adapters.da import marks
 from syncfsm_adapters.da.rpc import Failed
-from syncfsm_adapters.host.whole import write_whole
 
+ANEW: Final = "remove it, and the next is trusted"
 HEX: Final = re.compile("0x[0-9a-fA-F]{1,16}")
 
 
@@ -35,7 +35,7 @@ class Finalized:
         self.broken: Broken | None = None
         """That the promise was broken. From then on nothing is asked."""
         self._call, self._path = call, path
-        self._known = _load(path) if path is not None else None
+        self._known = marks.read(path, _Block, "what Ethereum had finalized", ANEW) if path is not None else None
 
     async def look(self) -> Trouble | Broken | None:
         """See that the block is still there, and remember a newer one."""
@@ -66,7 +66,7 @@ class Finalized:
             return None
         try:
             if self._path is not None:
-                write_whole(self._path, msgspec.msgpack.encode(newest))
+                marks.write(self._path, newest)
         except OSError as error:
             return Trouble(f"what Ethereum has finalized can not be kept in {self._path} ({error}); make room")
         self._known = newest
@@ -79,14 +79,3 @@ class Finalized:
             f"Ethereum has taken back what it had finalized. Find out what happened; to trust it again {anew}. Block "
             f"{was.height} was {was.hash}, and the node {instead}"
         )
-
-
-def _load(path: Path) -> _Block | None:
-    try:
-        return msgspec.msgpack.decode(path.read_bytes(), type=_Block)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise LocalError(
-            f"what Ethereum had finalized can not be read from {path} ({error}); remove it, and the next is trusted"
-        ) from error

@@ -4,13 +4,14 @@ Theory of operation. A sequencer that starts waits until the reader has read all
 its own, and takes them from there. Then it tells what it has. If the layer takes too long, blocks are made without knowing
 what is there; they are posted only when that is known.
 
-One batch at a time is given to the layer. It begins where what the reader has found confirmed ends, so
-the layer itself says what is to be posted next, and nothing that a poster remembers has to survive it. A batch that was given before the crash may still land then, and so may
-one that the layer's answer left unsure: it has the same blocks as the new one, so nothing is contradicted, readers take the
-first and skip the other, and what the first does not have is posted again.
+One batch at a time is given to the layer. It begins where what the reader has found confirmed ends, so the layer itself
+says what is to be posted next, and nothing that a poster remembers has to survive it. A batch that was given before the
+crash may still land then, and so may one that the layer's answer left unsure: it has the same blocks as the new one, so
+nothing is contradicted, readers take the first and skip the other, and what the first does not have is posted again.
 
 What is confirmed can be taken back by a reorganisation of the layer; then it is open again. Only so many blocks may be
-open: the producer is held before there are more, and for good where the layer is not followed. That nothing was confirmed for too long is said once, whatever the state.
+open: the producer is held before there are more, and for good where the layer is not followed. That nothing was
+confirmed for too long is said once, whatever the state.
 
     [*] --start--> awaiting --seen--> catching --begin, seen--> gathering --tick--> submitting --posted--> waiting --seen--> gathering
 """

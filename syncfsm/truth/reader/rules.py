@@ -2,14 +2,14 @@
 
 Theory of operation. The layer is read height by height, and never a height without the one before it, so that two readers
 that have read as far have found the same. Several heights are asked for at once, as an answer may take longer than the layer
-takes for a block; one that comes before its turn waits for it. Where the layer ends, one is asked for. Each answer brings the id of the layer's block and of its parent. If it does not
-follow what was read before, the layer has reorganised: the reader goes back, place by place, until one agrees, and reads on
-from there. What lies deeper than the layer's finality is final, and forgotten but for the last: should that one be taken
-back, nothing that the layer says is worth reading.
+takes for a block; one that comes before its turn waits for it. Where the layer ends, one is asked for. Each answer brings
+the id of the layer's block and of its parent. If it does not follow what was read before, the layer has reorganised: the
+reader goes back, place by place, until one agrees, and reads on from there. What lies deeper than the layer's finality is
+final, and forgotten but for the last: should that one be taken back, nothing that the layer says is worth reading.
 
 Of the six answers each leads elsewhere: what is there is read, none is passed by, the future is waited for, what is pruned
-is lost here for good, trouble is asked again, later and later, and a layer that says that it broke its word is left. Whatever the answers are, what is confirmed stands until
-the layer itself takes it back.
+is lost here for good, trouble is asked again, later and later, and a layer that says that it broke its word is left.
+Whatever the answers are, what is confirmed stands until the layer itself takes it back.
 
     [*] --begin--> reading --future--> resting --tick, news--> reading
 """
