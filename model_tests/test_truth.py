@@ -5,14 +5,16 @@ import pytest
 
 from model_tests.mutants import Mutant
 from model_tests.test_transitions import Both
-from model_tests.truth_mutants import MUTANTS
+from model_tests.truth_mutants import MUTANTS, WITNESSES, with_witness
 from syncfsm.check import Exploration, World, with_rules
 from syncfsm.check.story import tell
 from syncfsm.truth.poster.protocol import TABLE as POSTER
 from syncfsm.truth.reader.protocol import TABLE as READER
-from syncfsm_spec.truth.promises import ALL
-from syncfsm_spec.truth.worlds import STANDARD, batches, breaks, crashes, lone_poster, lone_reader
+from syncfsm_spec.truth import following, witnesses, worlds
+from syncfsm_spec.truth.promises import ALL, EVIDENCE_KEPT
+from syncfsm_spec.truth.worlds import batches, breaks, crashes, lone_poster, lone_reader
 
+STANDARD = (*worlds.STANDARD, *following.STANDARD, *witnesses.STANDARD)
 MOST = 300_000
 """More states than any of these worlds has."""
 
@@ -43,8 +45,15 @@ def test_the_checker_finds_the_mutant(mutant: Mutant) -> None:
     assert tell(mutant.world, exploration.violation).whole
 
 
+@pytest.mark.parametrize("changed", WITNESSES, ids=WITNESSES)
+def test_the_checker_finds_a_witness_that_does_not_do_its_part(changed: str) -> None:
+    exploration = explored(with_witness(witnesses.equivocates(), WITNESSES[changed]))
+    assert exploration.violation is not None
+    assert exploration.violation.name == EVIDENCE_KEPT.name
+
+
 def test_every_promise_has_a_mutant() -> None:
-    assert {mutant.promise for mutant in MUTANTS} == {promise.name for promise in ALL}
+    assert {mutant.promise for mutant in MUTANTS} | {EVIDENCE_KEPT.name} == {promise.name for promise in ALL}
 
 
 @pytest.mark.parametrize("world", [batches(), breaks(), crashes(), lone_reader(), lone_poster()], ids=lambda w: w.name)

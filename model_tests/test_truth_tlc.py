@@ -35,8 +35,9 @@ LEFT_OUT: Final = {
     "BeginBegin",
     "BeginHasOther",
     "BeginIgnore",
-    "HaltHalt",
     "MadeIsStrange",
+    "RefusedGiveUp",
+    "RefusedIgnore",
     "TickIsSilent",
     "TickIgnore",
 }

@@ -1,21 +1,26 @@
 """Changed readers and posters: for each promise of the room of truth at least one that breaks it."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import attrs
 from msgspec.structs import replace
 
 from model_tests.mutants import Mutant, mutant, never, row
+from syncfsm.check import World
 from syncfsm.machine import ALWAYS, IGNORE, STAY
 from syncfsm.truth.answers import Nothing
+from syncfsm.truth.evidence import Evidence, Witness, passed_on, rival
 from syncfsm.truth.poster.actions import begin, see
 from syncfsm.truth.poster.protocol import TABLE as POSTER
 from syncfsm.truth.poster.types import AWAITING, CATCHING, GATHERING, SUBMITTING, WAITING, Poster, Seen
 from syncfsm.truth.poster.types import Event as PosterEvent
-from syncfsm.truth.reader.actions import pass_by, read
+from syncfsm.truth.reader.actions import pass_by, read, step_back
 from syncfsm.truth.reader.protocol import TABLE as READER
-from syncfsm.truth.reader.types import READING, RESTING, TROUBLED, Event, Mark, Reader
+from syncfsm.truth.reader.types import READING, RESTING, TROUBLED, Confirmed, Event, Mark, Reader, TakenBack
 from syncfsm.truth.types import View
-from syncfsm_spec.truth import worlds
+from syncfsm_spec.truth import following, worlds
+from syncfsm_spec.truth.witnesses import Witnesses
 
 Result = tuple[Any, tuple[Any, ...]]
 
@@ -45,6 +50,18 @@ def take_for_none(reader: Reader, answer: Any, view: View) -> Result:
 def overlook(reader: Reader, answer: Any, view: View) -> Result:
     """Blobs are taken for none."""
     return pass_by(reader, replace(answer, answer=Nothing(answer.answer.place)), view)
+
+
+def step_back_in_silence(reader: Reader, answer: Any, view: View) -> Result:
+    """The node is not told what the layer takes back."""
+    reader, outputs = step_back(reader, answer, view)
+    return reader, tuple(output for output in outputs if not isinstance(output, TakenBack))
+
+
+def read_without_blocks(reader: Reader, answer: Any, view: View) -> Result:
+    """The node is told what is confirmed, and is to have the blocks from peers."""
+    reader, outputs = read(reader, answer, view)
+    return reader, tuple(replace(each, blocks=()) if isinstance(each, Confirmed) else each for each in outputs)
 
 
 def see_no_way_back(poster: Poster, seen: Seen, view: View) -> Result:
@@ -83,6 +100,7 @@ batches, reorganises, prunes = worlds.batches(), worlds.reorganises(), worlds.pr
 halts = worlds.halts()
 crashes, answers, taken_back = worlds.crashes(), worlds.answers(), worlds.taken_back()
 says_that_it_broke = worlds.says_that_it_broke()
+turns_back, away, banned = following.turns_back(), following.away(), following.banned()
 lone_reader, lone_poster, overruled = worlds.lone_reader(), worlds.lone_poster(), worlds.overruled()
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -102,6 +120,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
            rules=row(TROUBLED, Event.TICK, "is_silent", action=IGNORE, target=STAY), table=READER),
     mutant("a poster does not say that nothing is confirmed", "LivesWithoutDA", lone_poster,
            rules=row(GATHERING, PosterEvent.TICK, "is_silent", action=IGNORE, target=STAY), table=POSTER),
+    mutant("what is taken back is not told", "TruthWins", turns_back,
+           actions={"step_back": step_back_in_silence}, table=READER),
+    mutant("the layer gives no blocks", "LivesWithoutPeers", away, actions={"read": read_without_blocks}, table=READER),
+    mutant("who can not follow reads on", "FinalOnlyAdvances", banned,
+           rules=row(READING, Event.REFUSED, ALWAYS, action=IGNORE, target=STAY), table=READER),
     mutant("what landed in vain is waited for", "NothingLost", crashes, {"is_in_vain": never, "was_read": never},
            table=POSTER),
     mutant("what is unsure is waited for", "NothingLost", answers,
@@ -125,3 +148,33 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
            rules=row(AWAITING, PosterEvent.TICK, "is_due", action=IGNORE, target=STAY), table=POSTER),
     mutant("the producer is never held", "Capped", crashes, actions={"add": never_full}, table=POSTER),
 )  # fmt: skip
+
+
+# Witnesses, which have no table ---------------------------------------------------------------------------------
+
+
+def tell_nobody(witness: Witness, peers: Iterable[str]) -> tuple[Witness, tuple[tuple[str, Evidence], ...]]:
+    return witness, ()
+
+
+def tell_twice(witness: Witness, peers: Iterable[str]) -> tuple[Witness, tuple[tuple[str, Evidence], ...]]:
+    witness, due = passed_on(witness, peers)
+    return witness, (*due, *due)
+
+
+WITNESSES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "it looks at the best chain alone": {
+        "rival": lambda chain, fresh: rival(chain, fresh) if chain.on_best(fresh[0].point) else None
+    },
+    "it keeps the newest piece alone": {"kept": lambda witness, piece: replace(witness, kept=(piece,))},
+    "it keeps a piece for each pair": {"kept": lambda witness, piece: replace(witness, kept=(*witness.kept, piece))},
+    "it tells nobody": {"passed_on": tell_nobody},
+    "it tells each peer twice": {"passed_on": tell_twice},
+}
+"""What a witness does instead of what it should."""
+
+
+def with_witness(world: World, changed: Mapping[str, Any]) -> World:
+    """The same, with witnesses that do this."""
+    parts = [attrs.evolve(part, **changed) if isinstance(part, Witnesses) else part for part in world.components]
+    return attrs.evolve(world, components=tuple(parts))

@@ -40,6 +40,7 @@ from syncfsm_spec.sync.worlds import (
     spoil,
     tired,
 )  # fmt: skip
+from syncfsm_spec.truth import following, witnesses
 from syncfsm_spec.truth import worlds as truth
 
 BOTH: Final = (LOCATOR, STREAMING)
@@ -72,7 +73,7 @@ NODES: Final = (
     *(with_ledgers(kind(strategy), TREE, NO_ECHO) for kind in KINDS_WITH_LEDGERS for strategy in BOTH),
 )
 """The worlds of nodes and of their tables."""
-STANDARD: Final = (*NODES, *truth.STANDARD)
+STANDARD: Final = (*NODES, *truth.STANDARD, *following.STANDARD, *witnesses.STANDARD)
 """What ``syncfsm check`` explores when no world is named."""
 LARGE: Final = relay.LARGE
 """For the night: of four nodes, what is done in ten minutes, with 10 GB of memory."""

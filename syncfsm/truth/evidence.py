@@ -1,10 +1,10 @@
 """Two blocks at one height, both signed by the chain's own key: evidence that somebody equivocates.
 
-It is a value beside the node's: what is new is kept, told once, and passed on once. Fork choice does not look at it;
+It is a value beside the node's: what is new is kept, and passed on once to each peer. Fork choice does not look at it;
 the data-availability layer decides. What a peer brings is checked anew, and bounded: one piece is enough to act on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -31,9 +31,10 @@ class Evidence(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
 
 class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is kept, oldest first."""
+    """What is kept, oldest first; and by connection how many of these pieces the peer was told of."""
 
     kept: tuple[Evidence, ...] = ()
+    told: tuple[tuple[str, int], ...] = ()
 
 
 Check = Callable[[Header], Fault | None]
@@ -59,7 +60,17 @@ def kept(witness: Witness, evidence: Evidence) -> Witness:
     """With this piece, unless there is one of this height, or as many as may be. If it is the same value, the piece is
     not news, and not to be passed on."""
     known = any(each.one.height == evidence.one.height for each in witness.kept)
-    return witness if known or len(witness.kept) >= MOST else Witness((*witness.kept, evidence))
+    return witness if known or len(witness.kept) >= MOST else Witness((*witness.kept, evidence), witness.told)
+
+
+def passed_on(witness: Witness, peers: Iterable[str]) -> tuple[Witness, tuple[tuple[str, Evidence], ...]]:
+    """What each of these connections, which are all that there are, is to be told of now; and the witness that has told
+    them. A peer that comes back comes on another connection, and is told again."""
+    if not witness.kept:
+        return Witness(), ()
+    told, peers = dict(witness.told), tuple(peers)
+    due = tuple((peer, piece) for peer in peers for piece in witness.kept[told.get(peer, 0) :])
+    return Witness(witness.kept, tuple((peer, len(witness.kept)) for peer in peers)), due
 
 
 def encode(evidence: Evidence) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 from syncfsm.blocks import Header
 from syncfsm.chain import Chain
 from syncfsm.errors import Fault
-from syncfsm.truth.evidence import MOST, TAG, Evidence, Witness, decode, encode, kept, rival
+from syncfsm.truth.evidence import MOST, TAG, Evidence, Witness, decode, encode, kept, passed_on, rival
 from syncfsm.truth.signed import signed_by
 from tests.chains import branch, root
 from tests.truth.chain import CHECK as BATCHES
@@ -54,6 +54,17 @@ def test_one_piece_a_height_is_kept_and_only_so_many() -> None:
     for one, other in zip(long, side, strict=True):
         witness = kept(witness, Evidence.of(one, other))
     assert len(witness.kept) == MOST
+
+
+def test_each_connection_is_told_of_each_piece_once() -> None:
+    assert passed_on(Witness(), ["a"]) == (Witness(), ())
+    witness, due = passed_on(kept(Witness(), PIECE), ["a", "b"])
+    assert due == (("a", PIECE), ("b", PIECE))
+    assert passed_on(witness, ["a", "b"]) == (witness, ())
+    more = Evidence.of(OURS[3], branch(root(), 4, "another")[3])
+    witness, due = passed_on(kept(witness, more), ["b", "c"])
+    assert due == (("b", more), ("c", PIECE), ("c", more)), "c is new, and a is gone"
+    assert passed_on(witness, ["a"])[1] == (("a", PIECE), ("a", more)), "who comes back is told again"
 
 
 @pytest.mark.parametrize("size", [0, 7])

@@ -21,7 +21,7 @@ from syncfsm.truth.answers import Head, Outcome, Refused
 from syncfsm.truth.poster import protocol as posting
 from syncfsm.truth.poster.types import Begin, Poster, Start, Submit
 from syncfsm.truth.reader import protocol as reading
-from syncfsm.truth.reader.types import READING, RESTING, At, Fetch, Kept, Reader, Turn
+from syncfsm.truth.reader.types import READING, RESTING, At, Fetch, Kept, Reader, Refusal, Turn
 from syncfsm.truth.types import View
 from syncfsm_adapters.da import tasks
 from syncfsm_adapters.da.layer import Layer
@@ -41,10 +41,11 @@ class Carrier:
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
-        tell: Callable[[Any, float], None],
+        tell: Callable[[Any, float], str | None],
     ) -> None:
         """``view`` has limits, chain and check; its time does not matter. ``kept`` is where reading begins. ``tell`` is
-        given every output that is not carried out here, and when it was; it may not raise."""
+        given every output that is not carried out here, and when it was; it may not raise. If the node can not follow
+        what the reader tells, it says why."""
         self.reader, self.poster = Reader(), Poster()
         self._layer, self._view = layer, view
         self._clock, self._sleep, self._tell = clock, sleep, tell
@@ -65,10 +66,6 @@ class Carrier:
         """What the sequencer has: it was asked for, or its chain is another one now."""
         self._post(begin)
         self._post(posting.seen(self.reader))
-
-    def halt(self) -> None:
-        """The node can not follow the layer any more."""
-        self._done(posting.halt(self.poster, self._now()))
 
     def made(self, block: Header) -> None:
         """The sequencer has made this block, and has stored it. ``LocalError`` if it does not follow the last one."""
@@ -142,7 +139,7 @@ class Carrier:
             return Refused(str(error))
         return await self._layer.submit(blob)
 
-    def _read(self, given: Kept | At | Head | None) -> None:
+    def _read(self, given: Kept | At | Refusal | Head | None) -> None:
         """One step of the reader, and one of the poster that learns of it."""
         step = reading.step(self.reader, given, self._now())
         self.reader = step.value
@@ -154,7 +151,10 @@ class Carrier:
                 case Turn(answer):
                     self._read(answer)
                 case _:
-                    self._tell(output, self._clock())
+                    why = self._tell(output, self._clock())
+                    if why:
+                        self._read(Refusal(why))
+                        return
 
     def _post(self, given: Any) -> None:
         self._done(posting.step(self.poster, given, self._now()))

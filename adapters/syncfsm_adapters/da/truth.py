@@ -20,16 +20,26 @@ from msgspec.structs import replace
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Chain
 from syncfsm.errors import LocalError
-from syncfsm.events import Confirmed, Event, Finalised
 from syncfsm.outputs import HeadMoved, Output
+from syncfsm.truth import follow
 from syncfsm.truth.answers import Place
 from syncfsm.truth.limits import TruthLimits
-from syncfsm.truth.messages import Entry, batch_of, encode
+from syncfsm.truth.messages import Cover, Entry, batch_of, encode
 from syncfsm.truth.poster import protocol as posting
 from syncfsm.truth.poster.types import Begin, Go, Hold, Load, Overdue, Overruled, Stuck, Submit
 from syncfsm.truth.reader import protocol as reading
-from syncfsm.truth.reader.types import Broke, Keep, Kept, Mark, Settled, Skipped, State, TakenBack, Unheard, Unreadable
-from syncfsm.truth.reader.types import Confirmed as Batch
+from syncfsm.truth.reader.types import (
+    Broke,
+    Confirmed,
+    Keep,
+    Kept,
+    Mark,
+    Skipped,
+    State,
+    TakenBack,
+    Unheard,
+    Unreadable,
+)
 from syncfsm.truth.signed import SignedBatches, unsigned
 from syncfsm.truth.types import View
 from syncfsm_adapters.da import marks
@@ -82,8 +92,6 @@ class Truth:
         """Batches given to the layer, their bytes, those given again; and how often the layer overruled our chain."""
         self.lag: float | None = None
         """Seconds for which the oldest block of the newest batch was waiting for it; ``None`` before there is one."""
-        self.wrong = ""
-        """Why the layer is not followed any more; empty as long as it is."""
         self._host, self._chain_id, self._path, self._journal = host, batches.chain.chain_id, path, journal
         self._clock = clock
         self._sign: Callable[[bytes], bytes] | None = None
@@ -91,7 +99,7 @@ class Truth:
         self._posted: Point | None = None
         genesis = host.store.standing.genesis.point
         first = Kept(Mark(Place(max(0, start - 1), b"", b""), genesis))
-        kept = self._known(marks.load(path, first), first)
+        kept = self._resumed(marks.load(path, first), first)
         view = View(0.0, limits, self._chain_id, batches)
         self._carrier = Carrier(layer, view, kept, clock=clock, sleep=sleep, tell=self._told)
         host.watch(self._watch)
@@ -115,6 +123,12 @@ class Truth:
         return self._carrier.poster.held
 
     @property
+    def wrong(self) -> str:
+        """Why the layer is not followed any more; empty as long as it is."""
+        reader = self._carrier.reader
+        return (reader.why or BROKE) if reader.state is State.BROKEN else ""
+
+    @property
     def cut_off(self) -> bool:
         """Does the layer not answer?"""
         return self._carrier.reader.state is State.TROUBLED
@@ -136,33 +150,34 @@ class Truth:
             "confirmed_lag_seconds": self.lag,
         }
 
-    def _known(self, kept: Kept, first: Kept) -> Kept:
-        """What was kept, as far as this store has it; what was confirmed is so again. ``first`` if it has none."""
-        if not _fits(self._host.node.chain, kept.final.tip):
+    def _resumed(self, kept: Kept, first: Kept) -> Kept:
+        """Where to read on; what was confirmed is so again."""
+        found = follow.resumed(self._host.node.chain, kept, first)
+        if found.final != kept.final:
             self._journal("mark-unknown", tip=kept.final.tip, sentence=UNKNOWN)
-            return first
-        if kept.tip.height <= kept.final.tip.height:
-            return kept
-        try:
-            self._host.feed(Confirmed(kept.tip, self._clock()))
-        except LocalError:  # the store has not the block: read on from what is final
-            return Kept(kept.final)
-        return kept
+        confirmed = follow.again(found, self._clock())
+        if confirmed is not None:
+            self._host.feed(confirmed)
+        return found
 
     # What the reader tells ----------------------------------------------------------------------------------------
 
-    def _told(self, output: Any, now: float) -> None:
+    def _told(self, output: Any, now: float) -> str | None:
+        before, event = self._host.node.chain, follow.event(output, now)
+        if event is not None:
+            try:
+                self._host.feed(event)
+            except LocalError as error:
+                why = f"{REFUSED} ({error})"
+                self._journal("da-refused", sentence=why)
+                return why
         match output:
-            case Batch(cover, blocks, place):
-                self._confirm(cover.end, now, place, blocks)
+            case Confirmed(cover, _, place):
+                self._confirmed(before, cover, place, now)
             case TakenBack(tip):
                 self._journal("taken-back", to=tip)
-                self._feed(Confirmed(tip, now))
-            case Settled(tip):
-                self._feed(Finalised(tip, now))
             case Keep(kept):
-                if not self.wrong:
-                    marks.keep(self._path, kept)
+                marks.keep(self._path, kept)
             case Skipped(place, index, fault):
                 self._journal(
                     "skipped", layer=place.height, index=index, rule=fault.rule, detail=fault.detail,
@@ -173,9 +188,8 @@ class Truth:
             case Unreadable(height, oldest):
                 self._journal("da-pruned", layer=height, oldest=oldest, sentence=PRUNED)
             case Broke(was, is_now, why):
-                self.wrong = why or BROKE
                 instead = is_now.id if is_now is not None else b""
-                self._journal("da-broke", layer=was.height, was=was.id, now=instead, sentence=self.wrong)
+                self._journal("da-broke", layer=was.height, was=was.id, now=instead, sentence=why or BROKE)
             case Load(read):
                 if not read:
                     self._journal("da-silent", sentence=SILENT)
@@ -190,35 +204,21 @@ class Truth:
                 self._journal("stuck", detail=detail, sentence="The layer takes no batch. It is tried again later.")
             case Overruled(tip, ours):
                 self._journal("overruled", tip=tip, ours=ours, sentence=OTHERS)
+        return None
 
-    def _confirm(self, end: Point, now: float, place: Place, blocks: tuple[Entry, ...]) -> None:
-        before = self._host.node.chain
-        headers, bodies = tuple(e.header for e in blocks), tuple(e.body for e in blocks)
-        if not self._feed(Confirmed(end, now, headers, bodies)):
-            return
-        if self._heads and self._heads[0][0] <= end.height:
+    def _confirmed(self, before: Chain, cover: Cover, place: Place, now: float) -> None:
+        last = cover.end.height
+        if self._heads and self._heads[0][0] <= last:
             self.lag = now - self._heads[0][1]
-        while self._heads and self._heads[0][0] <= end.height:
+        while self._heads and self._heads[0][0] <= last:
             self._heads.popleft()
         waited = round(self.lag, 3) if self.lag is not None else None
-        self._journal("batch", layer=place.height, first=headers[0].height, last=end.height, waited=waited)
+        self._journal("batch", layer=place.height, first=cover.first, last=last, waited=waited)
         after, was = self._host.node.chain, before.head
         if was.id in after and not after.on_best(was.point):
             self.contradictions += 1
             height = after.common(was.id, after.head.id).height + 1
             self._journal("contradicted", height=height, was=was.point, sentence=CONTRADICTS)
-
-    def _feed(self, event: Event) -> bool:
-        """Give the node an event of the layer, unless the layer is not followed any more. Says whether it took it."""
-        if self.wrong:
-            return False
-        try:
-            self._host.feed(event)
-        except LocalError as error:
-            self.wrong = f"{REFUSED} ({error})"
-            self._journal("da-refused", sentence=self.wrong)
-            self._carrier.halt()
-        return not self.wrong
 
     # What the host does -------------------------------------------------------------------------------------------
 
@@ -269,8 +269,3 @@ def _entry(header: Header, body: bytes | None) -> Entry:
             "from a node that has it"
         )
     return Entry(header, body)
-
-
-def _fits(chain: Chain, tip: Point) -> bool:
-    """Has this chain the block up to which the layer was read?"""
-    return tip.height < chain.base.height or chain.on_best(tip)

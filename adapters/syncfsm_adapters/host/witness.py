@@ -26,8 +26,6 @@ class Witness:
     def __init__(self, host: Host, check: evidence.Check, path: Path, journal: Write) -> None:
         self._host, self._check, self._path, self._journal = host, check, path, journal
         self._value = evidence.Witness(_load(path))
-        self._told: dict[str, int] = {}
-        """By connection: how many pieces the peer was told of."""
         host.watch(self._watch)
 
     @property
@@ -37,13 +35,11 @@ class Witness:
 
     def pass_on(self, now: float) -> None:
         """Tell the peers of what they were not told of."""
-        kept = self._value.kept
-        self._told = {peer: self._told.get(peer, 0) for peer in self._host.node.links} if kept else {}
-        for peer, told in tuple(self._told.items()):
-            for piece in kept[told:]:
-                self._host.feed(Say(Note(evidence.encode(piece)), now, (peer,)))
-            if peer in self._told:
-                self._told[peer] = len(kept)
+        self._value, due = evidence.passed_on(self._value, self._host.node.links)
+        for peer, piece in due:
+            if peer not in self._host.node.links:
+                continue  # the piece before was too much for it
+            self._host.feed(Say(Note(evidence.encode(piece)), now, (peer,)))
 
     def _watch(self, output: Output, now: float) -> None:
         match output:

@@ -72,7 +72,7 @@ GoOn(r, mark) ==
     IN  Keeps(r, new)
 StepBack(r) == Keeps(r, [Dropped(Judged(r, NextHeight(r))) EXCEPT !.trail = SubSeq(@, 1, Len(@) - 1), !.why = ""])
 Ends(r) == [Dropped(Judged(r, NextHeight(r))) EXCEPT !.width = 1]
-BreakOff(r) == Same([r EXCEPT !.asked = {}, !.early = <<>>, !.until = 0])
+BreakOff(r, why) == Same([r EXCEPT !.asked = {}, !.early = <<>>, !.until = 0, !.why = why])
 Rest(r) == Same([Ends(r) EXCEPT !.until = Poll, !.tries = 0, !.why = ""])
 BackOffNow(r) == Same([Ends(r) EXCEPT !.until = Pause(r.tries), !.tries = @ + 1, !.why = "out"])
 Lose(r) == Same([Ends(r) EXCEPT !.until = BackOffMost, !.why = ""])
@@ -89,7 +89,7 @@ OnMark(r, kept) ==
 
 \* The layer answers.
 OnBlock(r, a) ==
-    IF ~Follows(r, a.place) /\ r.trail = <<>> THEN Row("BlobsBreaksFinality", "broken", BreakOff(r))
+    IF ~Follows(r, a.place) /\ r.trail = <<>> THEN Row("BlobsBreaksFinality", "broken", BreakOff(r, ""))
     ELSE IF ~Follows(r, a.place) THEN Row("BlobsIsOther", r.state, StepBack(r))
     ELSE IF a.type = "blobs"
     THEN Row("BlobsRead", r.state, GoOn(r, Mark(a.place, Confirms(ReadTip(r), a.blobs))))
@@ -99,7 +99,7 @@ CanWait(r, a) == a.type \in {"blobs", "none"} \/ (a.type = "future" /\ r.state =
 OnAnswer(r, height, a) ==
     IF r.state \in {"idle", "broken"} THEN Row("BlobsIgnore", r.state, Same(r))
     ELSE IF height \notin r.asked THEN Row("BlobsNotAsked", r.state, Same(r))
-    ELSE IF a.type = "broken" THEN Row("BrokeHeed", "broken", BreakOff(r))
+    ELSE IF a.type = "broken" THEN Row("BrokeHeed", "broken", BreakOff(r, "broken"))
     ELSE IF CanWait(r, a) /\ height > NextHeight(r) THEN Row("BlobsIsEarly", r.state, Early(r, a))
     ELSE IF r.state \in Waiting THEN Row("BlobsForget", r.state, Same(Judged(r, height)))
     ELSE IF height > NextHeight(r) THEN Row("PrunedIsEarly", r.state, Same(Judged(r, height)))

@@ -31,6 +31,15 @@ NONE_SKIPPED: Final = Promise(
 FINAL_ONLY_ADVANCES: Final = Promise(
     "FinalOnlyAdvances", "What a reader calls final never goes back, and a layer that takes it back is not followed."
 )
+EVIDENCE_KEPT: Final = Promise(
+    "EvidenceKept",
+    "Two signed blocks at one height are found by whoever holds both; one pair for each height is kept, and each peer "
+    "is told of it once, so that all who are linked have it.",
+)
+LIVES_WITHOUT_PEERS: Final = Promise(
+    "LivesWithoutPeers",
+    "What no peer gives a node the layer does; the node moves between the two, and no block is missing or comes twice.",
+)
 LIVES_WITHOUT_DA: Final = Promise(
     "LivesWithoutDA",
     "While the layer does not answer, what was confirmed stands, and blocks are made; that nothing is heard, or "
@@ -56,8 +65,8 @@ KNOWS_FIRST: Final = Promise(
     "where the layer is not followed any more.",
 )
 ALL: Final = (
-    TRUTH_WINS, NONE_SKIPPED, FINAL_ONLY_ADVANCES, LIVES_WITHOUT_DA, NOTHING_LOST, NEVER_CONTRADICTS, ONE_AT_A_TIME,
-    CAPPED, KNOWS_FIRST,
+    TRUTH_WINS, NONE_SKIPPED, FINAL_ONLY_ADVANCES, EVIDENCE_KEPT, LIVES_WITHOUT_PEERS, LIVES_WITHOUT_DA, NOTHING_LOST,
+    NEVER_CONTRADICTS, ONE_AT_A_TIME, CAPPED, KNOWS_FIRST,
 )  # fmt: skip
 """Each promise of the room."""
 

@@ -25,7 +25,7 @@ from syncfsm.truth.poster.types import (
 )
 from syncfsm.truth.poster.types import Event as PosterEvent
 from syncfsm.truth.reader import protocol as reading
-from syncfsm.truth.reader.types import At, Event, Reader, State
+from syncfsm.truth.reader.types import At, Event, Reader, Refusal, State
 from syncfsm.truth.types import View
 from syncfsm_spec.kit.alone import Comes, alone
 from syncfsm_spec.kit.trees import a1, a2, g
@@ -220,7 +220,7 @@ def lone_reader() -> World:
         Comes(Event.NONE, At(2, Nothing(next_))), Comes(Event.NONE, At(2, Nothing(other)), "that does not fit"),
         Comes(Event.FUTURE, At(1, Future(0))), Comes(Event.FUTURE, At(2, Future(1)), "2"),
         Comes(Event.PRUNED, At(1, Pruned(2))), Comes(Event.TROUBLE, At(1, Trouble(""))),
-        Comes(Event.BROKE, At(1, Broken(""))),
+        Comes(Event.BROKE, At(1, Broken(""))), Comes(Event.REFUSED, Refusal("")),
         Comes(Event.NEWS, Head(0), "0"), Comes(Event.NEWS, Head(9), "9"), Comes(Event.TICK),
     ]  # fmt: skip
     start: Any = Reader(state=State.RESTING, final=START.final, until=20.0)
@@ -249,7 +249,7 @@ def _lone_poster(start: Any, claims: Iterable[Property]) -> World:
     E = PosterEvent  # noqa: N806
     broken = Seen(1, g.point, g.point, False, True)
     given = [
-        Comes(E.START, Start()), Comes(E.HALT), Comes(E.SEEN, broken, "broken"),
+        Comes(E.START, Start()), Comes(E.SEEN, broken, "broken"),
         Comes(E.BEGIN, Begin(g.point, g.point, ())), Comes(E.MADE, a1, "a1"), Comes(E.MADE, a2, "a2"),
         Comes(E.SEEN, Seen(1, g.point, g.point, True)), Comes(E.SEEN, Seen(2, a1.point, g.point, False), "a1"),
         Comes(E.POSTED, Posted(5)), Comes(E.UNSURE, UNSURE), Comes(E.TOO_BIG, TOO_BIG), Comes(E.REFUSED, REFUSED),

@@ -93,7 +93,7 @@ def stop(poster: Poster, seen: Seen, view: View) -> Result:
     return replace(poster, held=True), (Overruled(other, poster.tip),)
 
 
-def halt(poster: Poster, seen: Seen | None, view: View) -> Result:
+def halt(poster: Poster, seen: Seen, view: View) -> Result:
     return replace(poster, held=True), ()
 
 

@@ -31,11 +31,6 @@ def step(poster: Poster, given: Start | Begin | Header | Seen | Outcome | None, 
     return TABLE.step(poster, EVENTS[type(given)], given, view)
 
 
-def halt(poster: Poster, view: View) -> Step[Poster]:
-    """The node can not follow the layer any more."""
-    return TABLE.step(poster, Event.HALT, None, view)
-
-
 def resume(poster: Poster, view: View) -> Step[Poster]:
     """An operator has mended what was wrong."""
     return TABLE.step(poster, Event.RESUME, None, view)

@@ -41,22 +41,19 @@ OUTCOMES = (E.POSTED, E.UNSURE, E.TOO_BIG, E.REFUSED, E.TROUBLE)
 RULES: Final = (
     Rule(IDLE,       E.START,    ALWAYS,        AWAITING,    "await_layer",  "What was posted is not known, and what was lost here neither, before the layer is read.", "decisions/0026"),
     Rule((AWAITING, *OPEN), E.START, ALWAYS,    STAY,        IGNORE,         "It has begun.", "decisions/0026"),
-    Rule(AWAITING,   E.SEEN,     "is_broken",   HALTED,      "halt",         "What was final is taken back: nothing is made on what such a layer says.", "decisions/0026"),
+    Rule((AWAITING, *OPEN), E.SEEN, "is_broken", HALTED,     "halt",         "The layer has broken its word, or has what this node can not have: nothing is made beside it.", "decisions/0026"),
     Rule(AWAITING,   E.SEEN,     "is_all",      CATCHING,    "load",         "All that the layer has is known here.", "decisions/0026"),
     Rule(AWAITING,   E.SEEN,     ALWAYS,        STAY,        IGNORE,         "There is more to read.", "decisions/0026"),
     Rule(AWAITING,   E.TICK,     "is_due",      CATCHING,    "load_unread",  "Soft blocks do not wait for a layer that is out; what was signed, the guard knows.", "decisions/0026"),
     Rule(AWAITING,   E.TICK,     ALWAYS,        STAY,        IGNORE,         "It is not time yet.", "decisions/0026"),
     Rule(OPEN,       E.BEGIN,    "has_other",   OVERRULED,   "begin_in_vain", "What is final on the layer is none of ours.", "decisions/0026"),
     Rule(OPEN,       E.BEGIN,    ALWAYS,        CATCHING,    "begin",        "From where the layer is final on it is looked for what was posted.", "decisions/0026"),
-    Rule((AWAITING, *OPEN), E.HALT, ALWAYS,     HALTED,      "halt",         "What the layer has, this node can not have: nothing is made beside it.", "decisions/0026"),
-    Rule(IDLE,       E.HALT,     ALWAYS,        HALTED,      "halt",         "If there will be a sequencer, it does not begin.", "decisions/0026"),
 
     # ---- The sequencer makes blocks ----
     Rule(OPEN,       E.MADE,     "is_strange",  STAY,        "refuse",       "A block that is left out would be lost.", "decisions/0026"),
     Rule(OPEN,       E.MADE,     ALWAYS,        STAY,        "add",          "It goes into a batch; when too many are open, the producer is held.", "decisions/0026"),
 
     # ---- The reader goes on, or back ----
-    Rule(OPEN,       E.SEEN,     "is_broken",   HALTED,      "halt",         "What was final is taken back: nothing is made on what such a layer says.", "decisions/0026"),
     Rule(OPEN,       E.SEEN,     "is_other",    OVERRULED,   "stop",         "The layer is the truth, and to post against it would contradict it.", "decisions/0026"),
     Rule(CATCHING,   E.SEEN,     "is_all",      GATHERING,   "see",          "All that was posted is known.", "decisions/0026"),
     Rule(WAITING,    E.SEEN,     "is_done",     GATHERING,   "see_done",     "The batch is confirmed.", "decisions/0026"),
@@ -87,7 +84,7 @@ RULES: Final = (
 
     Rule(AWAITING, (E.BEGIN, E.MADE, *OUTCOMES, E.RESUME),
                                  ALWAYS,        STAY,        IGNORE,         "What there is will be told when it is asked for.", "decisions/0026"),
-    Rule(IDLE, tuple(event for event in E if event not in (E.START, E.HALT)),
+    Rule(IDLE, tuple(event for event in E if event is not E.START),
                                  ALWAYS,        STAY,        IGNORE,         "It has not begun.", "decisions/0026"),
     Rule((OVERRULED, HALTED), tuple(E),
                                  ALWAYS,        STAY,        IGNORE,         "Nothing more is posted.", "decisions/0026"),

@@ -57,8 +57,6 @@ class Event(StrEnum):
     TOO_BIG = "too-big"
     REFUSED = "refused"
     TROUBLE = "trouble"
-    HALT = "halt"
-    """The node can not follow the layer any more."""
     RESUME = "resume"
     """An operator has mended what was wrong."""
     TICK = "tick"

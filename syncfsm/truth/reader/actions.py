@@ -19,6 +19,7 @@ from syncfsm.truth.reader.types import (
     Kept,
     Mark,
     Reader,
+    Refusal,
     Settled,
     Skipped,
     TakenBack,
@@ -126,13 +127,21 @@ def _keep(before: Reader, after: Reader) -> tuple[Keep, ...]:
 
 def break_off(reader: Reader, at: At, view: View) -> Result:
     assert isinstance(at.answer, Blobs | Nothing)
-    return replace(reader, asked=(), early=()), (Broke(reader.final.place, at.answer.place),)
+    return _ended_for_good(reader, ""), (Broke(reader.final.place, at.answer.place),)
 
 
 def heed(reader: Reader, at: At, view: View) -> Result:
     assert isinstance(at.answer, Broken)
-    broke = Broke(reader.final.place, None, at.answer.detail[:REASON_BYTES])
-    return replace(reader, asked=(), early=(), until=0.0), (broke,)
+    after = _ended_for_good(reader, at.answer.detail[:REASON_BYTES])
+    return after, (Broke(reader.final.place, None, after.why),)
+
+
+def give_up(reader: Reader, refusal: Refusal, view: View) -> Result:
+    return _ended_for_good(reader, refusal.why), ()
+
+
+def _ended_for_good(reader: Reader, why: str) -> Reader:
+    return replace(reader, asked=(), early=(), until=0.0, why=why)
 
 
 def _ended(reader: Reader, at: At) -> Reader:
@@ -175,6 +184,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
         step_back,
         break_off,
         heed,
+        give_up,
         rest,
         back_off,
         lose,

@@ -10,7 +10,7 @@ from syncfsm.truth.reader import guards
 from syncfsm.truth.reader.actions import ACTIONS
 from syncfsm.truth.reader.guards import GUARDS
 from syncfsm.truth.reader.rules import RULES
-from syncfsm.truth.reader.types import BROKEN, CARRIES, IDLE, MEANINGS, At, Event, Kept, Reader, State
+from syncfsm.truth.reader.types import BROKEN, CARRIES, IDLE, MEANINGS, At, Event, Kept, Reader, Refusal, State
 from syncfsm.truth.types import View
 
 TABLE: Final[Table[Reader]] = Table(
@@ -19,17 +19,19 @@ TABLE: Final[Table[Reader]] = Table(
 )  # fmt: skip
 EVENTS: Final[Mapping[type, Event]] = {
     Kept: Event.BEGIN, Blobs: Event.BLOBS, Nothing: Event.NONE, Future: Event.FUTURE, Pruned: Event.PRUNED,
-    Trouble: Event.TROUBLE, Broken: Event.BROKE, Head: Event.NEWS, type(None): Event.TICK,
+    Trouble: Event.TROUBLE, Broken: Event.BROKE, Refusal: Event.REFUSED, Head: Event.NEWS,
+    type(None): Event.TICK,
 }  # fmt: skip
 """What each thing that a reader is fed is to its table."""
 
 
-def step(reader: Reader, given: Kept | At | Head | None, view: View) -> Step[Reader]:
-    """Feed a reader what was kept, an answer to its ``Fetch``, news of the layer's head, or time (``None``)."""
+def step(reader: Reader, given: Kept | At | Refusal | Head | None, view: View) -> Step[Reader]:
+    """Feed a reader what was kept, an answer to its ``Fetch``, why the node can not follow, news of the layer's head,
+    or time (``None``)."""
     return TABLE.step(reader, event(given), given, view)
 
 
-def event(given: Kept | At | Head | None) -> Event:
+def event(given: Kept | At | Refusal | Head | None) -> Event:
     """What it is to the table."""
     return EVENTS[type(given.answer if isinstance(given, At) else given)]
 

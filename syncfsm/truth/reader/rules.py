@@ -47,6 +47,10 @@ RULES: Final = (
     Rule(WAITING,  OTHERS,          ALWAYS,            STAY,     "forget",       "The height that is read next is asked for again in any case.", "decisions/0026"),
     Rule((IDLE, BROKEN), ANSWERS,   ALWAYS,            STAY,     IGNORE,         "Nothing was asked.", "decisions/0026"),
 
+    # ---- The node can not follow ----
+    Rule((READING, *WAITING), E.REFUSED, ALWAYS,       BROKEN,   "give_up",      "What contradicts what is final there, or is banned, is for somebody to look at.", "decisions/0026"),
+    Rule((IDLE, BROKEN), E.REFUSED, ALWAYS,            STAY,     IGNORE,         "Nothing is read.", "decisions/0026"),
+
     # ---- Time, and news ----
     Rule((RESTING, TROUBLED), E.NEWS, "is_further",    READING,  "ask",          "There is more: it need not be waited for.", "decisions/0026"),
     Rule((RESTING, TROUBLED), E.NEWS, ALWAYS,          STAY,     IGNORE,         "That was read.", "decisions/0026"),

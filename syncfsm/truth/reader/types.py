@@ -30,7 +30,7 @@ MEANINGS: Final = {
     State.RESTING: "All that there is has been read.",
     State.TROUBLED: "The layer did not answer, and is asked again later.",
     State.LOST: "The layer does not keep the next height any more.",
-    State.BROKEN: "The layer took back what was final. Nothing that it says can be trusted.",
+    State.BROKEN: "The layer took back what was final, or has what the node can not follow. Nothing more is read.",
 }
 
 
@@ -46,6 +46,8 @@ class Event(StrEnum):
     TROUBLE = "trouble"
     BROKE = "broke"
     """The layer says that it took back what was final."""
+    REFUSED = "refused"
+    """The node can not follow what was read."""
     NEWS = "news"
     """The layer says where its end is."""
     TICK = "tick"
@@ -84,6 +86,12 @@ class At(msgspec.Struct, frozen=True):
     answer: Answer
 
 
+class Refusal(msgspec.Struct, frozen=True):
+    """Why the node can not follow what it was told of, in words for people."""
+
+    why: str
+
+
 CARRIES: Final = {
     Event.BEGIN: Kept,
     Event.BLOBS: At,
@@ -92,6 +100,7 @@ CARRIES: Final = {
     Event.PRUNED: At,
     Event.TROUBLE: At,
     Event.BROKE: At,
+    Event.REFUSED: Refusal,
     Event.NEWS: Head,
 }
 """What each event brings along."""
@@ -121,7 +130,7 @@ class Reader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     told: bool = False
     """Was it said that nothing is heard?"""
     why: str = ""
-    """What the layer's last trouble was, since it last answered; for people."""
+    """What the layer's last trouble was, since it last answered, or why nothing more is read; for people."""
 
     @property
     def mark(self) -> Mark:

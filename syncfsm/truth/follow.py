@@ -1,0 +1,44 @@
+"""How a node follows a layer: what its reader tells becomes events of the node, and where both begin after a restart.
+
+A node refuses such an event (``LocalError``) if the layer contradicts what is final there, or has what an operator has
+banned. Then its reader is fed a ``Refusal``, and what it told after that is dropped: nothing more is read, and somebody
+has to look which of the two is wrong.
+"""
+
+from syncfsm import events
+from syncfsm.chain import Chain
+from syncfsm.errors import LocalError
+from syncfsm.truth.reader.types import Confirmed, Kept, Settled, TakenBack
+
+
+def event(told: object, now: float) -> events.Confirmed | events.Finalised | None:
+    """What this output of a reader is to the node; ``None`` if it is nothing to it."""
+    match told:
+        case Confirmed(cover, blocks):
+            headers, bodies = tuple(e.header for e in blocks), tuple(e.body for e in blocks)
+            return events.Confirmed(cover.end, now, headers, bodies)
+        case TakenBack(tip):
+            return events.Confirmed(tip, now)
+        case Settled(tip):
+            return events.Finalised(tip, now)
+    return None
+
+
+def resumed(chain: Chain, kept: Kept, first: Kept) -> Kept:
+    """What was kept, as far as this chain, which a store has loaded, has its blocks; ``first`` if it has none of them.
+
+    What is confirmed there, and not final, is to be confirmed anew: feed ``again``.
+    """
+    final = kept.final.tip
+    if final.height >= chain.base.height and not chain.on_best(final):
+        return first
+    try:
+        chain.confirm(kept.tip)
+    except LocalError:
+        return Kept(kept.final)
+    return kept
+
+
+def again(kept: Kept, now: float) -> events.Confirmed | None:
+    """What a node that begins at ``kept`` has confirmed beyond what is final; ``None`` if that is nothing."""
+    return events.Confirmed(kept.tip, now) if kept.tip.height > kept.final.tip.height else None
