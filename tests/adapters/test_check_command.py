@@ -86,6 +86,28 @@ def _moved(worlds: Path) -> Path:
     return worlds.rename(worlds.with_name("changed_worlds.py"))
 
 
+def test_several_worlds_at_a_time_come_to_the_same(
+    worlds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worlds.write_text(WORLDS.replace("(GOOD,)", "(GOOD, BAD)"))
+    said, found = [], []
+    for jobs in ("1", "2"):
+        figures = tmp_path / f"{jobs}.json"
+        asked = ["check", str(worlds), "--jobs", jobs, "--json", str(figures), "--stories", str(tmp_path / jobs)]
+        assert main(asked) == NOT_SHOWN
+        said.append(capsys.readouterr().out)
+        found.append(sorted(json.loads(figures.read_text())["worlds"], key=lambda world: str(world["name"])))
+        assert (tmp_path / jobs / "bad-Small.ndjson").exists()
+    for line in ("good ", "bad ", "Small does not hold in world bad, 3 actions", "VIOLATED: 1 property"):
+        assert line in said[0]
+        assert line in said[1]
+    assert [_what(world) for world in found[0]] == [_what(world) for world in found[1]]
+
+
+def _what(world: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in world.items() if not name.startswith(("seconds", "states_per"))}
+
+
 def test_what_a_limit_leaves_open_is_not_shown(worlds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(worlds), "--limit", "5"]) == NOT_SHOWN
     assert "OPEN, nothing is proved: good" in capsys.readouterr().out
@@ -148,6 +170,7 @@ def test_the_extra_for_checking_has_all_that_it_needs() -> None:
             "there is no world 'other'; give the file that it is in, or one of",
         ),
         (["check", "{worlds}", "--limit", "0"], "--limit 0: give a number of states"),
+        (["check", "{worlds}", "--jobs", "0"], "--jobs 0: give a number of worlds"),
         (["check", "{worlds}", "--json", "{folder}"], "{folder}: Is a directory"),
         (["replay", "{worlds}", "{worlds}"], "worlds.py: this is not a story"),
         (["replay", "{folder}/nowhere.ndjson"], "nowhere.ndjson: No such file"),

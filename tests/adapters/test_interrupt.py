@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from syncfsm import signed
 from syncfsm.errors import LocalError
 from syncfsm_adapters.__main__ import INTERRUPTED
@@ -130,10 +132,15 @@ def test_a_story_that_is_killed_leaves_no_layer_either(tmp_path: Path) -> None:
         assert len(of_session(story.pid)) >= 5, "the story, a layer, a sequencer, two followers"
         story.kill()
         story.wait(SECONDS)
-        until = time.monotonic() + SECONDS
-        while of_session(story.pid):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_until_gone(story.pid)
+
+
+def wait_until_gone(session: int) -> None:
+    """Until no process of this session runs."""
+    until = time.monotonic() + SECONDS
+    while of_session(session):
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def of_session(session: int) -> list[int]:
@@ -142,10 +149,12 @@ def of_session(session: int) -> list[int]:
     return [int(number) for number in listed.stdout.split()]
 
 
-def test_an_exploration() -> None:
-    with running("check") as process:
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_exploration(jobs: str) -> None:
+    with running("check", "--jobs", jobs) as process:
         line(process)
         assert b"HOLDS" not in interrupt(process)
+        wait_until_gone(process.pid)
 
 
 def test_a_replay_that_waits_for_its_file(tmp_path: Path) -> None:

@@ -3,28 +3,31 @@
 import argparse
 import importlib.util
 import json
+import os
 import shlex
 import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from syncfsm.errors import LocalError
+from syncfsm_adapters.command.exploring import one_by_one, side_by_side
+from syncfsm_adapters.command.worlds import library, load, pick
 
 if TYPE_CHECKING:
-    from syncfsm.check import Exploration, Progress, World
+    from syncfsm.check import Violation, World
     from syncfsm.check.story import Story
 
 OK, NOT_SHOWN = 0, 1
-DEFAULT: Final = "syncfsm_spec.worlds"
-"""The worlds of the library: the module that has them."""
 NEEDED: Final = ("numpy", "rich")
 """Packages that exploring needs and a node does not: the extra ``check``."""
 LIMIT: Final = 50_000_000
 """States of a world, if no limit is given: about 10 GB at the peak. A world that has more may have no end."""
+JOBS: Final = min(2, os.cpu_count() or 1)
+"""Worlds at a time, if it is not said how many: a large one takes its gigabyte."""
 CHECK_HELP: Final = """Explore worlds exhaustively: every state they can reach, by calling the code that ships. A
 world is a value of type syncfsm.check.World in a Python file; the tuple STANDARD names those that are explored when
 none is asked for; without it all are. Exits with 0 if every property holds, with 1 if one does not (after the shortest
@@ -46,6 +49,9 @@ def add_check(check: argparse.ArgumentParser) -> None:
     check.add_argument("--world", action="append", dest="worlds", metavar="NAME", help="only this one; repeatable")
     check.add_argument(
         "--limit", type=int, default=LIMIT, metavar="N", help=f"leave a world at N states (default: {LIMIT:,})"
+    )
+    check.add_argument(
+        "--jobs", type=int, default=JOBS, metavar="N", help="explore N worlds at a time (default: %(default)s)"
     )
     check.add_argument("--first", action="store_true", help="stop at the first world in which a property does not hold")
     check.add_argument("--rows", action="store_true", help="name the rows that fired in none of the worlds")
@@ -75,7 +81,10 @@ def run_check(given: argparse.Namespace) -> int:
 def _check(given: argparse.Namespace) -> int:
     if given.limit < 1:
         raise LocalError(f"--limit {given.limit}: give a number of states, 1 or more")
-    everything, standard = load(given.paths or [library()])
+    if given.jobs < 1:
+        raise LocalError(f"--jobs {given.jobs}: give a number of worlds, 1 or more")
+    paths = given.paths or [library()]
+    everything, standard = load(paths)
     if given.list:
         for world in everything.values():
             print(f"{world.name:<28} {world.doc}".rstrip())
@@ -87,12 +96,18 @@ def _check(given: argparse.Namespace) -> int:
     reports: list[dict[str, Any]] = []
     _save_figures(given.json, reports)
     told: dict[str, str] = {}
-    for world in worlds:
-        reports.append(_explore(world, given, told))
-        _save_figures(given.json, reports)
-        if given.first and told:
-            break
-    return _summary(reports, given.rows, len(worlds))
+    begun, jobs = time.perf_counter(), min(given.jobs, len(worlds))
+    explored = side_by_side(worlds, paths, given.limit, jobs) if jobs > 1 else one_by_one(worlds, given.limit)
+    with closing(explored):
+        for world, found in explored:
+            reports.append(found.report)
+            _save_figures(given.json, reports)
+            print(found.line, flush=True)
+            if found.violation:
+                _tell(world, found.violation, told, given)
+                if given.first:
+                    break
+    return _summary(reports, time.perf_counter() - begun, given.rows, len(worlds))
 
 
 def run_replay(given: argparse.Namespace) -> int:
@@ -131,96 +146,6 @@ def _outside() -> Iterator[None]:
         raise LocalError(f"{error.filename}: {error.strerror}") from error
 
 
-def library() -> Path:
-    """The file with the worlds of the library."""
-    try:
-        found = importlib.util.find_spec(DEFAULT)
-    except ModuleNotFoundError:
-        found = None
-    if found is None or found.origin is None:
-        raise LocalError(f"there is no {DEFAULT} here; give the file in which your worlds are")
-    return Path(found.origin)
-
-
-# Worlds ---------------------------------------------------------------------------------------------------------
-
-
-def load(paths: Sequence[Path]) -> tuple[dict[str, "World"], list["World"]]:
-    """All worlds of these files by name, and those to explore when none is named."""
-    everything: dict[str, World] = {}
-    standard: list[World] = []
-    for path in _files(paths):
-        module = _module(path)
-        found = {id(world): world for world in _worlds(vars(module).values())}
-        if not found:
-            raise LocalError(f"{path} has no world; put a value of type syncfsm.check.World at its top")
-        for world in found.values():
-            if everything.setdefault(world.name, world) is not world:
-                raise LocalError(f"{path}: another world is called {world.name!r} too; give each a name of its own")
-        standard += getattr(module, "STANDARD", found.values())
-    return everything, standard
-
-
-def pick(worlds: dict[str, "World"], name: str) -> "World":
-    """The world of this name."""
-    if name not in worlds:
-        raise LocalError(f"there is no world {name!r}; give the file that it is in, or one of {', '.join(worlds)}")
-    return worlds[name]
-
-
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    for path in paths:
-        wanted = path / "*worlds*.py" if path.is_dir() else path
-        found = sorted(path.glob(wanted.name)) if path.is_dir() else [path] if path.exists() else []
-        if not found:
-            raise LocalError(f"there is no {wanted}; give the file in which your worlds are")
-        yield from found
-
-
-def _module(path: Path) -> Any:
-    """The file as a module. What lies beside it, and beside its folder, can be imported by it."""
-    name = f"{path.resolve().parent.name}.{path.stem}"
-    if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(path.resolve()):
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    if spec is None or spec.loader is None:
-        raise LocalError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    with _importing_from(path.resolve().parent.parent, path.resolve().parent):
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            raise _unreadable(path, error) from error
-    return module
-
-
-def _unreadable(path: Path, error: Exception) -> LocalError:
-    from syncfsm.check.mistakes import said
-
-    return LocalError(f"{path} cannot be read: {error if isinstance(error, LocalError) else said(error)}")
-
-
-@contextmanager
-def _importing_from(*folders: Path) -> Iterator[None]:
-    before = list(sys.path)
-    sys.path[:0] = [str(folder) for folder in folders]
-    try:
-        yield
-    finally:
-        sys.path[:] = before
-
-
-def _worlds(values: Any) -> Iterator["World"]:
-    from syncfsm.check import World
-
-    for value in values:
-        if isinstance(value, World):
-            yield value
-        elif isinstance(value, tuple | list):
-            yield from _worlds(value)
-
-
 def _print_lint(worlds: Sequence["World"]) -> None:
     """A table that is not sound is explored all the same, but what its lint says is often the answer."""
     from syncfsm.check import NodeComponent
@@ -233,52 +158,20 @@ def _print_lint(worlds: Sequence["World"]) -> None:
             print(f"table {table.name} is not sound: {sentence}")
 
 
-# Exploring ------------------------------------------------------------------------------------------------------
-
-
-def _explore(world: "World", given: argparse.Namespace, told_already: dict[str, str]) -> dict[str, Any]:
-    """Explore one world. ``told_already`` has the properties of which a story was told, and in which world: one mistake
-    shows in many worlds, and is told once."""
-    from syncfsm.check import Exploration
-    from syncfsm.check.mistakes import place
-    from syncfsm.check.report import report
-
-    begun = time.perf_counter()
-    exploration = Exploration(world)
-    try:
-        with _telling(world.name, begun) as told:
-            exploration.run(given.limit, told)
-    except KeyboardInterrupt as stop:
-        print(f"{world.name:<26} interrupted at {exploration.states:,} states, depth {exploration.depth}{place(stop)}")
-        raise
-    found = report(exploration, time.perf_counter() - begun)
-    verdict = "VIOLATED" if exploration.violation else "holds" if exploration.complete else "OPEN, left at the limit"
-    bound = "" if found["settle_bound"] is None else f" settles within {found['settle_bound']},"
-    print(
-        f"{world.name:<26} {verdict}: {found['states']:,} states, {found['transitions']:,} transitions, depth"
-        f" {found['depth']},{bound} {found['seconds']:.1f} s, {found['states_per_second']:,} states/s,"
-        f" {exploration.nbytes / 1e6:.0f} MB",
-        flush=True,
-    )
-    if exploration.violation:
-        name = exploration.violation.name
-        if name in told_already:
-            steps = len(exploration.violation.actions)
-            print(f"  {name} again, {steps} actions from the start; its story is told for {told_already[name]}.")
-        else:
-            told_already[name] = world.name
-            _tell(exploration, given)
-    return found
-
-
-def _tell(exploration: "Exploration", given: argparse.Namespace) -> None:
-    """Print what does not hold, and its story; keep the story. What is nowhere reached has none."""
+def _tell(world: "World", violation: "Violation", told_already: dict[str, str], given: argparse.Namespace) -> None:
+    """Print what does not hold, and its story; keep the story. What is nowhere reached has none. ``told_already`` has
+    the properties of which a story was told, and in which world: one mistake shows in many worlds, and is told once."""
     from syncfsm.check import diagram, story
     from syncfsm.check.found import UNREACHED
 
-    assert exploration.violation is not None
-    told = story.tell(exploration.world, exploration.violation)
-    if exploration.violation.detail == UNREACHED:
+    name = violation.name
+    if name in told_already:
+        steps = len(violation.actions)
+        print(f"  {name} again, {steps} actions from the start; its story is told for {told_already[name]}.")
+        return
+    told_already[name] = world.name
+    told = story.tell(world, violation)
+    if violation.detail == UNREACHED:
         print("\n" + "\n".join(diagram.heading(told)))
         return
     print("\n" + diagram.terminal(told, _across()))
@@ -309,40 +202,11 @@ def _across() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-@contextmanager
-def _telling(name: str, begun: float) -> Iterator[Any]:
-    """What to call with progress: a live line on a terminal, else a line every few seconds."""
-    if sys.stdout.isatty():
-        from rich.console import Console
-
-        console = Console()
-        with console.status(name) as status:
-            yield lambda progress: status.update(_line(name, progress, begun))
-        return
-    last = begun
-
-    def tell(progress: "Progress") -> None:
-        nonlocal last
-        if time.perf_counter() - last > 5:
-            last = time.perf_counter()
-            print(f"… {_line(name, progress, begun)}", flush=True)
-
-    yield tell
-
-
-def _line(name: str, progress: "Progress", begun: float) -> str:
-    rate = progress.states / max(1e-9, time.perf_counter() - begun)
-    return (
-        f"{name}: depth {progress.depth}, {progress.states:,} states, {progress.frontier:,} to go, {rate:,.0f}/s,"
-        f" {progress.nbytes / 1e6:.0f} MB"
-    )
-
-
-def _summary(reports: list[dict[str, Any]], rows: bool, asked: int) -> int:
+def _summary(reports: list[dict[str, Any]], seconds: float, rows: bool, asked: int) -> int:
     """What all explorations came to; the verdict is the last line."""
     from syncfsm.check.report import OPEN, VIOLATED
 
-    states, seconds = sum(each["states"] for each in reports), sum(each["seconds"] for each in reports)
+    states = sum(each["states"] for each in reports)
     worlds = f"{len(reports)} world{'' if len(reports) == 1 else 's'}"
     print(f"\n{worlds}, {states:,} states, {seconds:.1f} s, {states / max(seconds, 1e-9):,.0f} states/s.")
     verdicts = [(each["name"], name, verdict) for each in reports for name, verdict in each["properties"].items()]
