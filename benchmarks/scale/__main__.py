@@ -25,16 +25,17 @@ FOUR: Final = 4
 
 
 def works(scale: Scale, parts: Sequence[str]) -> dict[tuple[str, ...], Work]:
-    """All that is to be measured, by its place among the figures; the longest first."""
+    """All that is to be measured, by its place among the figures; the longest first, so that no process has to wait for
+    one that began late."""
     found: dict[tuple[str, ...], Work] = {}
-    if "start" in parts:
-        found["start", "from_nothing"] = partial(start.from_nothing, scale)
-    if "heal" in parts:
-        found |= {("heal", name): partial(failure, scale) for name, failure in heal.FAILURES.items()}
     if "networks" in parts:
         found |= {("networks", name, "relay"): partial(live.relay, scale, size) for name, size in SIZES.items()}
     if "trees" in parts:
         found["trees", "four_producers"] = partial(live.relay, scale, SIZES["10KB"], FOUR)
+    if "start" in parts:
+        found["start", "from_nothing"] = partial(start.from_nothing, scale)
+    if "heal" in parts:
+        found |= {("heal", name): partial(failure, scale) for name, failure in heal.FAILURES.items()}
     if "start" in parts:
         found["start", "greeting"] = partial(start.greeting, scale)
     if "networks" in parts:

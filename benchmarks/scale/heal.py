@@ -148,4 +148,4 @@ def _connected(edge: Edge) -> bool:
     return dials is not None and takes is not None and dials.other is takes and dials.open and takes.open
 
 
-FAILURES: dict[str, Callable[[Scale], Figures]] = {"kill20": kill20, "cut": cut, "region": region, "liars": liars}
+FAILURES: dict[str, Callable[[Scale], Figures]] = {"region": region, "cut": cut, "liars": liars, "kill20": kill20}

@@ -1,7 +1,7 @@
 """The kit for test authors: put nodes into a simulated network, let it fail, and see what holds.
 
 Nothing here is needed to run a node. What needs Hypothesis stands apart and is imported by name: ``strategies``,
-``machine`` and ``profiles``; so does ``claims``, which needs the checker.
+``machine``, ``walk`` and ``profiles``; so does ``claims``. ``claims`` and ``walk`` need the checker.
 """
 
 from syncfsm.testing.faults import Faults

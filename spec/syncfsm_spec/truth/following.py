@@ -252,7 +252,7 @@ def refuses(moment: Moment) -> bool:
 # The worlds -----------------------------------------------------------------------------------------------------
 
 
-def _world(
+def world(
     name: str, doc: str, moves: Iterable[Move], here: Sequence[Header] = (g,), there: Sequence[Header] = (g, a1, a2),
     connects: int = 2, extra: Iterable[Property] = (), final: Header | None = None,
 ) -> World:  # fmt: skip
@@ -289,7 +289,7 @@ def _lands(*names: str) -> list[Move]:
 
 def beside_peers() -> World:
     """A node has its blocks from a peer and from the layer, whichever is first; the layer has another branch."""
-    return _world("beside-peers", beside_peers.__doc__ or "", [*_lands("a1", "c2"), *makes(B, a3)])
+    return world("beside-peers", beside_peers.__doc__ or "", [*_lands("a1", "c2"), *makes(B, a3)])
 
 
 def turns_back() -> World:
@@ -299,7 +299,7 @@ def turns_back() -> World:
         Move("goes back to a2", ((DA, GoBack(1, (NAMED["a2"],))),)),
         Move("goes back", ((DA, GoBack(1)),)),
     ]
-    return _world("turns-back", turns_back.__doc__ or "", moves, connects=1)
+    return world("turns-back", turns_back.__doc__ or "", moves, connects=1)
 
 
 def away() -> World:
@@ -310,36 +310,36 @@ def away() -> World:
         Move("is back", ((DA, Out(False)),)),
         Move("prunes", ((DA, Prune()),)),
     ]
-    return _world("away", away.__doc__ or "", moves, connects=1)
+    return world("away", away.__doc__ or "", moves, connects=1)
 
 
-def _restarts(lost: bool) -> Move:
+def restart(lost: bool) -> Move:
     label = "A restarts, and its store has lost blocks" if lost else "A restarts"
     return Move(label, ((A, Restart(lost)), (DA, Crashed(False))))
 
 
 def restarts() -> World:
     """The node is killed at any instant, and its store has all blocks, or not those that came last."""
-    moves = [*_lands("a1", "c2"), Move("a block", ((DA, Grow()),)), _restarts(False), _restarts(True)]
-    return _world("restarts", restarts.__doc__ or "", moves)
+    moves = [*_lands("a1", "c2"), Move("a block", ((DA, Grow()),)), restart(False), restart(True)]
+    return world("restarts", restarts.__doc__ or "", moves)
 
 
 def banned() -> World:
     """The layer has a block that an operator has banned, before or after that."""
-    moves = [*_lands("a1", "c2", "a2"), *bans(A, c2), *makes(A, a2), _restarts(False)]
+    moves = [*_lands("a1", "c2", "a2"), *bans(A, c2), *makes(A, a2), restart(False)]
     return _refuses("banned", banned.__doc__ or "", moves, (g,), g)
 
 
 def other_final() -> World:
     """The layer has another branch than the one that is final in the store of the node."""
-    moves = [*_lands("a1", "c2", "a2"), *makes(A, a3), _restarts(False)]
+    moves = [*_lands("a1", "c2", "a2"), *makes(A, a3), restart(False)]
     return _refuses("other-final", other_final.__doc__ or "", moves, (g, a1, a2), a2)
 
 
 def _refuses(name: str, doc: str, moves: Iterable[Move], here: Sequence[Header], final: Header) -> World:
     left = say.FINAL_ONLY_ADVANCES.steps((R,), stays, refuses)
     said = say.FINAL_ONLY_ADVANCES.met("Refuses", (R,), is_refused)
-    return _world(name, doc, moves, here, (g, a1), connects=1, extra=[left, said], final=final)
+    return world(name, doc, moves, here, (g, a1), connects=1, extra=[left, said], final=final)
 
 
 KINDS: Final[tuple[Callable[[], World], ...]] = (beside_peers, turns_back, away, restarts, banned, other_final)

@@ -133,7 +133,7 @@ def says_that_it_broke() -> World:
 # A sequencer that crashes ---------------------------------------------------------------------------------------
 
 
-def _posts(
+def posting_world(
     name: str, doc: str, moves: Iterable[Move], extra: Iterable[Property] = (), lost: bool = True, blocks: int = 3
 ) -> World:
     posts = Posts()
@@ -152,7 +152,7 @@ def _posts(
     return World(f"truth-{name}", parts, tuple(claims), doc, (*posting.TABLE.rules, *reading.TABLE.rules))
 
 
-def _crash(taken: bool, times: int = 1) -> Move:
+def crash(taken: bool, times: int = 1) -> Move:
     label = "crashes; its blob lands" if taken else "crashes; its blob is lost"
     return Move(label, ((S, CRASHES), (DA, Crashed(taken))), times)
 
@@ -162,7 +162,7 @@ OUTAGE: Final = (Move("is out", ((DA, Out(True)),)), Move("is back", ((DA, Out(F
 
 def crashes() -> World:
     """A sequencer is killed at any instant, and its last blob lands or does not; the layer may be out."""
-    return _posts("crashes", crashes.__doc__ or "", [_crash(True), _crash(False), *OUTAGE])
+    return posting_world("crashes", crashes.__doc__ or "", [crash(True), crash(False), *OUTAGE])
 
 
 def answers() -> World:
@@ -175,7 +175,7 @@ def answers() -> World:
         Move("it is refused", ((DA, Say(REFUSED)),)),
         Move("an operator says go on", ((S, RESUMES),)),
     ]
-    return _posts("answers", answers.__doc__ or "", moves)
+    return posting_world("answers", answers.__doc__ or "", moves)
 
 
 def taken_back() -> World:
@@ -183,23 +183,23 @@ def taken_back() -> World:
     moves = [
         Move("goes back; the blob waits", ((DA, GoBack(1, keep=True)),)),
         Move("goes back; the blob is gone", ((DA, GoBack(1)),)),
-        _crash(True),
+        crash(True),
         Move("the answer is lost; the blob lands", ((DA, Say(UNSURE, True)),)),
     ]
-    return _posts("taken-back", taken_back.__doc__ or "", moves, blocks=2)
+    return posting_world("taken-back", taken_back.__doc__ or "", moves, blocks=2)
 
 
 def overruled() -> World:
     """Somebody else posts with the sequencer's key."""
-    moves = [Move("another posts c2", ((DA, Grow((NAMED["c2"],))),)), _crash(False)]
+    moves = [Move("another posts c2", ((DA, Grow((NAMED["c2"],))),)), crash(False)]
     said = SometimesStep("OverruledIsSaid", "It is said that another posts.", (S,), _is_overruled)
-    return _posts("overruled", overruled.__doc__ or "", moves, [said], lost=False)
+    return posting_world("overruled", overruled.__doc__ or "", moves, [said], lost=False)
 
 
 def halts() -> World:
     """The layer takes back what was final, and the sequencer crashes."""
-    moves = [Move("a block", ((DA, Grow()),), 2), Move("goes back 3", ((DA, GoBack(3)),)), _crash(True)]
-    return _posts("halts", halts.__doc__ or "", moves, lost=False, blocks=2)
+    moves = [Move("a block", ((DA, Grow()),), 2), Move("goes back 3", ((DA, GoBack(3)),)), crash(True)]
+    return posting_world("halts", halts.__doc__ or "", moves, lost=False, blocks=2)
 
 
 def _is_overruled(moment: Any) -> bool:
