@@ -27,7 +27,7 @@ from syncfsm.check import (
     network,
 )
 from syncfsm.errors import LocalError
-from syncfsm.events import Confirmed
+from syncfsm.events import Confirmed, Received
 from syncfsm.limits import Limits
 from syncfsm.machine import Table
 from syncfsm.node.node import Node
@@ -52,16 +52,18 @@ from syncfsm.truth.reader.types import (
     Turn,
 )
 from syncfsm.truth.types import View
-from syncfsm_spec.kit.moves import bans, makes
+from syncfsm_spec.kit.moves import bans, finalises, makes
 from syncfsm_spec.kit.trees import BLOCK, TREE, a1, a2, a3, c2, g
+from syncfsm_spec.peer.promises import Parts
 from syncfsm_spec.promises import promises
 from syncfsm_spec.settings import LOCATOR, counted, node
+from syncfsm_spec.sync.promises import PRUNED_IS_SAID
 from syncfsm_spec.truth import promises as say
 from syncfsm_spec.truth.layer import CHAIN_ID, NAMED, START, TICK, Ask, Crashed, GoBack, Grow, Layer, Ledger, Out, Prune
 from syncfsm_spec.truth.parts import BEGINS, DA, LIMITS, R
 
 A, B = "A", "B"
-PARTINGS: Final = (Parting.OUT_OF_STEP, Parting.CONTRADICTION)
+PARTINGS: Final = (Parting.OUT_OF_STEP, Parting.CONTRADICTION, Parting.PRUNED)
 ONE: Final = attrs.evolve(LIMITS, finality=1, window=1)
 
 
@@ -232,6 +234,12 @@ def from_layer(moment: Moment) -> bool:
     return told and not moment.before.links and any(isinstance(output, Accepted) for output in moment.outputs)
 
 
+def back_to_peers(moment: Moment) -> bool:
+    """A peer brings a block on top of what the layer brought."""
+    brought = isinstance(moment.stimulus, Received) and any(isinstance(output, Accepted) for output in moment.outputs)
+    return brought and moment.before.chain.confirmed.height > 0
+
+
 def stays(moment: Moment) -> bool:
     """Whoever can not follow says no more of the layer to the node, and keeps what it had kept."""
     return (
@@ -254,11 +262,11 @@ def refuses(moment: Moment) -> bool:
 
 def world(
     name: str, doc: str, moves: Iterable[Move], here: Sequence[Header] = (g,), there: Sequence[Header] = (g, a1, a2),
-    connects: int = 2, extra: Iterable[Property] = (), final: Header | None = None,
+    connects: int = 2, extra: Iterable[Property] = (), final: Header | None = None, retention: int = 100,
 ) -> World:  # fmt: skip
     """A, which follows the layer, and B, which does not; they may be linked. If A has a ``final`` block of its own, it
     may come to refuse what the layer has."""
-    limits = Limits(room=BLOCK + 1, points=2, retention=100, join=1)
+    limits = Limits(room=BLOCK + 1, points=2, retention=retention, join=1)
     mine, other = (node(each, run, LOCATOR, limits, False) for each, run in ((A, here), (B, there)))
     mine = Followed(**attrs.asdict(mine, recurse=False))
     if final is not None:
@@ -313,6 +321,14 @@ def away() -> World:
     return world("away", away.__doc__ or "", moves, connects=1)
 
 
+def pruned_peer() -> World:
+    """The peer keeps nothing below its final block, and says so; the layer has what is missing."""
+    moves = [*_lands("a1", "a2"), *finalises(B, a2), *makes(B, a3)]
+    said = PRUNED_IS_SAID.met("PartsPruned", (A, B), Parts(Parting.PRUNED))
+    goes_on = say.LIVES_WITHOUT_PEERS.met("BackToPeers", (A,), back_to_peers)
+    return world("pruned-peer", pruned_peer.__doc__ or "", moves, retention=0, extra=[said, goes_on])
+
+
 def restart(lost: bool) -> Move:
     label = "A restarts, and its store has lost blocks" if lost else "A restarts"
     return Move(label, ((A, Restart(lost)), (DA, Crashed(False))))
@@ -342,6 +358,8 @@ def _refuses(name: str, doc: str, moves: Iterable[Move], here: Sequence[Header],
     return world(name, doc, moves, here, (g, a1), connects=1, extra=[left, said], final=final)
 
 
-KINDS: Final[tuple[Callable[[], World], ...]] = (beside_peers, turns_back, away, restarts, banned, other_final)
+KINDS: Final[tuple[Callable[[], World], ...]] = (
+    beside_peers, turns_back, away, pruned_peer, restarts, banned, other_final,
+)  # fmt: skip
 STANDARD: Final = tuple(kind() for kind in KINDS)
 """What is explored when no world is named."""
