@@ -14,10 +14,12 @@ import attrs
 import pytest
 
 from model_tests.exhaustive import explored
-from model_tests.mutants import MUTANTS, SUBTLE, Mutant
+from model_tests.mutants import Mutant
+from model_tests.peer_mutants import PEER_MUTANTS
 from model_tests.relay_mutants import RELAY_MUTANTS
 from model_tests.routing_mutants import ROUTING_MUTANTS
 from model_tests.small import USUAL
+from model_tests.sync_mutants import SUBTLE, SYNC_MUTANTS
 from syncfsm.check import Environment, Exploration, NodeComponent, World, with_rules
 from syncfsm.check.found import NEVER_RAISES
 from syncfsm.node.node import Node
@@ -165,7 +167,7 @@ def test_what_breaks_a_promise_in_step_breaks_it_from_nothing_and_the_other_way_
 @pytest.mark.nightly
 @pytest.mark.parametrize("kind", SMALL, ids=name_of)
 def test_no_mutant_at_all_is_found_in_step_alone(kind: Kind) -> None:
-    told = both((*MUTANTS, *SUBTLE), kind(False), kind(True))
+    told = both((*SYNC_MUTANTS, *PEER_MUTANTS, *SUBTLE), kind(False), kind(True))
     assert {name for name, (here, anew) in told.items() if here and not anew} == set()
 
 
@@ -205,7 +207,7 @@ FORKS: Final = [world for world in USUAL if world.name.removesuffix("-locator") 
 def test_counts_that_cannot_reach_their_limit_decide_nothing(world: World) -> None:
     more = remembering(world, counted=True)
     assert explored(more).states >= explored(world).states
-    agree((*MUTANTS, *SUBTLE), world, more)
+    agree((*SYNC_MUTANTS, *PEER_MUTANTS, *SUBTLE), world, more)
 
 
 @pytest.mark.parametrize("pairs", [(A_B,), LINE], ids=("two", "line"))

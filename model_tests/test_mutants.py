@@ -4,14 +4,16 @@ from typing import Final
 
 import pytest
 
-from model_tests.mutants import MUTANTS, SUBTLE, Mutant, calm
+from model_tests.mutants import Mutant, calm
+from model_tests.peer_mutants import PEER_MUTANTS
 from model_tests.relay_mutants import RELAY_MUTANTS
 from model_tests.routing_mutants import ROUTING_MUTANTS
+from model_tests.sync_mutants import SUBTLE, SYNC_MUTANTS
 from syncfsm.check import Exploration
 from syncfsm.check.story import tell
 from syncfsm_spec.promises import ALL
 
-EACH: Final = (*MUTANTS, *RELAY_MUTANTS, *ROUTING_MUTANTS)
+EACH: Final = (*SYNC_MUTANTS, *PEER_MUTANTS, *RELAY_MUTANTS, *ROUTING_MUTANTS)
 
 
 @pytest.mark.parametrize("mutant", [*EACH, *SUBTLE], ids=lambda mutant: mutant.name)

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import Phase, event, given, settings, target
 from msgspec.structs import replace
 
-from model_tests.mutants import ACTIONS, MUTANTS, PeerResult, Result, changed
+from model_tests.mutants import changed
+from model_tests.peer_mutants import PEER_MUTANTS, PeerResult
+from model_tests.sync_mutants import ACTIONS, SYNC_MUTANTS, Result
 from syncfsm.blocks import Unchecked
 from syncfsm.chain import Chain
 from syncfsm.errors import LocalError
@@ -139,7 +141,7 @@ def asleep(rule: Rule) -> Rule:
     return attrs.evolve(rule, target=State.IDLE) if rule.guard == "common_and_lacking" else rule
 
 
-_known: Final = {each.name: each.table for each in MUTANTS}
+_known: Final = {each.name: each.table for each in (*SYNC_MUTANTS, *PEER_MUTANTS)}
 BROKEN: Final[dict[str, tuple[Table[Any], str]]] = {
     "from-the-base": (changed(SYNC, actions={"conclude": from_the_base}), "Once: .* which it had"),
     "twice": (changed(SYNC, actions={"stream": twice}), "Once: .* which crossed already"),

@@ -25,6 +25,7 @@ from syncfsm_spec.peer.promises import (
     signs_of_life,
 )
 from syncfsm_spec.routing.promises import AT_MOST_ONCE, JUDGED_FIRST, REACHES_ALL, ROUTES_CONVERGE
+from syncfsm_spec.sync.between import Between, Conserved
 from syncfsm_spec.sync.feed import (
     BACKUP_SENDS_IDS,
     NEVER_DARK,
@@ -57,8 +58,6 @@ from syncfsm_spec.sync.promises import (
     SETTLES,
     TRACKED,
     Along,
-    Between,
-    Conserved,
     bounded,
     charged,
     counts_aside,

@@ -19,7 +19,7 @@ from syncfsm.sync.types import State
 from syncfsm_spec.kit.moments import link_states
 from syncfsm_spec.kit.trees import BLOCK, TREE
 from syncfsm_spec.promises import promises
-from syncfsm_spec.sync.promises import COMPOUND
+from syncfsm_spec.sync.between import COMPOUND
 
 LOCATOR, STREAMING = Strategy.LOCATOR, Strategy.STREAMING
 REACHED: Final = "From (start, start) each of the notes' compound states is reached."

@@ -108,6 +108,8 @@ async def test_nodes_that_dial_each_other_keep_exactly_one_link(carriers: Carrie
             for node, other in ((a, b), (b, a), (a, b)):
                 node.grow(b"block")
                 await other.at(node.host.head)
+            for node in (a, b):
+                await node.until(lambda node=node: len(node.tcp.links) == 1)  # type: ignore[misc]
             (link_a,), (link_b,) = a.tcp.links.values(), b.tcp.links.values()
             assert link_a.dial.by_me != link_b.dial.by_me
             nursery.cancel_scope.cancel()

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import attrs
 import pytest
 
-from model_tests.mutants import MUTANTS
+from model_tests.sync_mutants import SYNC_MUTANTS
 from syncfsm.check import Choice, Exploration, Settles, Step, World, diagram, story
 from syncfsm.limits import Strategy
 from syncfsm_spec.sync.worlds import forks
 
-MUTANT = next(mutant for mutant in MUTANTS if mutant.name == "forget-giver")
+MUTANT = next(mutant for mutant in SYNC_MUTANTS if mutant.name == "forget-giver")
 
 
 @pytest.fixture(scope="module")

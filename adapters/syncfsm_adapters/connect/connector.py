@@ -182,7 +182,7 @@ class Connector:
 
     def join(self, line: Line, met: Met, *, dialled: bool, address: str, now: float, wake: Callable[[], None]) -> Link:
         """The two have met. From here on both sides take the connection for good, so the one that is too many ends with
-        a bye: the answer is then a link that is ``over``, and ``link_to`` has the one that stays."""
+        a bye: the answer is then a link that is ``over``, and ``links`` has the one that stays."""
         self._named += 1
         node_id = met.theirs.node_id
         name = f"{node_id[:8].hex()}#{self._named}"
@@ -193,12 +193,12 @@ class Connector:
         self._journal("connected", peer=name, address=address, dialled=dialled, id=node_id, proved=line.proved)
         if dialled:
             self.off.met(address, node_id)
-        old = self.link_to(node_id)
+        old = self._rival(node_id, line.proved, dialled)
         if old is not None and not survives(self._greeting.node_id, node_id, old.dial, dial):
             self._journal("duplicate", peer=name, stays=old.name)
             link.send(Bye(Parting.DUPLICATE))
             link.end()
-            self._switch(old, now)  # only now it may be known under which address it is off
+            self._switch(self._links_to(node_id), now)
             return link
         if old is not None:
             self._journal("duplicate", peer=old.name, stays=name)
@@ -209,13 +209,25 @@ class Connector:
             self.feed(Leave(displaced, Parting.FULL, now))
         self.links[name] = link
         self.feed(connected)
-        self._switch(link, now)
+        self._switch(self._links_to(node_id), now)
         return link
 
     def _admit(self, node_id: bytes, proved: bool, dialled: bool) -> Admission:
-        """Whether there is a link for this peer, beside those of others: of two to one peer, one ends."""
-        others = [link for link in self.links.values() if link.node_id != node_id]
+        """Whether there is a link for this peer, beside those that stay."""
+        rival = self._rival(node_id, proved, dialled)
+        others = [link for link in self.links.values() if link is not rival]
         return self.seats.admit(node_id, proved, dialled, others)
+
+    def _rival(self, node_id: bytes, proved: bool, dialled: bool) -> Link | None:
+        """The link to this peer of which, and of a new one, only one stays.
+
+        Where ids are mere claims, what came in may be somebody else's, and ends nothing that was dialled. If two dial
+        each other then, the one with the smaller id ends what came in, as its own dial ``survives``; and its peer, who
+        can not know whether it was that one who came, has both until then.
+        """
+        waits = not proved and self.node_id > node_id
+        links = self._links_to(node_id)
+        return next((link for link in links if not waits or link.dialled == dialled), None)
 
     def ban(self, who: str, seconds: float | None, why: str, now: float) -> Sentence:
         """Neither dial nor take this peer any more, and leave it: a node id, an address that is dialled, or a host.
@@ -231,20 +243,24 @@ class Connector:
     def switch(self, peer: Named, off: bool, now: float) -> None:
         """An operator turns blocks to a node off or on: on the link that there is, and on those to come."""
         self.off.turn(peer, off)
-        for link in tuple(self.links.values()):
-            self._switch(link, now)
+        self._switch(tuple(self.links.values()), now)
 
-    def _switch(self, link: Link, now: float) -> None:
-        """Tell the core what the operator wants of this link, if it does not know."""
-        off = link.node_id in self.off
-        if not link.over and off is not link.off:
-            link.off = off
-            self._journal("switched", peer=link.name, off=off)
-            self.feed(Switch(off, now, (link.name,)))
+    def _switch(self, links: Iterable[Link], now: float) -> None:
+        """Tell the core what the operator wants of these links, where it does not know: the address under which a node
+        is off may have been met only now."""
+        for link in links:
+            off = link.node_id in self.off
+            if not link.over and off is not link.off:
+                link.off = off
+                self._journal("switched", peer=link.name, off=off)
+                self.feed(Switch(off, now, (link.name,)))
 
     def link_to(self, node_id: bytes) -> Link | None:
-        """The link to this node, if there is one."""
-        return next((link for link in self.links.values() if link.node_id == node_id), None)
+        """A link to this node, or to who claims to be it, if there is one."""
+        return next(iter(self._links_to(node_id)), None)
+
+    def _links_to(self, node_id: bytes) -> list[Link]:
+        return [link for link in self.links.values() if link.node_id == node_id]
 
     def no_link(self, outcome: NoLink, address: str) -> NoLink:
         """An attempt came to nothing: have it written down."""

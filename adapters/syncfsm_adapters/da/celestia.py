@@ -115,7 +115,7 @@ class Celestia:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """``patience`` is how many seconds a question may take, ``inclusion`` how many a blob may take into a block. A
-        longer answer than ``answer_bytes`` is trouble."""
+        longer answer than ``answer_bytes`` is trouble; ``TruthLimits.window`` of them may be in memory at once."""
         if len(space) != NAMESPACE_BYTES:
             raise LocalError(
                 f"a namespace has {NAMESPACE_BYTES} bytes, not {len(space)}: make one with shares.namespace"

@@ -67,6 +67,9 @@ OTHERS: Final = (
 )
 UNKNOWN: Final = "The store has not the block of the mark: all is read anew."
 SILENT: Final = "The layer does not answer, so blocks are made without knowing what is there."
+UNANSWERED: Final = 30.0
+"""Seconds without an answer after which a layer that fails is out: it has been asked several times by then, and a batch
+is due (``TruthLimits.period``), so that confirmation waits for it."""
 SAMPLES: Final = 65_536
 """Heads whose time is remembered until they are confirmed."""
 
@@ -130,8 +133,10 @@ class Truth:
 
     @property
     def cut_off(self) -> bool:
-        """Does the layer not answer?"""
-        return self._carrier.reader.state is State.TROUBLED
+        """Is nothing read: has the layer failed and not answered for ``UNANSWERED`` seconds, or not what comes next?"""
+        reader = self._carrier.reader
+        unanswered = reader.tries > 0 and self._clock() - reader.heard >= UNANSWERED
+        return unanswered or reader.state in (State.LOST, State.BROKEN)
 
     def status(self) -> Mapping[str, Any]:
         """For an operator, as plain data."""
@@ -140,7 +145,8 @@ class Truth:
             "reader": reading.status(reader),
             "poster": posting.status(poster) if self._sign is not None else None,
             "layer": reader.mark.place.height,
-            "heard_seconds": self._clock() - reader.heard if reader.heard else None,
+            "heard_seconds": self._clock() - reader.heard,  # since it began, if never
+            "cut_off": self.cut_off,
             "trouble": reader.why,
             "wrong": self.wrong,
             "batches": self.batches,

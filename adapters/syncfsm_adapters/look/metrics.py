@@ -184,8 +184,9 @@ METRICS: Final = (
     Metric(
         "syncfsm_da_up",
         "gauge",
-        "1 if the data-availability layer answers, 0 if not; absent, as the next two, if none is followed",
-        _layer(lambda truth: truth["reader"]["state"] in ("reading", "resting")),
+        "1 if the data-availability layer answers, 0 if it has not for half a minute, or not what comes next; absent, "
+        "as the next two, if none is followed",
+        _layer(lambda truth: not truth["cut_off"]),
     ),
     Metric("syncfsm_da_height", "gauge", "The layer's height up to which it is read", _layer(lambda t: t["layer"])),
     Metric(

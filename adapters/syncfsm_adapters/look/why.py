@@ -92,7 +92,7 @@ def _lonely(
 ) -> Reason | None:
     if status.peers:
         return None
-    reads = truth is not None and truth["reader"]["state"] in ("reading", "resting")
+    reads = truth is not None and not truth["cut_off"]
     layer = " Meanwhile it follows the data-availability layer, at batch delay." if reads else ""
     if attempts and len(attempts) >= dialled and all(attempt.reason in REFUSALS for attempt in attempts):
         reasons = "; ".join(f"{each.address}: {each.reason}, {each.detail}" for each in attempts[:3])
@@ -139,15 +139,15 @@ def _banned(status: Status) -> Reason | None:
 
 
 def _cut_off(status: Status, truth: Mapping[str, Any] | None) -> Reason | None:
-    if truth is None or truth["reader"]["state"] not in ("troubled", "lost"):
+    if truth is None or not truth["cut_off"]:
         return None
     if truth["reader"]["state"] == "lost":
         what = (
             "does not keep any more what this node reads next. Copy the store of a node that is further, with its mark"
         )
     else:
-        since = f" for {truth['heard_seconds']:.0f} s" if truth["heard_seconds"] is not None else ""
-        what = f"does not answer{since} ({truth['trouble']}). Look at the address in --da, and at the network"
+        since, trouble = truth["heard_seconds"], truth["trouble"]
+        what = f"has not answered for {since:.0f} s ({trouble}). Look at the address in --da, and at the network"
     soft = _how_far(status) if status.why in BEHIND else "Its peers keep it in step. "
     return Reason(
         Word.CUT_OFF,

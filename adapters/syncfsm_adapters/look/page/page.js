@@ -201,7 +201,7 @@ function truth(report) {
   const rows = [
     ["reader", `${known.reader.state}${known.trouble ? `: ${known.trouble}` : ""}`],
     ["read up to", number(known.layer)],
-    ["heard", known.heard_seconds === null ? "never" : ago(known.heard_seconds)],
+    ["heard", ago(known.heard_seconds)],
   ];
   if (known.confirmed_lag_seconds !== null) rows.push(["confirmed after", span(known.confirmed_lag_seconds)]);
   if (known.contradictions) rows.push(["contradicted", `${number(known.contradictions)} times`]);
