@@ -137,14 +137,13 @@ LayerMoves(row) ==
         /\ D!Happens(Moves[i], row)
         /\ UNCHANGED <<nodes, kept>>
 
-NodeMoves(row) ==
-    \E i \in 1..Len(Moves) : Moves[i].kind \notin OfLayer \cup {"restart"} /\ N!Move(i, row) /\ UNCHANGED truth
+NodeMoves(row) == \E i \in 1..Len(Moves) : Moves[i].kind \notin OfLayer \cup {"restart"} /\ N!Move(i, row)
 
 -----------------------------------------------------------------------------
-(* `Apart`: what the nodes do, and reader and layer do not know of.        *)
-Apart(row) == (N!Protocol(row) /\ UNCHANGED truth) \/ NodeMoves(row)
 Truth(row) == ((Begins(row) \/ Answers(row) \/ Wakes(row)) /\ left' = left) \/ Restarts(row)
-Next == Apart(AnyRow) \/ Truth(AnyRow) \/ LayerMoves(AnyRow)
+(* What the nodes do, and reader and layer do not know of.                 *)
+Apart(row) == (N!Protocol(row) \/ NodeMoves(row)) /\ UNCHANGED truth
+Next == Truth(AnyRow) \/ Apart(AnyRow) \/ LayerMoves(AnyRow)
 
 (* Only the environment uses up `left`, and only a state at rest has no    *)
 (* protocol action: see World.tla of sync.                                 *)
@@ -192,10 +191,11 @@ LivesWithoutPeers ==
 NoneMissingStep ==
     LET held == Mine'.held
     IN  IsRestart \/ /\ \A b \in held \ Mine.held : Parent[b] \in held
-                     /\ \A b \in Mine.held \ held : ~IsAncestor(b, chain'[Follower].final)
+                     /\ \A b \in Mine.held \ held : ~IsAncestor(b, Mine'.final)
 NoneMissing == [][NoneMissingStep]_vars
 
-(* And of the nodes all that sync promises of states.                      *)
+(* And of the nodes all that sync promises of states, but for              *)
+(* CompoundStates, as heads may get worse here.                            *)
 InSync ==
     /\ N!Bounded /\ N!ConfirmedOnBest /\ N!FinalAdvances /\ N!InitIffWorse /\ N!NoContradiction /\ N!OneDisconnect
     /\ N!OneFeed /\ N!ParentKnown /\ N!PartsOnlyFor /\ N!PartsRightly /\ N!PrunedIsSaid /\ N!SettledAtRest /\ N!Tracked
