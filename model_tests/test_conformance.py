@@ -11,23 +11,18 @@ from typing import Final
 import attrs
 import pytest
 
-from model_tests import truth_small
+from model_tests import following_small, truth_small
+from model_tests import small as sync_small
 from model_tests.graphs import explore, same
-from model_tests.small import SMALL, USUAL
 from model_tests.tla import Value, dumped
 from model_tests.tlc import FAST_START, SYNC, run_tlc, specified
 from model_tests.translation import translate
 from model_tests.truth_mutants import MUTANTS
 from syncfsm.check import NodeComponent, World, with_rules
 
-WORLDS: Final = [
-    *(*USUAL, *truth_small.USUAL),
-    *(
-        pytest.param(world, marks=pytest.mark.nightly)
-        for world in (*SMALL, *truth_small.SMALL)
-        if world not in (*USUAL, *truth_small.USUAL)
-    ),
-]
+USUAL: Final = (*sync_small.USUAL, *truth_small.USUAL, *following_small.USUAL)
+SMALL: Final = (*sync_small.SMALL, *truth_small.SMALL, *following_small.SMALL)
+WORLDS: Final = [*USUAL, *(pytest.param(world, marks=pytest.mark.nightly) for world in SMALL if world not in USUAL)]
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)

@@ -27,8 +27,10 @@ from model_tests.packets import Packets
 from model_tests.peers import Among, Peers
 from model_tests.tla import tla
 from model_tests.translation import NotSpecifiedError, Translation, translate
+from model_tests.truth_translation import Following, Posting, Reading
 from syncfsm.check import NodeComponent, World
 from syncfsm_spec.routing.promises import PROTOCOL
+from syncfsm_spec.truth import following
 from syncfsm_spec.truth import worlds as truth
 from syncfsm_spec.truth.layer import Layer
 from syncfsm_spec.worlds import LARGE, NODES
@@ -38,17 +40,17 @@ FAST_START: Final = ("-XX:TieredStopAtLevel=1",)
 """For small worlds: Java compiles quickly and not well."""
 
 
-Model = Translation | Packets | Peers | truth_translation.Reading
+Model = Translation | Packets | Peers | Reading
 """A world in the terms of a specification."""
 
 
 @attrs.frozen
 class Specification:
-    """What there is in TLA+ of a protocol: a folder of ``SPEC``, the modules to begin at, the variables that have a
-    state of the code, and the properties: of states, of steps, and of whole runs under ``FairSpec``. ``only_claimed``
-    are those of states that hold only in worlds that claim them."""
+    """What there is in TLA+ of a protocol: folders of ``SPEC`` (no two have a module of one name), the modules to begin
+    at, the variables that have a state of the code, and the properties: of states, of steps, and of whole runs under
+    ``FairSpec``. ``only_claimed`` are those of states that hold only in worlds that claim them."""
 
-    folder: str
+    folders: tuple[str, ...]
     modules: str
     variables: tuple[str, ...]
     states: tuple[str, ...]
@@ -57,8 +59,9 @@ class Specification:
     only_claimed: tuple[str, ...] = ()
 
     @property
-    def path(self) -> Path:
-        return SPEC / self.folder
+    def library(self) -> str:
+        """Where TLC looks for modules."""
+        return os.pathsep.join(str(SPEC / folder) for folder in self.folders)
 
     def states_of(self, world: World) -> tuple[str, ...]:
         """The properties of states that this world is to have."""
@@ -67,11 +70,12 @@ class Specification:
 
     def module(self, name: str) -> str:
         """The text of one of its modules."""
-        return (self.path / f"{name}.tla").read_text(encoding="utf-8")
+        (path,) = (path for folder in self.folders if (path := SPEC / folder / f"{name}.tla").exists())
+        return path.read_text(encoding="utf-8")
 
 
 SYNC: Final = Specification(
-    "sync",
+    ("sync",),
     "Rows, Promises",
     ("chain", "link", "feed", "line", "left"),
     (
@@ -85,7 +89,7 @@ SYNC: Final = Specification(
     ),
 )  # fmt: skip
 ROUTING: Final = Specification(
-    "routing",
+    ("routing",),
     "Promises",
     ("router", "way", "tree", "held", "line", "left"),
     ("AtMostOnce", "Bounded", "JudgedFirst", "NoPunishHonest"),
@@ -93,20 +97,27 @@ ROUTING: Final = Specification(
     only_claimed=("ReachesAll", "RoutesConverge"),
 )
 READING: Final = Specification(
-    "truth",
+    ("truth",),
     "Reading",
     ("reader", "layer", "left"),
     ("TruthWins", "FinalIsThere"),
     ("NoneSkipped", "FinalOnlyAdvances", "LivesWithoutDA"),
 )
 POSTING: Final = Specification(
-    "truth",
+    ("truth",),
     "Posting",
     ("seq", "layer", "left"),
     ("NothingLost", "LivesWithoutDA"),
     ("NeverContradicts", "OneAtATime", "Capped", "KnowsFirst"),
 )
-FEED: Final = Specification("sync", "Peers", ("feed", "more", "did", "left"), ("OneFeed",), (), runs=())
+FOLLOWING: Final = Specification(
+    ("truth", "sync"),
+    "FollowingRows",
+    ("chain", "link", "feed", "line", "reader", "kept", "layer", "left"),
+    ("TruthWins", "LivesWithoutPeers", "InSync"),
+    ("FinalOnlyAdvances", "NoneMissing"),
+)
+FEED: Final = Specification(("sync",), "Peers", ("feed", "more", "did", "left"), ("OneFeed",), (), runs=())
 
 
 def specified(world: World) -> tuple[Specification, Model]:
@@ -115,7 +126,7 @@ def specified(world: World) -> tuple[Specification, Model]:
         return FEED, Peers(world)
     if any(isinstance(component, Layer) for component in world.components):
         model = truth_translation.translate(world)
-        return POSTING if isinstance(model, truth_translation.Posting) else READING, model
+        return {Reading: READING, Posting: POSTING, Following: FOLLOWING}[type(model)], model
     nodes = (part for part in world.components if isinstance(part, NodeComponent))
     if any(PROTOCOL in node.registry.protocols for node in nodes):
         return ROUTING, packets.translate(world)
@@ -202,7 +213,7 @@ def tlc_command(
     """What to run in the folder that has the model."""
     return [
         *(_java(), "-Xmx2g", "-Xss16m", "-XX:+UseParallelGC", *java),
-        *(f"-DTLA-Library={specification.path}", f"-Djava.io.tmpdir={folder}"),
+        *(f"-DTLA-Library={specification.library}", f"-Djava.io.tmpdir={folder}"),
         *("-cp", _jar(), "tlc2.TLC", "-deadlock", "-lncheck", "final", "-workers", str(workers)),
         *("-metadir", f"{folder}/states", *(("-dump", "dot,actionlabels", str(dump)) if dump else ()), "MC"),
     ]
@@ -266,7 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _named(name: str) -> World:
-    worlds = {world.name: world for world in (*NODES, *LARGE, *truth.STANDARD)}
+    worlds = {world.name: world for world in (*NODES, *LARGE, *truth.STANDARD, *following.STANDARD)}
     if name not in worlds:
         takes = ", ".join(world.name for world in worlds.values() if _takes(world))
         raise NotSpecifiedError(f"there is no world {name!r}; TLC takes {takes}")

@@ -21,12 +21,14 @@ from syncfsm_spec.truth.worlds import (
 
 
 def few(world: World, **times: int) -> World:
-    """The same, but only these moves may happen, so many times each; they go by the beginnings of their labels."""
+    """The same, but only these moves may happen, so many times each; they go by their labels, or how these begin."""
     *parts, environment = world.components
     assert isinstance(environment, Environment)
     moves = []
     for name, count in times.items():
-        (move,) = (move for move in environment.moves if move.label.startswith(name.replace("_", " ")))
+        label = name.replace("_", " ")
+        exact = [move for move in environment.moves if move.label == label]
+        (move,) = exact or [move for move in environment.moves if move.label.startswith(label)]
         moves.append(attrs.evolve(move, times=count))
     less = attrs.evolve(environment, moves=tuple(moves))
     return attrs.evolve(world, name=f"{world.name}-few", components=(*parts, less))

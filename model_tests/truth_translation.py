@@ -1,4 +1,5 @@
-"""A world of the room of truth in the terms of ``Reading.tla`` or ``Posting.tla``: constants, and what a state is.
+"""A world of the room of truth in the terms of ``Reading.tla``, ``Posting.tla`` or ``Following.tla``: constants, and
+what a state is.
 
 The sequencer's blocks are numbered by rank, from 1; 0 is none. A blob is the tuple of the blocks in its batch, and the
 layer's own blocks go by how many were made before them.
@@ -9,24 +10,27 @@ from typing import Final
 
 import attrs
 
+from model_tests import translation
 from model_tests.tla import Value, record
-from model_tests.translation import NotSpecifiedError, row_name
-from syncfsm.check import Always, Ends, Environment, Moment, Move, World
+from model_tests.translation import NotSpecifiedError, Translation, row_name
+from syncfsm.check import Always, Ends, Environment, Moment, Move, Steps, World
 from syncfsm.check.world import State
 from syncfsm.truth.answers import Blobs, Future, Nothing, Place, Refused, TooBig, Trouble, Unsure
 from syncfsm.truth.limits import TruthLimits
 from syncfsm.truth.messages import decode
 from syncfsm.truth.poster.types import Event as PosterEvent
 from syncfsm.truth.poster.types import Poster
-from syncfsm.truth.reader.types import At, Mark, Reader
+from syncfsm.truth.reader.protocol import TABLE as READER
+from syncfsm.truth.reader.types import At, Kept, Mark, Reader
 from syncfsm_spec.kit.promise import Promise
 from syncfsm_spec.kit.trees import a1, a2, a3, c2, g
+from syncfsm_spec.truth.following import Followed, Follows, Restart
 from syncfsm_spec.truth.layer import RUN, Confess, Crashed, GiveMark, GoBack, Grow, Layer, Ledger, Out, Prune, Say
 from syncfsm_spec.truth.layer import Move as Does
-from syncfsm_spec.truth.parts import MAKES, RESUMES, Posts, Reads, Sequencer
+from syncfsm_spec.truth.parts import DA, MAKES, RESUMES, Posts, R, Reads, Sequencer
 from syncfsm_spec.truth.promises import FINAL_ONLY_ADVANCES, NOTHING_LOST
 
-BLOCKS: Final = (g, a1, a2, a3, c2)
+BLOCKS: Final = tuple(sorted((g, a1, a2, a3, c2), key=lambda header: header.rank))
 NUMBERS: Final = {b"": 0, b"-": 0, **{header.id: number for number, header in enumerate(BLOCKS, 1)}}
 NO_BLOB: Final = (0,)
 SAID: Final[dict[type, str]] = {Unsure: "unsure", TooBig: "too-big", Refused: "refused", Trouble: "trouble"}
@@ -59,6 +63,10 @@ def _place(place: Place) -> Value:
 
 def _mark(mark: Mark) -> Value:
     return record(place=_place(mark.place), tip=NUMBERS[mark.tip.id])
+
+
+def _kept(kept: Kept) -> Value:
+    return record(final=_mark(kept.final), trail=tuple(map(_mark, kept.trail)))
 
 
 def _shown(at: At) -> Value:
@@ -133,7 +141,7 @@ def _sequencer(at: Sequencer) -> Value:
     return record(
         poster=_poster(at.poster),
         reader=_reader(at.reader),
-        kept=record(final=_mark(at.kept.final), trail=tuple(map(_mark, at.kept.trail))),
+        kept=_kept(at.kept),
         made=at.made,
         rested=at.rested,
         waited=at.waited,
@@ -168,6 +176,17 @@ def _move(move: Move) -> Value:
     raise NotSpecifiedError(f"the specification has no move like {move.label!r}")
 
 
+def _limits(limits: TruthLimits) -> dict[str, Value]:
+    """The constants of ``Reader.tla``."""
+    return {
+        "Window": limits.window,
+        "Finality": limits.finality,
+        "Poll": _time(limits.poll),
+        "BackOff": _time(limits.back_off),
+        "BackOffMost": _time(limits.back_off_most),
+    }
+
+
 @attrs.frozen
 class Reading:
     """A world of a reader and a layer."""
@@ -178,15 +197,10 @@ class Reading:
 
     def constants(self) -> dict[str, Value]:
         """The constants of the modules."""
-        limits = self.limits
         return {
             "Parent": tuple(NUMBERS[header.parent] for header in BLOCKS),
             "Height": tuple(header.height for header in BLOCKS),
-            "Window": limits.window,
-            "Finality": limits.finality,
-            "Poll": _time(limits.poll),
-            "BackOff": _time(limits.back_off),
-            "BackOffMost": _time(limits.back_off_most),
+            **_limits(self.limits),
             "Moves": tuple(map(_move, self.environment.moves)),
             "Times": tuple(move.times for move in self.environment.moves),
             **self._more(),
@@ -234,11 +248,52 @@ class Posting(Reading):
         return next((row for row in rows if row != "SeenSee"), rows[0] if rows else "NoRow")
 
 
-def translate(world: World) -> Reading:
+@attrs.frozen
+class Following(Translation):
+    """A world of a node that follows a layer, and of its peer: two nodes as ever, beside a reader and a layer."""
+
+    limits: TruthLimits
+
+    def constants(self) -> dict[str, Value]:
+        refuses = any(
+            found.name == FINAL_ONLY_ADVANCES.name and isinstance(found, Steps) for found in self.world.properties
+        )
+        return {**super().constants(), **_limits(self.limits), "Refuses": refuses}
+
+    def _move(self, move: Move) -> Value:
+        for _, given in move.emissions:
+            if isinstance(given, Restart):
+                return record(kind="restart", lost=given.lost)
+        return _move(move) if move.emissions[0][0] == DA else super()._move(move)
+
+    def state(self, state: State) -> tuple[Value, ...]:
+        *nodes, left = super().state(state)
+        following, ledger = (state[self.world.find(name)] for name in (R, DA))
+        return (*nodes, _reader(following.reader), _kept(following.kept), _ledger(ledger), left)
+
+    def name(self, moments: Iterable[Moment]) -> str:
+        """A row of the reader's, if one fires; that it breaks off says more than what it read."""
+        moments = tuple(moments)
+        rows = [row_name(rule) for moment in moments for rule in moment.rules if rule in READER.rules]
+        return f"Reader{'RefusedGiveUp' if 'RefusedGiveUp' in rows else rows[0]}" if rows else super().name(moments)
+
+
+def translate(world: World) -> Reading | Following:
     """The world in the terms of the specification. ``NotSpecifiedError`` if it has something that is left out there."""
     match world.components:
         case (Reads() as reads, Layer(), Environment() as environment):
             return Reading(world, reads.limits, environment)
         case (Posts() as posts, Layer(), Environment() as environment):
             return Posting(world, posts.limits, environment)
+        case (Followed(), _, *_, Follows() as follows, Layer(), Environment()):
+            return _following(world, follows)
     raise NotSpecifiedError(f"world {world.name!r} is not one of a reader or a sequencer, a layer and an environment")
+
+
+def _following(world: World, follows: Follows) -> Following:
+    """The nodes as ``translation`` has them, with all blocks that the layer may have too."""
+    if follows.limits.window > 1:
+        raise NotSpecifiedError(f"in world {world.name!r} the reader of a node asks for several heights at once")
+    others = tuple(part for part in world.components if not isinstance(part, Follows | Layer))
+    nodes = translation.translate(attrs.evolve(world, components=others))
+    return Following(world, nodes.nodes, nodes.lines, nodes.environment, BLOCKS, follows.limits)

@@ -30,8 +30,9 @@ Shut == [open |-> FALSE, queue |-> <<>>, owed |-> 0]
 Fresh == [open |-> TRUE, queue |-> <<>>, owed |-> 0]
 End == [type |-> "end"]
 
+Begun(n) == Chain(Start[n].confirmed, Start[n].final, Start[n].base, Start[n].held, Start[n].banned)
 Init ==
-    /\ chain = [n \in Node |-> Chain(Start[n].confirmed, Start[n].final, Start[n].base, Start[n].held, Start[n].banned)]
+    /\ chain = [n \in Node |-> Begun(n)]
     /\ link = [n \in Node |-> Closed]
     /\ feed = [n \in Node |-> NoFeed]
     /\ line = [n \in Node |-> Shut]
@@ -83,20 +84,25 @@ First(rows) ==
     IF rows = <<>> THEN "none"
     ELSE IF Head(rows) = "RoomGain" /\ Len(rows) > 1 THEN rows[2] ELSE Head(rows)
 
+(* What a node is after a step, and its lines in and out: it did this.     *)
+Became(node, did) ==
+    LET decided == Decided(did.r, node.feed, View(did.c))
+        l == decided.r.link
+        ended == node.link # Closed /\ l = Closed
+        put == Put(node.out, decided.r.says)
+    IN  [chain |-> did.c, link |-> l, feed |-> decided.feed, in |-> IF ended THEN Shut ELSE node.in,
+         out |-> IF ended THEN Ended(put) ELSE put, rows |-> decided.r.rows]
+With(n, in, out) == [chain |-> chain[n], link |-> link[n], feed |-> feed[n], in |-> in, out |-> out, rows |-> <<>>]
+Is(n, node) ==
+    /\ chain' = [chain EXCEPT ![n] = node.chain]
+    /\ link' = [link EXCEPT ![n] = node.link]
+    /\ feed' = [feed EXCEPT ![n] = node.feed]
+    /\ line' = [line EXCEPT ![n] = node.out, ![Peer(n)] = node.in]
+
 (* Node n takes a step, with these lines in and out. (TLC works out a      *)
 (* definition once, but an argument of an action whenever it is used.)     *)
 Steps(n, does, in, out, row) ==
-    LET did == does
-        decided == Decided(did.r, feed[n], View(did.c))
-        l == decided.r.link
-        ended == link[n] # Closed /\ l = Closed
-        put == Put(out, decided.r.says)
-        first == First(decided.r.rows)
-    IN  /\ row \in {AnyRow, first}
-        /\ chain' = [chain EXCEPT ![n] = did.c]
-        /\ link' = [link EXCEPT ![n] = l]
-        /\ feed' = [feed EXCEPT ![n] = decided.feed]
-        /\ line' = [line EXCEPT ![n] = IF ended THEN Ended(put) ELSE put, ![Peer(n)] = IF ended THEN Shut ELSE in]
+    LET node == Became(With(n, in, out), does) IN row \in {AnyRow, First(node.rows)} /\ Is(n, node)
 
 CostOf(m) == CASE m.type = "block" -> Cost[m.block] [] m.type = "hello" -> HelloCost [] OTHER -> 0
 
@@ -167,13 +173,11 @@ Make(n, run, row) ==
         /\ Steps(n, [did EXCEPT !.r = Before("made", @)], line[Peer(n)], line[n], row)
 Settle(n, b, row) == CanFinalise(chain[n], b) /\ Adopts(n, Finalise(chain[n], b), row)
 (* The source of truth brings blocks, and they pin the chain.              *)
+NotFinal(c, run) == SelectSeq(run, LAMBDA x : Height[x] > Height[c.final])
+CanRead(c, run, b) == LET new == NotFinal(c, run) IN CanMake(c, new) /\ CanConfirm(Made(c, new), b)
+HasRead(c, run, b) == Confirm(Made(c, NotFinal(c, run)), b)
 Read(n, run, b, row) ==
-    LET new == SelectSeq(run, LAMBDA x : Height[x] > Height[chain[n].final])
-        d == Made(chain[n], new)
-    IN  /\ CanMake(chain[n], new)
-        /\ CanConfirm(d, b)
-        /\ Confirm(d, b) # chain[n]
-        /\ Adopts(n, Confirm(d, b), row)
+    LET d == HasRead(chain[n], run, b) IN CanRead(chain[n], run, b) /\ d # chain[n] /\ Adopts(n, d, row)
 Forbid(n, b, row) == CanBan(chain[n], b) /\ Adopts(n, Ban(chain[n], b), row)
 Allow(n, b, row) == b \in chain[n].banned /\ Adopts(n, Unban(chain[n], b), row)
 Leave(n, reason, row) ==

@@ -109,6 +109,11 @@ OnAnswer(r, height, a) ==
            [] a.type = "pruned"  -> Row("PrunedLose", "lost", Lose(r))
            [] a.type = "trouble" -> Row("TroubleBackOff", "troubled", BackOffNow(r))
 
+\* The node can not follow what was read.
+OnRefused(r) ==
+    IF r.state \in {"idle", "broken"} THEN Row("RefusedIgnore", r.state, Same(r))
+    ELSE Row("RefusedGiveUp", "broken", BreakOff(r, ""))
+
 \* The layer says where its end is.
 OnNews(r, head) ==
     IF r.state \in {"resting", "troubled"} /\ head >= NextHeight(r)
