@@ -148,7 +148,7 @@ def both(mutants: tuple[Mutant, ...], one: World, other: World) -> dict[str, tup
 
 MEETING: Final = {
     "switched": {"on-in-silence"},
-    "busy_and_off": {"on-in-silence"},
+    "busy_and_off": {"on-in-silence", "off-for-ever"},
     "line": {"trust", "deaf-to-givers", "count-the-giver-in"},
     "outage": {"trust"},
 }

@@ -33,6 +33,9 @@ class Allowed:
     """``Limits.patience``, if the node may turn first to peers that have nothing to give: liars, or others that are
     behind themselves. It waits so long without progress, for however many, then it asks all who told that they have
     more (decision 0023)."""
+    graft: float
+    """``Limits.graft_most`` for each other node on the way, if there is a liar: it may be the feed of any of them, and
+    who is fed by it learns that only when another tells of a block; so one after the other."""
     greet: float
     """Two round trips: the hello and the first block of the feed; then, as that peer may be farther from the sequencer
     than another, what another is asked for and adds. One more for each branch switch
@@ -58,7 +61,8 @@ def allowed(outage: Outage, name: str, missed: int, away: Collection[str] = (), 
 
     Time counts until the node has all blocks that are older than ``flight``.
     """
-    near = links_of(outage, {name, *route(outage, name, away)}, away)
+    way_there = route(outage, name, away)
+    near = links_of(outage, {name, *way_there}, away)
     trip = 2 * max((_hop(outage, way, HELLO) for way in near.values()), default=0.0)
     slowest = max((outage.weight / way.rate for way in near.values()), default=0.0)
     dial, limits = outage.dial / 1000, outage.limits
@@ -66,6 +70,7 @@ def allowed(outage: Outage, name: str, missed: int, away: Collection[str] = (), 
         notice=trip if any(loss.how in UNASKED for loss in outage.losses) else 0.0,
         dial=dial,
         patience=limits.patience if outage.liar or behind > 1 else 0.0,
+        graft=limits.graft_most * max(0, len(way_there) - 2) if outage.liar else 0.0,
         greet=(2 + len(outage.turns) + divisions(outage)) * trip,
         fetch=0.0,
         transmit=0.0,
