@@ -4,7 +4,7 @@ may happen. Together they fire nearly every row that fires in those."""
 from typing import Final
 
 from model_tests.truth_small import few
-from syncfsm_spec.truth.following import away, banned, beside_peers, other_final, restarts, turns_back
+from syncfsm_spec.truth.following import away, banned, beside_peers, other_final, pruned_peer, restarts, turns_back
 
 TURNS_BACK: Final = few(turns_back(), connect=1, a1=1, goes_back_to_a2=1)
 AWAY: Final = few(away(), connect=1, a1=1, is_out=1)
@@ -27,5 +27,6 @@ SMALL: Final = (
     few(beside_peers(), connect=2, cut=1, c2=1),
     few(banned(), connect=1, a1=1, c2=1, A_bans=1),
     few(other_final(), connect=1, c2=1, A_restarts=1),
+    few(pruned_peer(), connect=2, a1=1, B_finalises=1),
 )
 """``USUAL`` is for every test run, the rest for the nightly one."""

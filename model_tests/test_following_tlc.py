@@ -21,7 +21,7 @@ from syncfsm_spec.truth.following import STANDARD, Follows, away, other_final
 from syncfsm_spec.truth.parts import LIMITS
 
 QUICK: Final = (away().name, other_final().name)
-RARE: Final = {"ByeTakeLeave", "FoundNotHeld", "HelloSearch"}
+RARE: Final = {"FoundNotHeld", "HelloSearch"}
 """Rows that fire only in worlds that are too large for every edge to be replayed."""
 
 

@@ -8,7 +8,7 @@ import trio
 from syncfsm.node.status import PeerStatus, Why
 from syncfsm_adapters.da.truth import UNANSWERED
 from syncfsm_adapters.look.why import Reason, Word, why
-from tests.adapters.test_truth import One, in_virtual_time, network
+from tests.adapters.test_truth import LIMITS, One, in_virtual_time, network
 
 PEER = PeerStatus("p#1", b"p" * 32, True, 0.0, 0, {}, {})
 MOMENT = 0.01
@@ -107,7 +107,7 @@ def test_a_layer_that_does_not_keep_what_comes_next_is_out_at_once(tmp_path: Pat
         async with network(tmp_path, retention=10) as net:
             await trio.sleep(20)
             one = net.node("one")
-            await trio.sleep(1)
+            await trio.sleep(LIMITS.back_off_most / 2)
             assert one.truth.status()["reader"]["state"] == "lost"
             assert word(one, PEER) is Word.CUT_OFF
             assert "Copy the store" in reason(one, PEER).sentence

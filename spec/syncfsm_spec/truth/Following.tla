@@ -187,11 +187,11 @@ LivesWithoutPeers ==
         \/ reader.state = "resting" /\ D!Tip(layer) \in Mine.held
 
 (* Each block that comes stands on one that is held, and none goes but     *)
-(* what contradicts the final one.                                         *)
+(* what contradicts the final one, or is older than is kept.               *)
 NoneMissingStep ==
     LET held == Mine'.held
     IN  IsRestart \/ /\ \A b \in held \ Mine.held : Parent[b] \in held
-                     /\ \A b \in Mine.held \ held : ~IsAncestor(b, Mine'.final)
+                     /\ \A b \in Mine.held \ held : IsAncestor(b, Mine'.final) => Height[b] < Height[Mine'.base]
 NoneMissing == [][NoneMissingStep]_vars
 
 (* And of the nodes all that sync promises of states, but for              *)

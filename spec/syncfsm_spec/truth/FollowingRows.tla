@@ -19,6 +19,7 @@ ReaderTickIsDue      == /\ Truth("TickIsDue")
 ReaderTickIgnore     == /\ Truth("TickIgnore")
 
 ConnectOpen           == /\ S!ConnectOpen /\ UNCHANGED truth
+HelloNothingShared    == /\ S!HelloNothingShared /\ UNCHANGED truth
 HelloCommonAndLacking == /\ S!HelloCommonAndLacking /\ UNCHANGED truth
 HelloCommon           == /\ S!HelloCommon /\ UNCHANGED truth
 HelloWorse            == /\ S!HelloWorse /\ UNCHANGED truth
@@ -36,6 +37,7 @@ MovedExtends          == /\ S!MovedExtends /\ UNCHANGED truth
 MovedHelloAgain       == /\ S!MovedHelloAgain /\ UNCHANGED truth
 MovedLacksHead        == /\ S!MovedLacksHead /\ UNCHANGED truth
 MovedRebase           == /\ S!MovedRebase /\ UNCHANGED truth
+FinalisedTellFinal    == /\ S!FinalisedTellFinal /\ UNCHANGED truth
 FinalLearnFinal       == /\ S!FinalLearnFinal /\ UNCHANGED truth
 TurnIgnore            == /\ S!TurnIgnore /\ UNCHANGED truth
 TurnRestFits          == /\ S!TurnRestFits /\ UNCHANGED truth
@@ -50,7 +52,7 @@ NoRow == /\ LayerMoves("NoRow") \/ (S!NoRow /\ UNCHANGED truth)
 NextByRow ==
     \/ ReaderBeginBegin \/ ReaderBlobsIsOther \/ ReaderBlobsRead \/ ReaderNonePassBy \/ ReaderFutureRest
     \/ ReaderPrunedLose \/ ReaderTroubleBackOff \/ ReaderRefusedGiveUp \/ ReaderTickIsDue \/ ReaderTickIgnore
-    \/ ConnectOpen \/ HelloCommonAndLacking \/ HelloCommon \/ HelloWorse \/ HelloCanNarrow \/ HelloAsked
+    \/ ConnectOpen \/ HelloNothingShared \/ FinalisedTellFinal \/ HelloCommonAndLacking \/ HelloCommon \/ HelloWorse \/ HelloCanNarrow \/ HelloAsked
     \/ HelloSearch \/ HelloHasAll \/ HelloLearnHas \/ FoundNotHeld \/ FoundFoundAndLacking \/ FoundTakeFound
     \/ BlocksTakenAndLacking \/ BlocksTakeBlocks \/ MovedExtends \/ MovedHelloAgain \/ MovedLacksHead
     \/ MovedRebase \/ FinalLearnFinal \/ TurnIgnore \/ TurnRestFits \/ TurnStream \/ RoomGain \/ ByeTakeLeave

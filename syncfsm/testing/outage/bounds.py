@@ -34,8 +34,9 @@ class Allowed:
     behind themselves. It waits so long without progress, for however many, then it asks all who told that they have
     more (decision 0023)."""
     graft: float
-    """``Limits.graft_most`` for each other node on the way, if there is a liar: it may be the feed of any of them, and
-    who is fed by it learns that only when another tells of a block; so one after the other."""
+    """``Limits.graft_most`` for each other node on the way, if there is a liar or a node that is lost and does not say
+    so: it may be the feed of any of them, and who is fed by it learns that only when another tells of a block; so one
+    after the other. The node itself waits so long too, for one that is lost; for a liar that is in ``patience``."""
     greet: float
     """Two round trips: the hello and the first block of the feed; then, as that peer may be farther from the sequencer
     than another, what another is asked for and adds. One more for each branch switch
@@ -66,11 +67,12 @@ def allowed(outage: Outage, name: str, missed: int, away: Collection[str] = (), 
     trip = 2 * max((_hop(outage, way, HELLO) for way in near.values()), default=0.0)
     slowest = max((outage.weight / way.rate for way in near.values()), default=0.0)
     dial, limits = outage.dial / 1000, outage.limits
+    unasked = any(loss.how in UNASKED for loss in outage.losses)
     waits = Allowed(
-        notice=trip if any(loss.how in UNASKED for loss in outage.losses) else 0.0,
+        notice=trip if unasked else 0.0,
         dial=dial,
         patience=limits.patience if outage.liar or behind > 1 else 0.0,
-        graft=limits.graft_most * max(0, len(way_there) - 2) if outage.liar else 0.0,
+        graft=limits.graft_most * max(0, len(way_there) - (1 if unasked else 2)) if outage.liar or unasked else 0.0,
         greet=(2 + len(outage.turns) + divisions(outage)) * trip,
         fetch=0.0,
         transmit=0.0,
