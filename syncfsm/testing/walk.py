@@ -12,7 +12,9 @@ from typing import Final
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from syncfsm.check import Always, Ends, Moment, Settles, Steps, World
+from syncfsm.check import Always, Choice, Ends, Moment, Settles, Steps, World
+from syncfsm.check.found import NEVER_RAISES
+from syncfsm.check.world import State, StepError
 
 MOST: Final = 1000
 """Protocol actions after which a walk is taken to have no end: no world of ours needs a tenth of it."""
@@ -35,7 +37,7 @@ class Walk:
         choices = [(name, each) for name, each in self.world.choices(self.state) if environment or not each.environment]
         for number in range(len(choices)):
             name, choice = choices[(pick + number) % len(choices)]
-            done = self.world.act(self.state, name, choice.stimulus)
+            done = self._act(name, choice)
             if done is not None:
                 self.story.append(f"{name}: {choice.label}")
                 self._judge(done[1])
@@ -43,6 +45,13 @@ class Walk:
                 self._hold(self._always)
                 return True
         return False
+
+    def _act(self, name: str, choice: Choice) -> tuple[State, tuple[Moment, ...]] | None:
+        try:
+            return self.world.act(self.state, name, choice.stimulus)
+        except StepError as error:
+            self.story.append(f"{name}: {choice.label}")
+            raise AssertionError(self._says(*NEVER_RAISES)) from error
 
     def rest(self) -> None:
         """Let the protocol come to an end, and look at what is promised for that."""
@@ -60,20 +69,20 @@ class Walk:
             for one in self._steps:
                 if moment.component in one.over and one.when(moment):
                     beside = (one.view(now[name]) for name in one.beside)
-                    assert one.holds(moment, *beside), self._says(one)
+                    assert one.holds(moment, *beside), self._says(one.name, one.sentence)
 
     def _hold(self, properties: list[Always] | list[Ends]) -> None:
         now = dict(zip(self.world.names, self.state, strict=True))
         for one in properties:
-            assert one.holds(*(one.view(now[name]) for name in one.over)), self._says(one)
+            assert one.holds(*(one.view(now[name]) for name in one.over)), self._says(one.name, one.sentence)
 
-    def _says(self, one: Always | Steps) -> str:
+    def _says(self, name: str, sentence: str) -> str:
         story = "\n".join(self.story)
-        return f"{one.name} does not hold in world {self.world.name}: {one.sentence}\n{story}"
+        return f"{name} does not hold in world {self.world.name}: {sentence}\n{story}"
 
 
 def walks(world: World) -> type[RuleBasedStateMachine]:
-    """A state machine whose runs are walks through this world; each ends at rest."""
+    """A state machine whose runs are walks through this world; each comes to rest now and then, and at its end."""
 
     class Walks(RuleBasedStateMachine):
         def __init__(self) -> None:
@@ -83,6 +92,11 @@ def walks(world: World) -> type[RuleBasedStateMachine]:
         @rule(pick=st.integers(0, 255))
         def act(self, pick: int) -> None:
             self.walk.act(pick)
+
+        @rule()
+        def rest(self) -> None:
+            """What happens after that finds all in step."""
+            self.walk.rest()
 
         def teardown(self) -> None:
             self.walk.rest()
