@@ -45,9 +45,6 @@ NOT_HERE: Final = {
         "notes: (open) opened [always] -> stay / ignore",
         "feed: (fed) joined [is_there] -> stay / ignore",
     },
-    "no operator turns blocks off or on (test_relay, and the worlds of relay)": {
-        "feed: (fed) ahead, given [feed_is_on_again] -> stay / ask_feed_again",
-    },
     "all peers speak this version (test_relay)": {
         "sync: (start, init, syncing, idle) ask [older] -> stay / ignore",
         "sync: (start, init, syncing, idle) refuse [older] -> stay / ignore",
@@ -76,6 +73,7 @@ NOT_HERE: Final = {
 SELDOM: Final = frozenset(
     {
         "feed: (fed) ahead, wanted, unwanted, given, refused [has_left] -> stay / ignore",
+        "feed: (fed) ahead, given [feed_is_on_again] -> stay / ask_feed_again",
         "feed: (fed) gained [rival_is_due] -> stay / race",
         "feed: (fed) gained [race_is_lost] -> stay / end_race",
         "feed: (fed) gained [gives] -> stay / turn_round",
