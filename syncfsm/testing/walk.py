@@ -26,6 +26,7 @@ class Walk:
     def __init__(self, world: World) -> None:
         self.world, self.state = world, world.start
         self.story: list[str] = []
+        self.failed = False
         self._steps = [one for one in world.properties if isinstance(one, Steps)]
         self._always = [one for one in world.properties if type(one) is Always]
         self._ends = [one for one in world.properties if isinstance(one, Ends)]
@@ -77,6 +78,8 @@ class Walk:
             assert one.holds(*(one.view(now[name]) for name in one.over)), self._says(one.name, one.sentence)
 
     def _says(self, name: str, sentence: str) -> str:
+        """Asked for only where it does not hold."""
+        self.failed = True
         story = "\n".join(self.story)
         return f"{name} does not hold in world {self.world.name}: {sentence}\n{story}"
 
@@ -99,6 +102,7 @@ def walks(world: World) -> type[RuleBasedStateMachine]:
             self.walk.rest()
 
         def teardown(self) -> None:
-            self.walk.rest()
+            if not self.walk.failed:  # what comes after that says nothing more
+                self.walk.rest()
 
     return Walks

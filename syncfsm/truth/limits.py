@@ -9,6 +9,9 @@ BATCH_BLOCKS: Final = 65_536
 """Most blocks in a batch."""
 WINDOW: Final = 64
 """Most heights of a layer that are asked for at once."""
+UNANSWERED: Final = 30.0
+"""Seconds without an answer after which a layer that fails is out: it has been asked several times by then, and a batch
+is due (``TruthLimits.period``), so that confirmation waits for it."""
 SIGNATURE_BYTES: Final = 1024
 """Longest proof of a batch: a signature, or a small quorum certificate."""
 

@@ -6,7 +6,7 @@ import attrs
 import trio
 
 from syncfsm.node.status import PeerStatus, Why
-from syncfsm_adapters.da.truth import UNANSWERED
+from syncfsm.truth.limits import UNANSWERED
 from syncfsm_adapters.look.why import Reason, Word, why
 from tests.adapters.test_truth import LIMITS, One, in_virtual_time, network
 

@@ -67,9 +67,6 @@ OTHERS: Final = (
 )
 UNKNOWN: Final = "The store has not the block of the mark: all is read anew."
 SILENT: Final = "The layer does not answer, so blocks are made without knowing what is there."
-UNANSWERED: Final = 30.0
-"""Seconds without an answer after which a layer that fails is out: it has been asked several times by then, and a batch
-is due (``TruthLimits.period``), so that confirmation waits for it."""
 SAMPLES: Final = 65_536
 """Heads whose time is remembered until they are confirmed."""
 
@@ -133,10 +130,8 @@ class Truth:
 
     @property
     def cut_off(self) -> bool:
-        """Is nothing read: has the layer failed and not answered for ``UNANSWERED`` seconds, or not what comes next?"""
-        reader = self._carrier.reader
-        unanswered = reader.tries > 0 and self._clock() - reader.heard >= UNANSWERED
-        return unanswered or reader.state in (State.LOST, State.BROKEN)
+        """Is nothing read? The reader says so."""
+        return reading.cut_off(self._carrier.reader, self._clock())
 
     def status(self) -> Mapping[str, Any]:
         """For an operator, as plain data."""

@@ -40,7 +40,6 @@ from syncfsm.truth.reader import protocol as reading
 from syncfsm.truth.reader.types import (
     BROKEN,
     LOST,
-    READING,
     RESTING,
     TROUBLED,
     Fetch,
@@ -60,7 +59,7 @@ from syncfsm_spec.settings import LOCATOR, counted, node
 from syncfsm_spec.sync.promises import PRUNED_IS_SAID
 from syncfsm_spec.truth import promises as say
 from syncfsm_spec.truth.layer import CHAIN_ID, NAMED, START, TICK, Ask, Crashed, GoBack, Grow, Layer, Ledger, Out, Prune
-from syncfsm_spec.truth.parts import BEGINS, DA, LIMITS, R
+from syncfsm_spec.truth.parts import BEGINS, DA, LIMITS, R, rested
 
 A, B = "A", "B"
 PARTINGS: Final = (Parting.OUT_OF_STEP, Parting.CONTRADICTION, Parting.PRUNED)
@@ -156,8 +155,7 @@ class Follows:
         done = self.tables["reader"].step(
             at.reader, reading.event(what), what, View(now, self.limits, CHAIN_ID, Unsigned())
         )
-        until = 0.0 if done.value.state is READING else max(0.0, done.value.until - now)
-        reader = replace(done.value, until=until, heard=0.0, why="")
+        reader = replace(rested(done.value, now), why="")
         carried = self._carried(replace(at, reader=reader), done.outputs)
         return attrs.evolve(carried, outputs=done.outputs, rules=(done.rule,))
 

@@ -74,7 +74,7 @@ class Reads:
         done = self.tables["reader"].step(reader, reading.event(what), what, view)
         asks = [(DA, Ask(output.height)) for output in done.outputs if isinstance(output, Fetch)]
         turns = [(R, output.answer) for output in done.outputs if isinstance(output, Turn)]
-        return Step(_rested(done.value, now), (*asks, *turns), done.outputs, (done.rule,))
+        return Step(rested(done.value, now), (*asks, *turns), done.outputs, (done.rule,))
 
     def choices(self, reader: Reader) -> Sequence[Choice]:
         return (Choice(BEGINS, BEGINS),) if reader.state is State.IDLE else ()
@@ -83,7 +83,7 @@ class Reads:
         return f"{reader.state} {reader.mark.place.height} {reader.tip}"
 
 
-def _rested(reader: Reader, now: float) -> Reader:
+def rested(reader: Reader, now: float) -> Reader:
     """The same, at time 0."""
     return replace(reader, until=0.0 if reader.state is READING else max(0.0, reader.until - now), heard=0.0)
 
@@ -177,7 +177,7 @@ class Posts:
         done = self.tables["reader"].step(at.reader, reading.event(given), given, view)
         asks = tuple((DA, Ask(output.height)) for output in done.outputs if isinstance(output, Fetch))
         kept = next((output.kept for output in done.outputs if isinstance(output, Keep)), at.kept)
-        reader = _rested(done.value, now)
+        reader = rested(done.value, now)
         at = replace(at, reader=reader, kept=kept, rested=at.rested or reader.state is RESTING)
         read = Step(None, asks, done.outputs, (done.rule,))
         if reader.state is State.IDLE:

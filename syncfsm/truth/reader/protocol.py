@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from syncfsm.machine import Step, Table
 from syncfsm.truth.answers import Blobs, Broken, Future, Head, Nothing, Pruned, Trouble
-from syncfsm.truth.limits import TruthLimits
+from syncfsm.truth.limits import UNANSWERED, TruthLimits
 from syncfsm.truth.reader import guards
 from syncfsm.truth.reader.actions import ACTIONS
 from syncfsm.truth.reader.guards import GUARDS
 from syncfsm.truth.reader.rules import RULES
-from syncfsm.truth.reader.types import BROKEN, CARRIES, IDLE, MEANINGS, At, Event, Kept, Reader, Refusal, State
+from syncfsm.truth.reader.types import BROKEN, CARRIES, IDLE, LOST, MEANINGS, At, Event, Kept, Reader, Refusal, State
 from syncfsm.truth.types import View
 
 TABLE: Final[Table[Reader]] = Table(
@@ -39,6 +39,12 @@ def event(given: Kept | At | Refusal | Head | None) -> Event:
 def deadline(reader: Reader, limits: TruthLimits) -> float | None:
     """When time can do something; ``None`` if it can not."""
     return None if reader.state in (IDLE, BROKEN) else guards.deadline(reader, limits.overdue)
+
+
+def cut_off(reader: Reader, now: float) -> bool:
+    """Is nothing read: has the layer failed and not answered for ``UNANSWERED`` seconds, or not what comes next?"""
+    unanswered = reader.tries > 0 and now - reader.heard >= UNANSWERED
+    return unanswered or reader.state in (LOST, BROKEN)
 
 
 def status(reader: Reader) -> Mapping[str, Any]:
