@@ -8,20 +8,23 @@ from model_tests.mutants import Mutant, always, mutant, never, row
 from model_tests.small import SMALL
 from syncfsm.machine import ALWAYS, IGNORE
 from syncfsm.outputs import Send
-from syncfsm.protocol import Poke, Said, View
+from syncfsm.protocol import Poke, Report, Said, View
 from syncfsm.sync.feed.guards import node_id
 from syncfsm.sync.feed.protocol import TABLE as FEED
 from syncfsm.sync.feed.types import FED, Feed
 from syncfsm.sync.feed.types import Event as FeedEvent
 from syncfsm.sync.messages import Busy
 from syncfsm.sync.protocol import TABLE as SYNC
-from syncfsm.sync.types import Event, Link, Serve, Switch, Told
+from syncfsm.sync.types import Event, Link, Moved, Serve, Switch, Told
+from syncfsm_spec.settings import LOCATOR
 from syncfsm_spec.sync.feed import sentries
+from syncfsm_spec.sync.relay import LARGE
 from syncfsm_spec.sync.relay import SMALL as WORLDS
+from syncfsm_spec.sync.worlds import ban_beside, busy_final, slow_feed
 
 Result = tuple[Link, tuple[Any, ...]]
 FeedResult = tuple[Feed, tuple[Any, ...]]
-WORLD: Final = {world.name.removesuffix("-locator"): world for world in (*SMALL, *WORLDS)}
+WORLD: Final = {world.name.removesuffix("-locator"): world for world in (*SMALL, *WORLDS, *LARGE)}
 
 
 def give_to_anybody(feed: Feed, message: None, view: View) -> FeedResult:
@@ -86,6 +89,36 @@ def keep_what_it_told(feed: Feed, said: Said, view: View) -> FeedResult:
     return replace(after, ahead=feed.ahead, waits=feed.waits), pokes
 
 
+def forget_the_busy(feed: Feed, said: Said, view: View) -> FeedResult:
+    """The feed is busy, and so is what it has said that it has: its word counts for nothing."""
+    after, pokes = FEED.actions["turn_to_another"](feed, said, view)
+    return replace(after, ahead=tuple(peer for peer in after.ahead if peer != said.peer)), pokes
+
+
+def forget_the_slow(feed: Feed, peer: str, view: View) -> FeedResult:
+    """Another has brought the first of what the feed has, and the rest is not asked for."""
+    after, pokes = FEED.actions["graft"](feed, peer, view)
+    return replace(after, ahead=tuple(each for each in after.ahead if each != feed.peer)), pokes
+
+
+def forget_the_beaten(feed: Feed, peer: str, view: View) -> FeedResult:
+    """Who has lost a race, and told of more meanwhile, is not asked for that."""
+    after, pokes = FEED.actions["end_race"](feed, peer, view)
+    return replace(after, ahead=feed.ahead, waits=feed.waits), pokes
+
+
+def give_for_nothing(feed: Feed, said: Said, view: View) -> FeedResult:
+    """One that races gives its blocks by itself, and nothing is waited for."""
+    after, pokes = FEED.actions["take_offer"](feed, said, view)
+    return replace(after, waits=feed.waits if feed.asked else after.waits), pokes
+
+
+def worsen_in_silence(link: Link, message: Moved | None, view: View) -> Result:
+    """Our head is worse now, while we greet a peer; that its own is better is not said to the feed."""
+    link, outputs = SYNC.actions["hello_again"](link, message, view)
+    return link, tuple(output for output in outputs if not isinstance(output, Report))
+
+
 RELAY_MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant("give-to-anybody", "OneFeed", WORLD["switch-off"], guards={"is_given": never},
            actions={"give": give_to_anybody}, table=FEED),
@@ -111,6 +144,13 @@ RELAY_MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant("off-for-ever", "OneFeed", WORLD["both-switched-anew"], guards={"feed_is_on_again": never}, table=FEED),
     mutant("keep-what-it-told", "OneFeed", WORLD["off-beside"], actions={"be_refused": keep_what_it_told}, table=FEED),
     mutant("forget-whom-it-serves", "OneFeed", WORLD["torn"], actions={"turn": forget_whom_it_serves}, table=FEED),
+    mutant(
+        "forget-the-busy", "AllHeard", busy_final(LOCATOR), actions={"turn_to_another": forget_the_busy}, table=FEED,
+    ),
+    mutant("forget-the-slow", "AllHeard", slow_feed(LOCATOR), actions={"graft": forget_the_slow}, table=FEED),
+    mutant("forget-the-beaten", "AllHeard", WORLD["races-on"], actions={"end_race": forget_the_beaten}, table=FEED),
+    mutant("give-for-nothing", "OneFeed", WORLD["races-on"], actions={"take_offer": give_for_nothing}, table=FEED),
+    mutant("worsen-in-silence", "AllHeard", ban_beside(LOCATOR), actions={"hello_again": worsen_in_silence}),
     mutant("count-the-giver-in", "OneFeed", WORLD["steady"], actions={"turn_round": count_the_giver_in}, table=FEED),
 )  # fmt: skip
 """One at least for each promise that only worlds of relay show."""

@@ -33,8 +33,6 @@ from syncfsm.wire.codec import Codec
 HERE: Final = Path(__file__).parent
 DOCS: Final = HERE.parent / "docs"
 TRACES: Final = sorted((HERE / "traces").glob("*.ndjson"))
-OPEN: Final = "locator-final-block-is-not-asked-for"
-"""It still breaks ``FinalAdvances``: see docs/failure-modes.md."""
 PAGES: Final = (DOCS / "failure-modes.md", *sorted((DOCS / "decisions").glob("*.md")))
 """Where the story of each trace is told."""
 NOT_HERE: Final = {
@@ -128,16 +126,9 @@ def test_the_promises_hold_in_runs_that_nobody_has_seen(strategy: str) -> None:
     run_state_machine_as_test(MACHINES[strategy], settings=NIGHTLY)
 
 
-@pytest.mark.parametrize(
-    "trace",
-    [
-        pytest.param(path, marks=pytest.mark.xfail(strict=True, reason=OPEN)) if path.stem in OPEN else path
-        for path in TRACES
-    ],
-    ids=lambda path: path.stem,
-)
+@pytest.mark.parametrize("trace", TRACES, ids=lambda path: path.stem)
 def test_pinned_traces(trace: Path) -> None:
-    """Each broke a promise once, or still does. The name of a trace starts with the strategy of its nodes."""
+    """Each broke a promise once. The name of a trace starts with the strategy of its nodes."""
     kind, *rest = trace.stem.split("-")
     assert rest
     machine = MACHINES[kind]()

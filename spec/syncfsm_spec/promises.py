@@ -27,6 +27,7 @@ from syncfsm_spec.peer.promises import (
 from syncfsm_spec.routing.promises import AT_MOST_ONCE, JUDGED_FIRST, REACHES_ALL, ROUTES_CONVERGE
 from syncfsm_spec.sync.between import Between, Conserved
 from syncfsm_spec.sync.feed import (
+    ALL_HEARD,
     BACKUP_SENDS_IDS,
     NEVER_DARK,
     NOT_STARVED,
@@ -36,6 +37,7 @@ from syncfsm_spec.sync.feed import (
     SENTRIES_FIRST,
     TREE_SPANS,
     UNDERSTOOD,
+    all_heard,
     backup_sends_ids,
     off_is_manual,
     one_feed,
@@ -71,8 +73,8 @@ ALL = (
     ONLY_BEST_CHAIN, ONLY_CHILD, PARENT_KNOWN, NO_ECHO, TRACKED, INIT_IFF_WORSE, ANCESTOR_EXACT, COMPOUND_STATES,
     SETTLES, FINAL_ADVANCES, NEVER_BELOW_FINAL, CONFIRMED_ON_BEST, PRUNED_IS_SAID, NO_PUNISH_HONEST, BOUNDED,
     ONE_DISCONNECT, SIGNS_OF_LIFE, PARTS_ONLY_FOR, PAYLOADS, OFF_IS_MANUAL, BACKUP_SENDS_IDS, ONE_FEED, TREE_SPANS,
-    ONCE_PER_NODE,
-    NEVER_DARK, NOT_STARVED, SENTRIES_FIRST, UNDERSTOOD, AT_MOST_ONCE, JUDGED_FIRST, REACHES_ALL, ROUTES_CONVERGE,
+    ONCE_PER_NODE, NEVER_DARK, NOT_STARVED, ALL_HEARD, SENTRIES_FIRST, UNDERSTOOD, AT_MOST_ONCE, JUDGED_FIRST,
+    REACHES_ALL, ROUTES_CONVERGE,
 )  # fmt: skip
 """Each promise of the house."""
 
@@ -127,6 +129,7 @@ def promises(
         found.append(INIT_IFF_WORSE.always((name,), init_iff_worse))
         found.append(TRACKED.always((name,), tracked))
         found.append(ONE_FEED.always((name,), one_feed))
+        found.append(ALL_HEARD.always((name,), all_heard))
     for a, b in friends:
         found += between(a, b, tree, heads_may_worsen)
         if room is not None:

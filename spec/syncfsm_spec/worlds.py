@@ -16,6 +16,8 @@ from syncfsm_spec.sync.worlds import (
     ahead,
     aside,
     ban,
+    ban_beside,
+    busy_final,
     confirmed,
     confirmed_final,
     contradiction,
@@ -37,6 +39,7 @@ from syncfsm_spec.sync.worlds import (
     race,
     recant,
     refused,
+    slow_feed,
     spoil,
     tired,
 )  # fmt: skip
@@ -48,7 +51,9 @@ KINDS_OF_TWO: Final = (
     forks, race, ahead, finals, recant, contradiction, refused, prune, prune_fork, prune_away, ban, aside,
     confirmed, confirmed_final,
 )  # fmt: skip
-KINDS_OF_THREE: Final = (line, line_finals, tired, impatient, next_parts)
+KINDS_OF_THREE: Final = (
+    line, line_finals, tired, impatient, next_parts, slow_feed, busy_final, ban_beside,
+)  # fmt: skip
 KINDS_OF_THEIR_OWN: Final = (peer.clock, meter, notes.talk, full, heavy, spoil, liar, noise, early_liar)
 KINDS_WITH_LEDGERS: Final = (forks, race, ahead, finals, prune, ban, line)
 KINDS_OF_PACKETS: Final = (

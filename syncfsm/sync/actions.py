@@ -83,6 +83,8 @@ def conclude(link: Link, message: Heard | Moved, view: View) -> Result:
     assert shared is not None
     named = shared.has if shared.common.height < hello.base.height else shared.common
     link, news = _told(link, message.sent, shared.has, view)
+    if isinstance(message, Moved):
+        reports = _overtaken(link, message, view)
     return _pending(link, reports, view), (Send(link.peer, Found(named.point)), *reports, *news)
 
 
@@ -111,11 +113,13 @@ def hello_again(link: Link, message: Moved | None, view: View) -> Result:
     """Start the search anew from our new head; whoever is better asks for an answer to the peer's last hello."""
     asks = link.heard is not None and not worse_than_heard(link, message, view)
     about = link.heard.head if asks and link.heard is not None else None
-    return _say(link, opening(view, about), view)
+    reports = _overtaken(link, message, view) if message is not None else ()
+    link, said = _say(link, opening(view, about), view)
+    return link, (*said, *reports)
 
 
 def owe_hello(link: Link, message: Moved, view: View) -> Result:
-    return replace(link, owes_hello=True), ()
+    return replace(link, owes_hello=True), _overtaken(link, message, view)
 
 
 def _say(link: Link, hello: Hello, view: View) -> Result:

@@ -272,8 +272,11 @@ LearnHead(l, b, sent, v) ==
         owed == Lacking(l.sent, v) /\ ~Lacking(sent, v) /\ l.mode = "active" /\ Quiet(l)
     IN  IF owed /\ l.owes + 1 >= Join THEN Tell([new EXCEPT !.owes = 0], <<Has(v)>>, IfAhead(told, v))
         ELSE Tell([new EXCEPT !.owes = IF owed THEN @ + 1 ELSE @], Since(l, v), IfAhead(told, v))
-HelloAgain(l, v) ==
-    Say(l, Opening(v, IF l.heard # NoHello /\ ~WorseThanHeard(l, v) THEN l.heard.head ELSE None))
+(* If our head is worse now, what the peer said of its own may be better.  *)
+Overtaken(l, extends, v) == IF extends THEN <<>> ELSE IfAhead(l, v)
+HelloAgain(l, extends, v) ==
+    LET said == Say(l, Opening(v, IF l.heard # NoHello /\ ~WorseThanHeard(l, v) THEN l.heard.head ELSE None))
+    IN  [said EXCEPT !.news = Overtaken(l, extends, v)]
 TakeFound(l, found, sent, v) == Did(ToldOf(l, sent, found, v), Since(l, v))
 TakeBlock(l, b, sent, more, v) ==
     Did([Synced(l, sent, b, more, v) EXCEPT !.dropped = @ \/ b \notin v.c.held], Since(l, v))
@@ -283,8 +286,6 @@ TellFinal(l, v) ==
             <<[type |-> "final", point |-> v.c.final]>>)
 LearnFinal(l, point, v) ==
     LET learnt == [l EXCEPT !.final = point] IN Tell(learnt, <<>>, IfAhead(learnt, v))
-(* If our head is worse now, what the peer said of its own may be better.  *)
-Overtaken(l, extends, v) == IF extends THEN <<>> ELSE IfAhead(l, v)
 Rebase(l, extends, best, sent, v) ==
     LET new == Track(l, sent, l.received, 0, v)
         owed == best /\ Quiet(new) /\ ~Lacking(sent, v)
@@ -383,12 +384,13 @@ OnMoved(l, extends, best, v) ==
         learnt == relation = "common" /\ a.knows
         begun == Rebased(l, a.has, v)
         sent == Rebased(l, None, v)
+        news == Overtaken(ToldOf(l, begun, a.has, v), extends, v)
     IN  IF greeting /\ relation = "nothing"                               THEN Row("MovedNothingShared", "closed", PartPruned(l, v))
-        ELSE IF greeting /\ learnt /\ Lacking(begun, v)                   THEN Row("MovedHeadLearntAndLacking", "syncing", Conclude(l, a, begun, v, <<>>))
-        ELSE IF greeting /\ learnt                                        THEN Row("MovedHeadLearnt", "idle", Conclude(l, a, begun, v, <<>>))
+        ELSE IF greeting /\ learnt /\ Lacking(begun, v)                   THEN Row("MovedHeadLearntAndLacking", "syncing", Conclude(l, a, begun, v, news))
+        ELSE IF greeting /\ learnt                                        THEN Row("MovedHeadLearnt", "idle", Conclude(l, a, begun, v, news))
         ELSE IF greeting /\ Extends(l, extends, v)                        THEN Row("MovedExtends", l.state, Did(l, <<>>))
-        ELSE IF greeting /\ WorseThanHeard(l, v)                          THEN Row("MovedWorseThanHeard", "init", HelloAgain(l, v))
-        ELSE IF greeting                                                  THEN Row("MovedHelloAgain", "start", HelloAgain(l, v))
+        ELSE IF greeting /\ WorseThanHeard(l, v)                          THEN Row("MovedWorseThanHeard", "init", HelloAgain(l, extends, v))
+        ELSE IF greeting                                                  THEN Row("MovedHelloAgain", "start", HelloAgain(l, extends, v))
         ELSE IF sent = None \/ Height[sent] < v.floor                     THEN Row("MovedPrunedPastPeer", "closed", PartPruned(l, v))
         ELSE IF MustTell(l, best, sent, v) /\ Lacking(sent, v)            THEN Row("MovedMustTellLacking", "syncing", RebaseAndTell(l, extends, sent, v))
         ELSE IF MustTell(l, best, sent, v)                                THEN Row("MovedMustTell", "idle", RebaseAndTell(l, extends, sent, v))

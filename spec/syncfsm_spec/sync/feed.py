@@ -56,6 +56,11 @@ NEVER_DARK: Final = Promise(
     "NeverDark",
     "Whatever connections end, and whatever a feed does, a block that any linked correct peer holds arrives.",
 )
+ALL_HEARD: Final = Promise(
+    "AllHeard",
+    "Who says that it has more than a node, a better head or a final block that the node lacks, is its feed, was "
+    "asked, or is to be asked; unless it gives none.",
+)
 SENTRIES_FIRST: Final = Promise(
     "SentriesFirst",
     "A node that the operator has named gets blocks as soon as it wants them; and as long as nobody insists, no more "
@@ -167,6 +172,14 @@ def one_feed(node: Node) -> bool:
         and not (racing(feed) and feed.rival is not None and feed.rival.times >= node.config.limits.rival)
         and (feed.waits is not None) == bool(feed.ahead or set(asked) - set(racing(feed)))
     )
+
+
+def all_heard(node: Node) -> bool:
+    """What was said while somebody was the feed, or was asked, outlives that."""
+    feed, here = node.decided(FEED), links(node)
+    view = View(node.chain, 0, node.now, node.config.limits, node.config.strategy)
+    heard = {feed.peer, *feed.ahead, *feed.off, *(asked.peer for asked in feed.asked)}
+    return all(peer in heard or not ahead(link, view) for peer, link in here.items())
 
 
 # All nodes, at rest ---------------------------------------------------------------------------------------------

@@ -73,11 +73,11 @@ def closing(strategy: Strategy) -> World:
     )  # fmt: skip
 
 
-def races() -> World:
+def races(name: str = "races", more: Sequence[Header] = (), bound: int = 1) -> World:
     """It takes time for B to see that C is faster."""
     waits = happen("B", "waits for 20 ms", Wait(0.02), 2)
     world = relayed(
-        "races", TRIANGLE, [waits], made=(a2, a3), last=(), setting=Setting(bound=1, limits={"rival": 1}),
+        name, TRIANGLE, [waits], made=(a2, a3, *more), last=(), setting=Setting(bound=bound, limits={"rival": 1}),
         doc="C tells of blocks before B's feed brings them, and is asked to race it.",
     )  # fmt: skip
     won = ONE_FEED.met("FasterFeeds", "B", wins_race)
@@ -293,4 +293,5 @@ SMALL: Final = (
 but for the one where nodes meet there is one of each."""
 LARGE: Final = (
     four("ring-behind", RING, made=(a2,)), four("diamond-torn", DIAMOND, again=(A_B,)), switched_beside(anew=True),
+    races("races-on", more=(a4,), bound=2),
 )  # fmt: skip

@@ -20,6 +20,7 @@ from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Found, Give, Has, Hel
 from syncfsm.sync.protocol import TABLE
 from syncfsm.sync.types import Event, Greet, Link, Serve, Switch, Turn
 from syncfsm_spec.kit.alone import Comes, alone, over_is_over
+from syncfsm_spec.kit.begun import begun
 from syncfsm_spec.kit.moves import bans, blames, confirms, finalises, lies, makes
 from syncfsm_spec.kit.trees import BLOCK, BODY, a1, a2, a3, a4, b1, b2, b3, c2, c3, d3, g, h1, h2, k2
 from syncfsm_spec.peer.promises import ONE_DISCONNECT, Parts
@@ -200,6 +201,30 @@ def next_parts(strategy: Strategy) -> World:
     return Setting(strategy=strategy, partings=(CONTRADICTION, OUT_OF_STEP)).three(
         "next-parts", ([g, a1], [g, a1, a2], [g, b1]), [A_B, A_C], [*finalises("A", a1), *finalises("C", b1)],
         doc="A's leader takes too long, and the next parts as soon as it is greeted.",
+    )  # fmt: skip
+
+
+def slow_feed(strategy: Strategy) -> World:
+    return Setting(strategy=strategy).three(
+        "slow-feed", ([g], [g, a1, a2], [g, a1]), [A_B, A_C], [],
+        doc="A's feed has more than another, and is late: who brings the first is the feed, and the old one has more.",
+    )  # fmt: skip
+
+
+def busy_final(strategy: Strategy) -> World:
+    """B has one gate, and keeps it for its feed, which is C."""
+    setting = Setting(strategy=strategy, bound=1, limits={"gates": 1})
+    world = setting.three(
+        "busy-final", ([g, b1], [g, a1], [g, a1]), [B_C, A_B, A_C], finalises("B", a1),
+        doc="A has the better head, and lacks what B calls final: B, which A has for its feed at first, is busy.",
+    )  # fmt: skip
+    return begun(world, ("B finalises a1", "connect B-C"))
+
+
+def ban_beside(strategy: Strategy) -> World:
+    return Setting(strategy=strategy).three(
+        "ban-beside", ([g, a1, a2, a3], [g, b1, b2], [g]), [A_B, A_C], bans("A", a1),
+        doc="A falls behind, by an operator, while it greets one that was worse till then, beside its feed.",
     )  # fmt: skip
 
 

@@ -92,6 +92,19 @@ def _plus(peers: tuple[str, ...], peer: str) -> tuple[str, ...]:
     return peers if peer in peers else (*peers, peer)
 
 
+def _to_ask(feed: Feed, peer: str, view: View) -> Feed:
+    """It is to be asked in time for what it says that it has, if that is more than we have and nobody brings it."""
+    if peer in feed.off or not more(peer, view):
+        return feed
+    return replace(feed, ahead=_plus(feed.ahead, peer), waits=feed.waits or Waits(view.now, view.now))
+
+
+def _beside(feed: Feed, old: str, view: View) -> Feed:
+    """Who was the feed is one of the others now. It was to bring what it has said that it has, so nobody was to be
+    asked for that: now it is, like any other that has more."""
+    return _to_ask(replace(feed, others=(*_but(feed.others, old), old)), old, view)
+
+
 def _settled(feed: Feed) -> Feed:
     """Nothing is waited for while nobody is ahead and nobody asked."""
     waits = feed.ahead or any(asked.why is not Why.RACE for asked in feed.asked)
@@ -125,7 +138,7 @@ def end_race(feed: Feed, peer: str, view: View) -> Result:
     assert rival is not None  # the guard says so
     asked = tuple(each for each in feed.asked if each.peer != rival.peer)
     feed = _lost(replace(feed, rival=None, asked=asked), rival.peer)
-    return _settled(feed), (*pokes, Poke(rival.peer, LinkEvent.SHUT))
+    return _settled(_to_ask(feed, rival.peer, view)), (*pokes, Poke(rival.peer, LinkEvent.SHUT))
 
 
 def _lost(feed: Feed, peer: str) -> Feed:
@@ -136,12 +149,12 @@ def graft(feed: Feed, peer: str, view: View) -> Result:
     """The old feed is worn if it was late. A worn one that delivers is so no longer."""
     old, asked = feed.peer, asked_of(feed, peer)
     assert asked is not None  # the guards say so
-    others, worn = (*_but(feed.others, peer), old), _but(feed.worn, peer)
+    others, worn = _but(feed.others, peer), _but(feed.worn, peer)
     feed = replace(
         feed, peer=peer, proven=True, others=others, worn=_plus(worn, old) if asked.why is Why.LATE else worn,
         asked=tuple(each for each in feed.asked if each.peer != peer), refused=(), rival=None, lost=0, beaten=(),
     )  # fmt: skip
-    feed, pokes = _caught_up(feed, view)
+    feed, pokes = _caught_up(_beside(feed, old, view), view)
     return _settled(feed), (Poke(old, LinkEvent.SHUT), *pokes)
 
 
@@ -189,12 +202,12 @@ def turn_to_child(feed: Feed, message: None, view: View) -> Result:
     """It costs the child nothing, as we have what it has: so we insist."""
     old, chosen = feed.peer, feed.served[0]
     pokes = (Poke(old, LinkEvent.SHUT), _ask(feed, chosen, insist=True))
-    others, asked = (*_but(feed.others, chosen), old), tuple(each for each in feed.asked if each.peer != chosen)
+    others, asked = _but(feed.others, chosen), tuple(each for each in feed.asked if each.peer != chosen)
     feed = replace(
         feed, peer=chosen, others=others, asked=asked, ahead=_but(feed.ahead, chosen), off=_but(feed.off, chosen),
         rival=None, beaten=(),
     )  # fmt: skip
-    return _settled(feed), pokes
+    return _settled(_beside(feed, old, view)), pokes
 
 
 # A peer says that it has more -----------------------------------------------------------------------------------
@@ -266,12 +279,12 @@ def calm(feed: Feed, message: None, view: View) -> Result:
 
 
 def take_offer(feed: Feed, said: Said, view: View) -> Result:
-    """That it gives again and again buys it no more time."""
+    """That it gives again and again buys it no more time. One that races is waited for now."""
     was = asked_of(feed, said.peer)
     if was is None:
         return _asked(feed, said.peer, Why.GIVEN, view), ()
-    given = Asked(said.peer, Why.GIVEN, was.since)
-    return replace(feed, asked=tuple(given if asked is was else asked for asked in feed.asked)), ()
+    given, waits = Asked(said.peer, Why.GIVEN, was.since), feed.waits or Waits(view.now, view.now)
+    return replace(feed, asked=tuple(given if asked is was else asked for asked in feed.asked), waits=waits), ()
 
 
 def turn_to_another(feed: Feed, said: Said, view: View) -> Result:
@@ -280,8 +293,8 @@ def turn_to_another(feed: Feed, said: Said, view: View) -> Result:
     feed, left = _noted(feed, said), left_to_ask(feed)
     named = [peer for peer in left if node_id(peer, view) in busy.others]
     chosen = _best(feed, named or left, view)
-    others = (*_but(feed.others, chosen), feed.peer)
-    feed = replace(feed, peer=chosen, proven=False, others=others, ahead=_but(feed.ahead, chosen))
+    others, ahead = _but(feed.others, chosen), _but(feed.ahead, chosen)
+    feed = _beside(replace(feed, peer=chosen, proven=False, others=others, ahead=ahead), said.peer, view)
     return _settled(feed), (_ask(feed, chosen),)
 
 
@@ -301,7 +314,7 @@ def be_refused(feed: Feed, said: Said, view: View) -> Result:
         feed = _lost(feed, said.peer) if said.peer in feed.beaten else replace(feed, beaten=(*feed.beaten, said.peer))
         feed = replace(feed, rival=None)
     if was is not None and not said.what.off and more(said.peer, view):
-        feed = replace(feed, ahead=_plus(feed.ahead, said.peer), waits=_helped(feed, view))
+        feed = _to_ask(replace(feed, waits=_helped(feed, view)), said.peer, view)
     return _settled(feed), ()
 
 
