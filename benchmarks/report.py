@@ -1,6 +1,6 @@
 """The figures as a table, each beside what it must reach and what it should."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -94,9 +94,9 @@ BUDGETS: Final = (
 )
 
 
-def table(figures: Figures) -> str:
+def table(figures: Figures, budgets: Sequence[Budget] = BUDGETS) -> str:
     """One line for each figure that was measured."""
-    rows = [("", "", "floor", "aim", ""), *_rows(figures)]
+    rows = [("", "", "floor", "aim", ""), *_rows(figures, budgets)]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join(
         f"{text:<{widths[0]}}  {value:>{widths[1]}}  {floor:>{widths[2]}}  {aim:>{widths[3]}}  {verdict}".rstrip()
@@ -104,8 +104,8 @@ def table(figures: Figures) -> str:
     )
 
 
-def _rows(figures: Figures) -> Iterator[tuple[str, str, str, str, str]]:
-    for budget in BUDGETS:
+def _rows(figures: Figures, budgets: Sequence[Budget]) -> Iterator[tuple[str, str, str, str, str]]:
+    for budget in budgets:
         value = _at(figures, budget.figure)
         if value is not None:
             yield budget.text, _shown(value), _shown(budget.floor), _shown(budget.aim), budget.verdict(value)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.scale import picture
+from benchmarks.scale import budgets, picture
 from benchmarks.scale.__main__ import PARTS, main, table, works
 from benchmarks.scale.gossip import Gossip, bound
 from benchmarks.scale.heal import FAILURES
@@ -112,7 +112,8 @@ def test_the_programme_writes_its_figures_and_the_picture_is_drawn_from_them(
     out = tmp_path / "new" / "scale.json"
     main(["--quick", "--nodes", "30", "--only", "start", "--jobs", "1", "--json", str(out)])
     written = json.loads(out.read_text(encoding="utf-8"))
-    assert set(written) == {"environment", "quick", "scale", "start", "seconds"}
+    assert set(written) == {"environment", "quick", "scale", "start", "seconds", "against", "most_rss_mb"}
+    assert written["most_rss_mb"] > 0
     assert written["scale"]["nodes"] == 30
     networks = {size: {name: figures[f"networks {size} {name}"] for name in NAMES} for size in SIZES}
     whole = {"scale": written["scale"], "networks": networks}
@@ -120,6 +121,7 @@ def test_the_programme_writes_its_figures_and_the_picture_is_drawn_from_them(
     assert drawn == picture.svg(json.loads(json.dumps(whole)))
     assert len(ElementTree.fromstring(drawn).findall("{*}rect")) == 1 + 2 * len(SIZES) * len(NAMES)
     assert "networks 10KB relay" in table(whole)
+    assert set(budgets.against(whole)) == set(SIZES)
     with pytest.raises(SystemExit):
         main(["--only", "network"])
     assert "there are networks, trees, heal, start" in capsys.readouterr().err

@@ -14,9 +14,10 @@ from typing import Final
 
 import attrs
 
-from benchmarks import environment
-from benchmarks.scale import heal, live, start
+from benchmarks import environment, report
+from benchmarks.scale import budgets, heal, live, start
 from benchmarks.scale.settings import QUICK, SIZES, Figures, Scale
+from syncfsm_adapters.command.exploring import ends_with_its_parent
 
 Work = Callable[[], Figures]
 PARTS: Final = ("networks", "trees", "heal", "start")
@@ -49,13 +50,19 @@ def works(scale: Scale, parts: Sequence[str]) -> dict[tuple[str, ...], Work]:
 def run(scale: Scale, parts: Sequence[str], jobs: int) -> Figures:
     """Measure, ``jobs`` things at a time, each in a process of its own. Says on the way how far it is."""
     began, found = time.perf_counter(), Figures()
-    with ProcessPoolExecutor(jobs, get_context("spawn"), gc.disable, max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, max_tasks_per_child=1) as pool:
         places = {pool.submit(work): place for place, work in works(scale, parts).items()}
         for done in as_completed(places):
             _put(found, places[done], done.result())
             print(f"{time.perf_counter() - began:7.1f} s  {' '.join(places[done])}", flush=True)
     found["seconds"] = round(time.perf_counter() - began, 1)
     return found
+
+
+def _begin() -> None:
+    """In each process, first."""
+    ends_with_its_parent()
+    gc.disable()
 
 
 def _put(figures: Figures, place: tuple[str, ...], value: Figures) -> None:
@@ -83,7 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scale = attrs.evolve(scale, nodes=given.nodes)
     figures: Figures = {"environment": environment.describe(), "quick": given.quick, "scale": attrs.asdict(scale)}
     figures |= run(scale, given.only, given.jobs)
-    print(table(figures))
+    figures |= {"against": budgets.against(figures), "most_rss_mb": max(budgets.memory(figures), default=0)}
+    print(table(figures), report.table(figures, budgets.BUDGETS), sep="\n\n")
     if given.json is not None:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

@@ -157,6 +157,15 @@ def test_an_exploration(jobs: str) -> None:
         wait_until_gone(process.pid)
 
 
+def test_an_exploration_that_is_killed_leaves_no_process() -> None:
+    with running("check", "--jobs", "2") as process:
+        line(process)
+        assert len(of_session(process.pid)) >= 3
+        process.kill()
+        process.wait(SECONDS)
+        wait_until_gone(process.pid)
+
+
 def test_a_replay_that_waits_for_its_file(tmp_path: Path) -> None:
     story = tmp_path / "story.ndjson"
     os.mkfifo(story)

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -108,6 +108,12 @@ def test_on_few_links_too(tmp_path: Path) -> None:
     assert shown["sequencer"]["bodies_per_block"] <= 2
 
 
+COPIES: Final = 1.1
+"""Most copies of a live block that a follower receives, on average."""
+BODIES: Final = 4.2
+"""Most that the sequencer sends of it, however many followers there are."""
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("degree", [(), ("--degree", "4")], ids=["mesh", "four links"])
 @pytest.mark.parametrize("mode", Mode)
@@ -117,6 +123,8 @@ def test_sixteen_followers(mode: Mode, degree: tuple[str, ...], tmp_path: Path) 
         must_have_gone_on(shown)
     else:
         must_be_back(shown)
+    assert shown["copies_per_block"] <= COPIES
+    assert shown["sequencer"]["bodies_per_block"] <= BODIES
 
 
 def test_readme_says_how_often_a_block_arrived_in_the_run_that_it_shows() -> None:

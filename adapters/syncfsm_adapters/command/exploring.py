@@ -1,8 +1,10 @@
 """Explores worlds for ``syncfsm check``: one after another, or several at a time, each in a process of its own."""
 
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -42,7 +44,7 @@ def side_by_side(
     worlds: Sequence["World"], paths: Sequence[Path], limit: int, jobs: int
 ) -> Generator[tuple["World", Explored], None, None]:
     """The same, ``jobs`` at a time, as they end. Each process reads the worlds from these files for itself."""
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), ends_with_its_parent) as pool:
         with _not_interrupted():
             under_way = {pool.submit(_by_name, tuple(paths), world.name, limit): world for world in worlds}
         try:
@@ -55,6 +57,18 @@ def side_by_side(
             for process in multiprocessing.active_children():
                 process.terminate()
             raise
+
+
+def ends_with_its_parent() -> None:
+    """From now on this process does not outlive the one that began it, not even if that is killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # whoever calls this is a child
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager
