@@ -7,7 +7,7 @@ synchronised. Bodies do not enter the core's state: the core moves headers, the 
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final, Protocol, runtime_checkable
 
 import msgspec
 from msgspec import Meta
@@ -123,6 +123,17 @@ class HeaderCheck(Protocol):
 
     def body(self, header: Header, body: bytes) -> Fault | None:
         """Judge whether ``body`` is the body that ``header`` promises."""
+        ...
+
+
+@runtime_checkable
+class Keyed(Protocol):
+    """A ``HeaderCheck`` of a chain all of whose blocks are signed with one key."""
+
+    @property
+    def public_key(self) -> bytes:
+        """Of at most 32 bytes. Nodes tell each other of it when they meet, and do not link if theirs differ: else an
+        honest peer would be blamed for its first block."""
         ...
 
 

@@ -119,6 +119,10 @@ class SignedChain:
     """The Ed25519 public key that signs the blocks."""
     _prefix: bytes = attrs.field(init=False, repr=False, eq=False)
 
+    @property
+    def public_key(self) -> bytes:
+        return self.key
+
     @_prefix.default
     def _make_prefix(self) -> bytes:
         return _prefix(_BLOCK_TAG, self.chain_id)

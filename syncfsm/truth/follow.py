@@ -5,9 +5,13 @@ banned. Then its reader is fed a ``Refusal``, and what it told after that is dro
 has to look which of the two is wrong.
 """
 
+from collections.abc import Iterable
+
 from syncfsm import events
 from syncfsm.chain import Chain
 from syncfsm.errors import LocalError
+from syncfsm.protocol import Stage, Standing
+from syncfsm.truth.messages import Cover
 from syncfsm.truth.reader.types import Confirmed, Kept, Settled, TakenBack
 
 
@@ -22,6 +26,20 @@ def event(told: object, now: float) -> events.Confirmed | events.Finalised | Non
         case Settled(tip):
             return events.Finalised(tip, now)
     return None
+
+
+def contradicted(before: Chain, after: Chain) -> int | None:
+    """The height from which on the layer has other blocks than our best chain had; ``None`` if it has the same."""
+    was = before.head
+    if was.id not in after or after.on_best(was.point):
+        return None
+    return after.common(was.id, after.head.id).height + 1
+
+
+def withheld(peers: Iterable[Standing], before: Chain, cover: Cover) -> bool:
+    """Does the layer confirm what no peer has told of, though some are in step with us? They are behind, or keep it
+    from us."""
+    return cover.end.height > before.head.height and any(peer.stage is Stage.IN_STEP for peer in peers)
 
 
 def resumed(chain: Chain, kept: Kept, first: Kept) -> Kept:

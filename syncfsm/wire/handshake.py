@@ -52,6 +52,8 @@ class RefusalReason(enum.StrEnum):
     """The nodes speak different versions of the protocol."""
     CHAIN_ID = "chain-id"
     """The nodes follow different chains."""
+    KEY = "key"
+    """The nodes check the blocks of one chain with different keys."""
     PROTOCOLS = "protocols"
     """One of the nodes lacks a protocol that the other cannot do without."""
     NODE_ID = "node-id"
@@ -85,12 +87,14 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
 
 
 class Announcement(msgspec.Struct, frozen=True, array_like=True):
-    """The protocols that the sender speaks: number and version of each. What a later release adds is ignored."""
+    """The protocols that the sender speaks: number and version of each; and the public key that its chain's blocks are
+    checked with, if that is one for all of them. What a later release adds is ignored."""
 
     protocols: Annotated[
         tuple[tuple[Annotated[int, Meta(ge=1, le=255)], Annotated[int, Meta(ge=1, le=2**16 - 1)]], ...],
         Meta(max_length=limits.PROTOCOLS),
     ]
+    key: Annotated[bytes, Meta(max_length=limits.NODE_ID_BYTES)] = b""
 
 
 First: TypeAlias = Greeting | Refusal
@@ -120,9 +124,9 @@ def second_frame(announcement: Announcement) -> bytes:
     return encoded
 
 
-def announce(registry: Registry) -> Announcement:
-    """What a node with these protocols announces."""
-    return Announcement(tuple((int(protocol.number), protocol.version) for protocol in registry.protocols))
+def announce(registry: Registry, key: bytes = b"") -> Announcement:
+    """What a node with these protocols, whose chain has this key, announces."""
+    return Announcement(tuple((int(protocol.number), protocol.version) for protocol in registry.protocols), key)
 
 
 def read_first(received: bytes) -> tuple[First, bytes] | Fault | None:
@@ -227,8 +231,14 @@ def judge(mine: Greeting, theirs: Greeting) -> Refusal | None:
     return None
 
 
-def agree(registry: Registry, theirs: Announcement) -> dict[int, int] | Refusal:
+def agree(registry: Registry, theirs: Announcement, key: bytes = b"") -> dict[int, int] | Refusal:
     """The protocols that both speak, and the version of each; or why that is not enough."""
+    if key and theirs.key and key != theirs.key:
+        return Refusal(
+            RefusalReason.KEY,
+            f"this node's blocks are signed with key {key.hex()[:16]}, yours with {theirs.key.hex()[:16]}: correct "
+            "the public key at the one that has it wrong",
+        )
     known = dict(theirs.protocols)
     lacking = [p for p in registry.protocols if p.essential and p.number not in known]
     if lacking:
@@ -256,6 +266,16 @@ class Dial(NamedTuple):
 
     by_me: bool
     stamp: int
+
+
+def compete(mine: bytes, theirs: bytes, proved: bool, old: Dial, new: Dial) -> bool:
+    """Is only one of these two connections to one node to stay, the one that ``survives``?
+
+    Where ids are mere claims, what came in may be somebody else's, and ends nothing that was dialled. If two dial each
+    other then, the one with the smaller id ends what came in, as its own dial survives; and its peer, who can not know
+    whether it was that one who came, has both until then.
+    """
+    return proved or mine < theirs or old.by_me == new.by_me
 
 
 def survives(mine: bytes, theirs: bytes, old: Dial, new: Dial) -> bool:

@@ -20,7 +20,7 @@ from typing import Final
 import attrs
 from immutables import Map
 
-from syncfsm.blocks import Header, HeaderCheck
+from syncfsm.blocks import Header, HeaderCheck, Keyed
 from syncfsm.errors import Fault, LocalError
 from syncfsm.events import Connected, Garbled, Lost, Received, Room
 from syncfsm.limits import Limits
@@ -82,7 +82,8 @@ class Session:
 
     def __init__(self, greeting: Greeting, check: HeaderCheck, limits: Limits, registry: Registry) -> None:
         self._ours, self._check, self._limits, self._registry = greeting, check, limits, registry
-        self._hail = first_frame(greeting) + second_frame(announce(registry))
+        self._key = check.public_key if isinstance(check, Keyed) else b""
+        self._hail = first_frame(greeting) + second_frame(announce(registry, self._key))
         self._early = b""
         self._theirs: Greeting | None = None
         self._met: Met | NoLink | None = None
@@ -136,7 +137,7 @@ class Session:
         told, self._early = second
         if isinstance(told, Refusal):
             return _refused(told)
-        agreed = agree(self._registry, told)
+        agreed = agree(self._registry, told, self._key)
         if isinstance(agreed, Refusal):
             return self._refuse(agreed)
         third = read_second(self._early)

@@ -8,7 +8,7 @@ import trio
 from syncfsm.node.status import PeerStatus, Why
 from syncfsm.truth.limits import UNANSWERED
 from syncfsm_adapters.look.why import Reason, Word, why
-from tests.adapters.test_truth import LIMITS, One, in_virtual_time, network
+from tests.adapters.truth_nodes import LIMITS, One, in_virtual_time, network
 
 PEER = PeerStatus("p#1", b"p" * 32, True, 0.0, 0, {}, {})
 MOMENT = 0.01

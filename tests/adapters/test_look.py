@@ -1,4 +1,4 @@
-"""Looking at a running node, with real processes: why it is not in step, its control socket, and the commands."""
+"""Looking at a running node, with real processes: why it is not in step, where its socket is, and the commands."""
 
 import json
 import os
@@ -8,8 +8,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +22,7 @@ from syncfsm.sync.messages import Has
 from syncfsm_adapters.command import keys
 from syncfsm_adapters.connect.connector import silent
 from syncfsm_adapters.connect.target import SHUNNED
-from syncfsm_adapters.look.control import CLIENTS, PATH_BYTES, Answer, Control, ask, socket_of
+from syncfsm_adapters.look.control import PATH_BYTES, ask, socket_of
 from syncfsm_adapters.look.metrics import Metrics
 from syncfsm_adapters.look.record import KEPT, KINDS, Record
 from syncfsm_adapters.look.report import Reporter
@@ -153,6 +152,18 @@ def test_refused_by_all_its_peers(tmp_path: Path) -> None:
             report = until(control(tmp_path / "f.store"), is_word(Word.REFUSED))
             assert f"Nobody whom it dials takes it, or is taken by it ({address}: chain-id" in report["sentence"]
             assert "Compare --chain" in report["sentence"]
+
+
+def test_who_follows_with_another_key_is_told_so_and_blames_nobody(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with process(*place.sequencer("--listen", "127.0.0.1:0")) as sequencer:
+        address = sequencer.until("listening")["address"]
+        with process(*place.follower("ab" * 32, "--peer", address)) as follower:
+            follower.until("no-link", reason="key")
+            report = until(control(tmp_path / "f.store"), is_word(Word.REFUSED))
+            assert f"({address}: key, " in report["sentence"]
+            assert f"yours with {public_key(place)[:16]}" in report["sentence"]
+            assert not report["misbehaviours"]
 
 
 def test_on_a_lost_fork(tmp_path: Path) -> None:
@@ -347,107 +358,3 @@ def test_watching_goes_on_until_the_node_ends(tmp_path: Path) -> None:
             said = watch.stderr.read()
             assert b"does not run any more" in said or b"has ended while it was asked" in said
         assert command("status", "--store", str(place.store / "blocks"), "--watch", "0")[0] == 2
-
-
-# The socket -----------------------------------------------------------------------------------------------------------
-
-
-def served(path: Path, test: Callable[[], Any], more: Mapping[str, Answer] | None = None) -> None:
-    """Run ``test`` in a thread while a socket is served that knows one word."""
-
-    def refuse(asked: Any) -> Any:
-        raise LocalError(f"not {asked['what']}")
-
-    async def run() -> None:
-        with trio.fail_after(PATIENCE):
-            async with trio.open_nursery() as nursery:
-                words = {"echo": lambda asked: asked["what"], "no": refuse, **(more or {})}
-                await nursery.start(Control(path, words).serve)
-                await trio.to_thread.run_sync(test)
-                nursery.cancel_scope.cancel()
-
-    trio.run(run)
-
-
-def test_what_is_no_question_is_answered_in_words(tmp_path: Path) -> None:
-    path = tmp_path / "s"
-
-    def test() -> None:
-        assert ask(path, {"ask": "echo", "what": 7}) == 7
-        with pytest.raises(LocalError, match="not this"):
-            ask(path, {"ask": "no", "what": "this"})
-        with pytest.raises(LocalError, match=r"does not know 'other': it is of another version.*It knows: echo, no"):
-            ask(path, {"ask": "other"})
-        for question in ({}, {"ask": [1]}, {"ask": "echo", "more": "x" * 5000}):
-            with pytest.raises(LocalError, match=r"with one of: echo, no|not be asked|has ended"):
-                ask(path, question)
-        for noise in (b"\xff\xfe\n", b"[" * 4000 + b"\n", b'["ask"]\n', b"7\n", b"1" * 4095 + b"\n"):
-            with socket.socket(socket.AF_UNIX) as client:
-                client.connect(str(path))
-                client.sendall(noise)
-                assert b"no question" in client.recv(1000)
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(path))  # and leaves
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(path))
-            client.sendall(b'{"ask": "echo", ')  # half a line holds up nobody
-            assert ask(path, {"ask": "echo", "what": 2}) == 2
-            client.sendall(b'"what": 3}\n')
-            assert b'"said": 3' in client.recv(1000)
-        assert ask(path, {"ask": "echo", "what": "still here"}) == "still here"
-
-    served(path, test)
-    assert not path.exists()
-
-
-def test_a_socket_left_by_a_killed_node_is_taken_and_that_of_a_running_one_is_not(tmp_path: Path) -> None:
-    path = tmp_path / "s"
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(path))
-    served(path, lambda: ask(path, {"ask": "echo", "what": 1}))
-
-    def second() -> None:
-        with pytest.raises(LocalError, match="another node has its control socket"):
-            trio.run(Control(path, {}).serve)
-
-    served(path, second)
-    path.write_text("no socket")
-    with pytest.raises(LocalError, match="is no socket"):
-        trio.run(Control(path, {}).serve)
-    with pytest.raises(LocalError, match="too long for a socket"):
-        trio.run(Control(tmp_path / ("x" * 101), {}).serve)
-    assert len(os.fsencode(socket_of("y" * 200))) <= 100
-
-
-def test_more_clients_than_it_takes_are_told_so(tmp_path: Path) -> None:
-    path = tmp_path / "s"
-
-    def test() -> None:
-        held = [socket.socket(socket.AF_UNIX) for _ in range(CLIENTS)]
-        for client in held:
-            client.connect(str(path))
-        with pytest.raises(LocalError, match="16 others ask this node just now"):
-            ask(path, {"ask": "echo", "what": 1})
-        for client in held:
-            client.close()
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            with suppress(LocalError):
-                assert ask(path, {"ask": "echo", "what": 1}) == 1
-                return
-        raise AssertionError("it is still busy")
-
-    served(path, test)
-
-
-def test_nobody_waits_for_a_client_that_does_not_read(tmp_path: Path) -> None:
-    path = tmp_path / "s"
-
-    def test() -> None:
-        with socket.socket(socket.AF_UNIX) as slow:
-            slow.connect(str(path))
-            slow.sendall(b'{"ask": "much"}\n')
-            assert slow.recv(1) == b"{"
-            assert ask(path, {"ask": "echo", "what": 1}) == 1
-
-    served(path, test, {"much": lambda asked: "x" * 10_000_000})

@@ -179,7 +179,7 @@ def test_blocks_of_a_later_version_are_not_sent_to_the_older_side() -> None:
 
 def test_what_a_later_release_adds_to_an_announcement_is_ignored() -> None:
     protocols = [(2, 9), (77, 3), (1, 1), (250, 65_535), (3, 1)]  # in any order, with some that nobody here knows
-    later = [protocols, {"words": [1, 2.5, None]}, "a field", b"and another"]
+    later = [protocols, b"\x07" * 32, {"words": [1, 2.5, None]}, "a field", b"and another"]
     ours = a_session()
     ours.receive(first_frame(Greeting(VERSION, b"demo", b"\x01" * 32, Point(0, b"genesis"))))
     ours.receive(frame(FrameKind.ANNOUNCEMENT, msgspec.msgpack.encode(later)))

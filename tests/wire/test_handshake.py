@@ -21,6 +21,7 @@ from syncfsm.wire.handshake import (
     RefusalReason,
     agree,
     announce,
+    compete,
     first_frame,
     judge,
     read_first,
@@ -214,6 +215,22 @@ def test_what_is_lacking_is_named_in_a_text_that_can_be_sent_whatever_it_is_call
     assert read_first(first_frame(refused)) == (refused, b"")
 
 
+KEYS = b"\x01" * 32, b"\x02" * 32
+
+
+def test_who_checks_blocks_with_another_key_is_told_before_a_block_comes() -> None:
+    refused = agree(STANDARD, announce(STANDARD, KEYS[0]), KEYS[1])
+    assert isinstance(refused, Refusal)
+    assert refused.reason == RefusalReason.KEY
+    assert "signed with key 0202020202020202, yours with 0101010101010101: correct" in refused.text
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [(KEYS[0], KEYS[0]), (KEYS[0], b""), (b"", KEYS[0]), (b"", b"")])
+def test_who_has_no_key_or_the_same_is_no_stranger(mine: bytes, theirs: bytes) -> None:
+    """A release before this one announces none; what it does not know of an announcement it ignores."""
+    assert agree(STANDARD, announce(STANDARD, theirs), mine) == agree(STANDARD, announce(STANDARD))
+
+
 def left_after(me: bytes, peer: bytes, dials: dict[str, tuple[bytes, int]], order: tuple[str, ...]) -> str:
     """Which connection ``me`` keeps if it sees them in ``order``. ``dials`` says who dialled each, and when."""
     seen = {name: Dial(dialler == me, stamp) for name, (dialler, stamp) in dials.items()}
@@ -231,6 +248,17 @@ def test_of_two_dials_that_cross_both_ends_keep_the_one_of_the_smaller_id(a: byt
     for order_at_a, order_at_b in product(permutations(dials), repeat=2):
         assert left_after(a, b, dials, order_at_a) == expected
         assert left_after(b, a, dials, order_at_b) == expected
+
+
+@pytest.mark.parametrize("proved", [False, True])
+@pytest.mark.parametrize(("me", "peer"), [(b"a", b"b"), (b"b", b"a")])
+def test_who_claims_an_id_ends_nothing_that_was_dialled_unless_the_other_end_would_have_it_so(
+    me: bytes, peer: bytes, proved: bool
+) -> None:
+    dialled, came = Dial(by_me=True, stamp=1), Dial(by_me=False, stamp=2)
+    assert compete(me, peer, proved, dialled, came) == (proved or me < peer)
+    assert compete(me, peer, proved, came, dialled) == (proved or me < peer)
+    assert not survives(b"a", b"b", dialled, came)
 
 
 @pytest.mark.parametrize(("a", "b"), [(b"a", b"b"), (b"b", b"a")])

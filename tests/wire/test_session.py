@@ -495,7 +495,7 @@ def test_who_is_slow_to_greet_holds_no_more_than_the_two_frames() -> None:
     """An announcement as long as may be, but for its last byte."""
     session = a_session(number=1)
     session.receive(a_session(number=2).take(1)[: -len(second_frame(announce(STANDARD)))])
-    long = frame(FrameKind.ANNOUNCEMENT, b"\x92\x90" + b"\xc5" + (2039).to_bytes(2) + b"x" * 2039)
+    long = frame(FrameKind.ANNOUNCEMENT, b"\x93\x90\xc4\x00\xc5" + (2037).to_bytes(2) + b"x" * 2037)
     assert len(long) == limits.ANNOUNCEMENT_BYTES
     tracemalloc.start()
     try:

@@ -21,7 +21,16 @@ from syncfsm.limits import Strategy
 from syncfsm.node.registry import STANDARD
 from syncfsm_adapters.command.check import CHECK_HELP, REPLAY_HELP, add_check, add_replay
 from syncfsm_adapters.command.da import DA_HELP, add_da
-from syncfsm_adapters.command.look import BLOCK_HELP, PEERS_HELP, STATUS_HELP, add_block, add_peers, add_status
+from syncfsm_adapters.command.look import (
+    BLOCK_HELP,
+    PEERS_HELP,
+    POSTING_HELP,
+    STATUS_HELP,
+    add_block,
+    add_peers,
+    add_posting,
+    add_status,
+)
 from syncfsm_adapters.command.store import STORE_HELP, add_store
 from syncfsm_adapters.host.journal import FORMATS
 from syncfsm_adapters.host.mistakes import one_mistake
@@ -70,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     add_status(commands.add_parser("status", help="how a running node is", description=STATUS_HELP))
     add_peers(commands.add_parser("peers", help="the peers of a running node", description=PEERS_HELP))
     add_block(commands.add_parser("block", help="ban a block of a running node", description=BLOCK_HELP))
+    add_posting(commands.add_parser("posting", help="what a sequencer gives to a layer", description=POSTING_HELP))
     add_da(commands.add_parser("da", help="run a data-availability layer", description=DA_HELP))
     add_check(commands.add_parser("check", help="explore worlds exhaustively", description=CHECK_HELP))
     add_replay(commands.add_parser("replay", help="run a saved story again", description=REPLAY_HELP))

@@ -1,4 +1,4 @@
-"""``syncfsm status``, ``peers`` and ``block``: ask a running node on this machine, by its control socket."""
+"""``syncfsm status``, ``peers``, ``block`` and ``posting``: ask a running node of this machine, by its socket."""
 
 import argparse
 import json
@@ -17,6 +17,11 @@ there by itself, and with 1 if somebody has to do something."""
 PEERS_HELP: Final = """List the peers of a running node, and change them until it stops."""
 BLOCK_HELP: Final = (
     """Ban a block of a running node, or take that back: it and what stands on it can not be the head."""
+)
+
+
+POSTING_HELP: Final = (
+    """Tell a running sequencer that what the data-availability layer refused is mended: it need not wait any more."""
 )
 
 
@@ -58,6 +63,13 @@ def add_block(parser: argparse.ArgumentParser) -> None:
         one.add_argument("id", metavar="ID", help="its hexadecimal digits")
         _where(one)
         one.set_defaults(run=_order, ask=f"block {kind}")
+
+
+def add_posting(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(required=True, metavar="what")
+    one = kinds.add_parser("resume", help="give what waits to the layer at once")
+    _where(one)
+    one.set_defaults(run=_order, ask="posting resume")
 
 
 def _where(parser: argparse.ArgumentParser) -> None:

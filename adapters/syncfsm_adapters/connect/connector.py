@@ -30,7 +30,7 @@ from syncfsm.outputs import Accepted, Disconnect, Misbehaviour, Output
 from syncfsm.peer.messages import Bye, Parting
 from syncfsm.protocol import Message
 from syncfsm.sync.types import Switch
-from syncfsm.wire.handshake import VERSION, Dial, Greeting, Refusal, RefusalReason, first_frame, survives
+from syncfsm.wire.handshake import VERSION, Dial, Greeting, Refusal, RefusalReason, compete, first_frame, survives
 from syncfsm.wire.session import Met, NoLink, Session
 from syncfsm_adapters.connect.line import Line, SecureLine
 from syncfsm_adapters.connect.link import Link
@@ -193,7 +193,7 @@ class Connector:
         self._journal("connected", peer=name, address=address, dialled=dialled, id=node_id, proved=line.proved)
         if dialled:
             self.off.met(address, node_id)
-        old = self._rival(node_id, line.proved, dialled)
+        old = self._rival(node_id, line.proved, dial)
         if old is not None and not survives(self._greeting.node_id, node_id, old.dial, dial):
             self._journal("duplicate", peer=name, stays=old.name)
             link.send(Bye(Parting.DUPLICATE))
@@ -214,20 +214,14 @@ class Connector:
 
     def _admit(self, node_id: bytes, proved: bool, dialled: bool) -> Admission:
         """Whether there is a link for this peer, beside those that stay."""
-        rival = self._rival(node_id, proved, dialled)
+        rival = self._rival(node_id, proved, Dial(dialled, 0))
         others = [link for link in self.links.values() if link is not rival]
         return self.seats.admit(node_id, proved, dialled, others)
 
-    def _rival(self, node_id: bytes, proved: bool, dialled: bool) -> Link | None:
-        """The link to this peer of which, and of a new one, only one stays.
-
-        Where ids are mere claims, what came in may be somebody else's, and ends nothing that was dialled. If two dial
-        each other then, the one with the smaller id ends what came in, as its own dial ``survives``; and its peer, who
-        can not know whether it was that one who came, has both until then.
-        """
-        waits = not proved and self.node_id > node_id
+    def _rival(self, node_id: bytes, proved: bool, new: Dial) -> Link | None:
+        """The link to this peer of which, and of a new one, only one stays."""
         links = self._links_to(node_id)
-        return next((link for link in links if not waits or link.dialled == dialled), None)
+        return next((link for link in links if compete(self.node_id, node_id, proved, link.dial, new)), None)
 
     def ban(self, who: str, seconds: float | None, why: str, now: float) -> Sentence:
         """Neither dial nor take this peer any more, and leave it: a node id, an address that is dialled, or a host.

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Chain
-from syncfsm.errors import LocalError
+from syncfsm.errors import LocalError, Penalty
 from syncfsm.outputs import HeadMoved, Output
 from syncfsm.truth import follow
 from syncfsm.truth.answers import Place
@@ -61,6 +61,10 @@ PRUNED: Final = (
     "that is further; meanwhile peers are followed, and nothing is confirmed"
 )
 CONTRADICTS: Final = "The data-availability layer has other blocks than peers gave: it is followed"
+AHEAD: Final = (
+    "The data-availability layer has blocks that no peer has brought, though peers are in step: they are behind, or "
+    "keep blocks from this node. Give it a peer that you trust"
+)
 OTHERS: Final = (
     "The data-availability layer confirms a block that this sequencer has not made: another posts with its key, or its "
     "blocks are lost. It makes and posts none any more"
@@ -93,9 +97,10 @@ class Truth:
         self.lag: float | None = None
         """Seconds for which the oldest block of the newest batch was waiting for it; ``None`` before there is one."""
         self._host, self._chain_id, self._path, self._journal = host, batches.chain.chain_id, path, journal
-        self._clock = clock
+        self._clock, self._limits = clock, limits
         self._sign: Callable[[bytes], bytes] | None = None
         self._heads: deque[tuple[int, float]] = deque(maxlen=SAMPLES)
+        self._confirmed_at = clock()
         self._posted: Point | None = None
         genesis = host.store.standing.genesis.point
         first = Kept(Mark(Place(max(0, start - 1), b"", b""), genesis))
@@ -112,6 +117,15 @@ class Truth:
         """Post what there is, until cancelled."""
         await self._carrier.write()
 
+    def resume(self) -> str:
+        """An operator has mended what the layer refused. Says what comes of it."""
+        if self._sign is None:
+            raise LocalError("this node posts nothing: ask its sequencer")
+        before = self._carrier.poster.state
+        self._carrier.resume()
+        after = self._carrier.poster.state
+        return "what waits is given to the layer" if after != before else f"nothing was held up: it is {after}"
+
     def post(self, sign: Callable[[bytes], bytes]) -> None:
         """From now on the host's own blocks are posted, in batches that ``sign`` signs."""
         self._sign = sign
@@ -127,6 +141,11 @@ class Truth:
         """Why the layer is not followed any more; empty as long as it is."""
         reader = self._carrier.reader
         return (reader.why or BROKE) if reader.state is State.BROKEN else ""
+
+    @property
+    def waits(self) -> float:
+        """Seconds for which nothing was confirmed, though there is something to confirm."""
+        return max(0.0, self._clock() - max(self._heads[0][1], self._confirmed_at)) if self._heads else 0.0
 
     @property
     def cut_off(self) -> bool:
@@ -149,6 +168,8 @@ class Truth:
             "retries": self.retries,
             "contradictions": self.contradictions,
             "confirmed_lag_seconds": self.lag,
+            "waits_seconds": self.waits,
+            "overdue": self.waits > self._limits.overdue,
         }
 
     def _resumed(self, kept: Kept, first: Kept) -> Kept:
@@ -180,9 +201,10 @@ class Truth:
             case Keep(kept):
                 marks.keep(self._path, kept)
             case Skipped(place, index, fault):
+                signed = fault.penalty is not Penalty.NONE
                 self._journal(
-                    "skipped", layer=place.height, index=index, rule=fault.rule, detail=fault.detail,
-                    penalty=fault.penalty.name.lower(),
+                    "bad-batch" if signed else "skipped", layer=place.height, index=index, rule=fault.rule,
+                    detail=fault.detail, penalty=fault.penalty.name.lower(),
                 )  # fmt: skip
             case Unheard(_, why):
                 self._journal("da-unheard", detail=why, sentence="The layer does not answer. Soft blocks go on.")
@@ -209,17 +231,20 @@ class Truth:
 
     def _confirmed(self, before: Chain, cover: Cover, place: Place, now: float) -> None:
         last = cover.end.height
+        self._confirmed_at = now
         if self._heads and self._heads[0][0] <= last:
             self.lag = now - self._heads[0][1]
         while self._heads and self._heads[0][0] <= last:
             self._heads.popleft()
         waited = round(self.lag, 3) if self.lag is not None else None
         self._journal("batch", layer=place.height, first=cover.first, last=last, waited=waited)
-        after, was = self._host.node.chain, before.head
-        if was.id in after and not after.on_best(was.point):
+        peers = [peer.main for peer in self._host.node.status().peers if peer.main is not None]
+        if follow.withheld(peers, before, cover):
+            self._journal("layer-ahead", was=before.head.point, last=last, sentence=AHEAD)
+        height = follow.contradicted(before, self._host.node.chain)
+        if height is not None:
             self.contradictions += 1
-            height = after.common(was.id, after.head.id).height + 1
-            self._journal("contradicted", height=height, was=was.point, sentence=CONTRADICTS)
+            self._journal("contradicted", height=height, was=before.head.point, sentence=CONTRADICTS)
 
     # What the host does -------------------------------------------------------------------------------------------
 

@@ -30,10 +30,12 @@ ERRORS: Final = frozenset({
 """Somebody has to do something."""
 WARNINGS: Final = frozenset({
     "misbehaviour", "contradicted", "taken-back", "no-link", "broken", "overdue", "da-unheard", "da-silent", "held",
-    "accept-failed", "skipped", "penalty", "lines-lost", "repeated",
+    "accept-failed", "skipped", "bad-batch", "layer-ahead", "penalty", "lines-lost", "repeated",
 })  # fmt: skip
 """Something is not as it should be."""
-REPEATED: Final = frozenset({"no-link", "misbehaviour", "skipped", "accept-failed", "broken", "undelivered", "penalty"})
+REPEATED: Final = frozenset({
+    "no-link", "misbehaviour", "skipped", "bad-batch", "accept-failed", "broken", "undelivered", "penalty",
+})  # fmt: skip
 """Lines that somebody else can cause again and again."""
 BURST: Final = 10
 """So many lines of one of these events are written in ``EACH`` seconds; then it is said how many more there were."""

@@ -185,10 +185,22 @@ METRICS: Final = (
         "syncfsm_da_up",
         "gauge",
         "1 if the data-availability layer answers, 0 if it has not for half a minute, or not what comes next; absent, "
-        "as the next two, if none is followed",
+        "as the next four, if none is followed",
         _layer(lambda truth: not truth["cut_off"]),
     ),
     Metric("syncfsm_da_height", "gauge", "The layer's height up to which it is read", _layer(lambda t: t["layer"])),
+    Metric(
+        "syncfsm_unconfirmed_seconds",
+        "gauge",
+        "For how long nothing was confirmed, though there is something to confirm",
+        _layer(lambda truth: truth["waits_seconds"]),
+    ),
+    Metric(
+        "syncfsm_da_contradictions_total",
+        "counter",
+        "How often the layer had other blocks than peers gave",
+        _layer(lambda truth: truth["contradictions"]),
+    ),
     Metric(
         "syncfsm_confirmation_delay_seconds",
         "gauge",

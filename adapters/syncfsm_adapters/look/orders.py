@@ -12,8 +12,11 @@ from syncfsm_adapters.look.control import Answer
 from syncfsm_adapters.look.report import Reporter
 
 
-def orders(node: Shell, reporter: Reporter, clock: Callable[[], float]) -> Mapping[str, Answer]:
-    """By the word that asks for it. ``clock`` is that of the node's events."""
+def orders(
+    node: Shell, reporter: Reporter, clock: Callable[[], float], resume: Callable[[], str] | None = None
+) -> Mapping[str, Answer]:
+    """By the word that asks for it. ``clock`` is that of the node's events, ``resume`` says to its poster, if it has
+    one, that what the layer refused is mended."""
 
     def peers_add(asked: Mapping[str, Any]) -> str:
         peer = _text(asked, "peer")
@@ -61,6 +64,11 @@ def orders(node: Shell, reporter: Reporter, clock: Callable[[], float]) -> Mappi
 
         return answer
 
+    def posting_resume(asked: Mapping[str, Any]) -> str:
+        if resume is None:
+            raise LocalError("this node follows no data-availability layer")
+        return resume()
+
     return {
         "status": lambda asked: reporter.report(),
         "peers": lambda asked: reporter.report()["peers"],
@@ -71,6 +79,7 @@ def orders(node: Shell, reporter: Reporter, clock: Callable[[], float]) -> Mappi
         "peers pardon": peers_pardon,
         "block ban": block(False),
         "block unban": block(True),
+        "posting resume": posting_resume,
     }
 
 

@@ -24,6 +24,8 @@ class Word(StrEnum):
     REFUSED = "refused"
     CUT_OFF = "cut-off"
     LOST_FORK = "lost-fork"
+    NOT_POSTED = "not-posted"
+    UNCONFIRMED = "unconfirmed"
     BANNED = "banned"
 
 
@@ -63,9 +65,11 @@ def why(
     many seconds more is known of, and none came."""
     for found in (
         _lost_fork(status, contradicting, truth),
+        _not_posted(truth),
         _lonely(status, attempts, truth, dialled),
         _banned(status),
         _cut_off(status, truth),
+        _unconfirmed(status, truth),
         _stalled(status, quiet),
         _behind(status),
     ):
@@ -85,6 +89,40 @@ def _lost_fork(status: Status, contradicting: Sequence[str], truth: Mapping[str,
         f"({', '.join(contradicting[:3])}). No exchange can help. Find out which of the two the data-availability "
         "layer has; if it is theirs, stop this node, move its store away, and start it with an empty one",
     )
+
+
+def _not_posted(truth: Mapping[str, Any] | None) -> Reason | None:
+    """For a sequencer. While the layer does not answer, that is what is said."""
+    poster = truth["poster"] if truth is not None else None
+    if truth is None or poster is None:
+        return None
+    trouble = f" ({poster['trouble']})" if poster["trouble"] else ""
+    if poster["state"] == "overruled":
+        what = (
+            "The data-availability layer confirms a block that this sequencer has not made, so it makes and posts none "
+            "any more. Another posts with its key, or its blocks are lost. Find that one and stop it; then start this "
+            "one again, and it goes on with what the layer has"
+        )
+    elif truth["cut_off"]:
+        return None
+    elif poster["held"]:
+        what = (
+            f"It makes no blocks before some of the {poster['open']} that wait are confirmed{trouble}. Look at the "
+            "layer, and at what it says of the batches"
+        )
+    elif poster["state"] == "paused":
+        what = (
+            f"The data-availability layer takes none of its batches{trouble}. Blocks are made, and none is confirmed. "
+            "Mend that. It tries again now and then, and at once with: syncfsm posting resume"
+        )
+    elif truth["overdue"]:
+        what = (
+            f"Nothing that it made has been confirmed for {truth['waits_seconds']:.0f} s{trouble}, though the "
+            "data-availability layer answers. Look what becomes of its batches there"
+        )
+    else:
+        return None
+    return Reason(Word.NOT_POSTED, what)
 
 
 def _lonely(
@@ -136,6 +174,18 @@ def _how_far(status: Status) -> str:
 
 def _banned(status: Status) -> Reason | None:
     return Reason(Word.BANNED, OF_NODE[Why.BANNED]) if status.why is Why.BANNED else None
+
+
+def _unconfirmed(status: Status, truth: Mapping[str, Any] | None) -> Reason | None:
+    """For who follows. A sequencer's poster knows better."""
+    if truth is None or truth["poster"] is not None or not truth["overdue"]:
+        return None
+    return Reason(
+        Word.UNCONFIRMED,
+        f"Nothing beyond {status.confirmed} has been confirmed for {truth['waits_seconds']:.0f} s: the "
+        "data-availability layer answers, and has no valid batch that goes on from there. Batches are withheld or bad "
+        "(see the incidents), or --da-start is too high. Ask who runs the sequencer; soft blocks go on",
+    )
 
 
 def _cut_off(status: Status, truth: Mapping[str, Any] | None) -> Reason | None:

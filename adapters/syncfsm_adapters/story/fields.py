@@ -51,7 +51,7 @@ FIELDS: Final = {
     "feed.seconds": "from the loss until A had the next block",
     "feed.seconds_since_made": "the same, or from when that block was made if that was later",
     "feed.allowed_seconds": "how long `feed.seconds` may be: one block time, and if the feed falls silent, the time "
-    "after which a node asks elsewhere for a block that it has heard of (0 as long as all peers send all blocks)",
+    "after which a node asks elsewhere for a block that it has heard of",
     "feed.blocks": "by how many blocks A's head rose from then to the end of the story",
     "feed.gaps": "heights that A skipped meanwhile",
     "feed.duplicate_blocks": "how many of the blocks that A received meanwhile were held already",

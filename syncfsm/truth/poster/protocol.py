@@ -54,5 +54,5 @@ def status(poster: Poster) -> Mapping[str, Any]:
     """For an operator."""
     return {
         "state": str(poster.state), "confirmed": str(poster.tip), "open": len(poster.open), "held": poster.held,
-        "failures": poster.tries,
+        "failures": poster.tries, "trouble": poster.why,
     }  # fmt: skip

@@ -1,0 +1,33 @@
+"""How a node follows a layer: what the layer has that peers have not, and the other way round."""
+
+from syncfsm.chain import Chain
+from syncfsm.protocol import Stage, Standing
+from syncfsm.truth import follow
+from syncfsm.truth.messages import Cover
+from tests.truth.chain import GENESIS, grow
+
+ONE, TWO = (entry.header for entry in grow(GENESIS, [b"one", b"two"]))
+(OTHER,) = (entry.header for entry in grow(GENESIS, [b"other"]))
+COVER = Cover(1, 2, GENESIS.id, TWO.id)
+
+
+def standing(stage: Stage) -> Standing:
+    return Standing(
+        state="", stage=stage, head=None, has=None, lacks=None, ahead=0, better=False, waits_for="", since=0.0
+    )
+
+
+def test_what_the_layer_has_and_peers_in_step_have_not_is_withheld() -> None:
+    start = Chain.start(GENESIS)
+    behind, ahead = start.extend([ONE])[0], start.extend([ONE, TWO])[0]
+    in_step, searching = standing(Stage.IN_STEP), standing(Stage.SEARCHING)
+    assert follow.withheld([searching, in_step], behind, COVER)
+    assert not follow.withheld([searching], behind, COVER)
+    assert not follow.withheld([], behind, COVER)
+    assert not follow.withheld([in_step], ahead, COVER)
+
+
+def test_where_the_layer_leaves_the_best_chain() -> None:
+    before = Chain.start(GENESIS).extend([ONE, TWO, OTHER])[0]
+    assert follow.contradicted(before, before.confirm(ONE.point)) is None
+    assert follow.contradicted(before, before.confirm(OTHER.point)) == 1
