@@ -25,7 +25,7 @@ follower on the same machine after {propagation} (median / 99 %). *`make demo`; 
 ## When nodes disconnect or fail
 
 * **A link falls silent, or a process dies.** Its peers notice by signs of life, and dial again with a pause that doubles to 2 s.
-  The feed of whoever is left behind is replaced within a block time. *`syncfsm outage --mode feed`, `--mode feed-stops`.*
+  The feed of whoever is left behind is replaced within a block time, and if it falls silent within the graft time more. *`syncfsm outage --mode feed`, `--mode feed-stops`.*
 * **A fifth of all nodes dies at once.** Of 10,000, every one that lives has every block: 99.9 % within {died_p999} block
   times, the last after {died_worst}, {died_gaps} gaps. *`make scale`.*
 * **All peers are gone.** A node follows from the DA layer alone, at batch delay: {layer_alone} in the demo, and it was live {layer_back}
@@ -43,9 +43,9 @@ follower on the same machine after {propagation} (median / 99 %). *`make demo`; 
 | somebody has the sequencer's key, or it signs twice | both signatures are evidence, kept and passed on; the DA layer decides ({undone} blocks undone in the demo, {evidence} nodes told) | `make demo`, third act; `test_two_blocks_at_one_height_and_the_layer_decides` |
 | the sequencer signs twice by accident | a guard apart from the store, synced before a signature leaves | `test_a_sequencer_that_is_killed_and_loses_its_store_never_signs_twice` |
 | impersonation, a man in the middle | TLS 1.3, and an id that is the key | `test_a_stolen_certificate_is_of_no_use_without_its_key` |
-| a peer that withholds, slows or lies | asked last from then on; a lie costs its receiver one wait | `NotStarved` in `false_feed`, `false_feeds` |
+| a peer that withholds, slows or lies | asked last from then on; a lie costs its receiver one wait | `NotStarved` in `false_feeds` |
 | floods; memory or disk filled by strangers | every queue, branch and connection has a limit, and every message a price | [the table of costs](../spec/syncfsm_spec/COSTS.md), `tests/test_costs.py` |
-| eclipse: only liars around a node | the DA layer is a second way to the truth, and says so when peers differ | `TruthWins`, `ConfirmedOnBest` |
+| eclipse: only liars around a node | the DA layer is a second way to the truth, and says so when peers differ, or are behind it | `TruthWins`, `ConfirmedOnBest` |
 | a liar that comes back | shunned under the name that was proved, over restarts | `test_a_liar_is_not_dialled_again_for_a_while_also_after_a_restart` |
 
 ## As the network grows

@@ -81,4 +81,4 @@ NODES: Final = (
 STANDARD: Final = (*NODES, *truth.STANDARD, *following.STANDARD, *witnesses.STANDARD)
 """What ``syncfsm check`` explores when no world is named."""
 LARGE: Final = relay.LARGE
-"""For the night: of four nodes, what is done in ten minutes, with 10 GB of memory."""
+"""For the night: of four nodes, and of feeds that race, what is done in ten minutes, with 12 GB of memory."""
