@@ -15,7 +15,7 @@ import attrs
 from syncfsm.blocks import Header, Point
 from syncfsm.check import Move, Wait, World, connect, cut, happen
 from syncfsm.limits import Strategy
-from syncfsm.sync.messages import Blocks, Busy, Has, Hello
+from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Give, Has, Hello, Want
 from syncfsm_spec.kit.begun import begun
 from syncfsm_spec.kit.moves import lies, makes, switches
 from syncfsm_spec.kit.trees import a1, a2, a3, a4, g
@@ -265,6 +265,23 @@ def false_feeds() -> World:
     return watched(world, "B", "C")
 
 
+def false_gates() -> World:
+    """L is none of ours. It asks B for its only gate, insists and lets it go, and offers blocks that it does not
+    give."""
+    moves = [
+        lies("L", "B", "gives", Give(), 2), lies("L", "B", "wants blocks", Want(True)),
+        lies("L", "B", "wants no blocks", DoNotWant()), lies("L", "B", "has more", MORE),
+        lies("L", "B", "gives a2", Blocks((a2,))),
+    ]  # fmt: skip
+    hello = lies("L", "B", "says hello", SAME)
+    return relayed(
+        "false-gates", (A_B, ("B", "L"), B_C), [hello, *moves], made=(a2,), last=(), liars=("L",),
+        setting=Setting(limits={"gates": 1}),
+        first=("connect A-B", "A makes a1", "connect B-L", "L says hello", "connect B-C"),
+        doc="Who stands beside a feed wants blocks and none in turn, and offers what it does not give.",
+    )  # fmt: skip
+
+
 # Of four nodes, and more ------------------------------------------------------------------------------------------
 
 
@@ -286,6 +303,7 @@ SMALL: Final = (
     once("once-diamond", DIAMOND), *(closing(strategy) for strategy in (LOCATOR, STREAMING)), turned(), joined(),
     turned_away(), declined(), gates(), outage(), dies(), crowded(), star(), switched(), switched_beside(),
     off_beside(), late_comer(), older(), busy_and_off(), races(), false_feed(), false_feeds(),
+    false_gates(),
     steady(), torn(), four("ring", RING), four("ring-torn", RING, again=(A_B,)), four("diamond", DIAMOND),
     both_switched(anew=True), outage(anew=True), busy_and_off(anew=True),
 )  # fmt: skip
