@@ -1,10 +1,10 @@
-"""Networks of two to five nodes under everything that can happen, with every promise of the specification."""
+"""Networks of two to eight nodes under everything that can happen, with every promise of the specification."""
 
 from itertools import combinations
 from typing import Any, ClassVar, Final
 
 from hypothesis import settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import initialize, run_state_machine_as_test
 
 from syncfsm.blocks import Unchecked
 from syncfsm.chain import Chain
@@ -13,6 +13,7 @@ from syncfsm.machine import Table
 from syncfsm.node.node import Config, Node
 from syncfsm.peer.messages import Parting
 from syncfsm.testing import GENESIS, RowCount, SimNetwork
+from syncfsm.testing import strategies as our
 from syncfsm.testing.claims import Claims
 from syncfsm.testing.machine import SyncMachine
 from syncfsm.testing.profiles import CI
@@ -65,6 +66,18 @@ class LocatorMachine(Machine):
 class StreamingMachine(Machine):
     strategy = Strategy.STREAMING
     rows = RowCount()
+
+
+class LargerMachine(Machine):
+    """Of six to eight nodes."""
+
+    strategy = Strategy.LOCATOR
+    rows = RowCount()
+
+    @initialize(setup=our.setups_of(6, 8))
+    def setup(self, setup: dict[str, Any]) -> None:
+        """A network on a random tree, none linked."""
+        self._act(lambda: self._set_up(setup))
 
 
 MACHINES: Final[dict[str, type[Machine]]] = {"locator": LocatorMachine, "streaming": StreamingMachine}

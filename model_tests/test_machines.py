@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from model_tests.exhaustive import TABLE_OF, row
-from model_tests.machines import MACHINES, LocatorMachine, run
+from model_tests.machines import MACHINES, LargerMachine, LocatorMachine, run
 from syncfsm.blocks import Unchecked, flaw
 from syncfsm.chain import Chain
 from syncfsm.machine import IGNORE
@@ -124,6 +124,11 @@ def test_every_excuse_is_for_a_row() -> None:
 @pytest.mark.parametrize("strategy", MACHINES)
 def test_the_promises_hold_in_runs_that_nobody_has_seen(strategy: str) -> None:
     run_state_machine_as_test(MACHINES[strategy], settings=NIGHTLY)
+
+
+@pytest.mark.nightly
+def test_the_promises_hold_in_larger_networks() -> None:
+    run_state_machine_as_test(LargerMachine, settings=settings(NIGHTLY, max_examples=300))
 
 
 @pytest.mark.parametrize("trace", TRACES, ids=lambda path: path.stem)

@@ -89,14 +89,21 @@ def messages(tree: Sequence[Header]) -> st.SearchStrategy[Control | Blocks]:
 # Acts of a scenario: the arguments of its methods ---------------------------------------------------------------
 
 Acts = st.SearchStrategy[dict[str, Any]]
-setups: Acts = st.fixed_dictionaries(
-    {
-        "nodes": st.integers(2, 5),
-        "shape": shapes(least=4),
-        "heads": st.lists(SMALL, min_size=5, max_size=5),
-        "truth": st.sampled_from(("none", "one", "many")),
-    }
-)
+
+
+def setups_of(least: int, most: int) -> Acts:
+    """Networks of so many nodes."""
+    return st.fixed_dictionaries(
+        {
+            "nodes": st.integers(least, most),
+            "shape": shapes(least=4),
+            "heads": st.lists(SMALL, min_size=most, max_size=most),
+            "truth": st.sampled_from(("none", "one", "many")),
+        }
+    )
+
+
+setups: Acts = setups_of(2, 5)
 makes: Acts = st.fixed_dictionaries(
     {
         "at": SMALL,

@@ -190,7 +190,7 @@ METRICS: Final = (
     ),
     Metric("syncfsm_da_height", "gauge", "The layer's height up to which it is read", _layer(lambda t: t["layer"])),
     Metric(
-        "syncfsm_unconfirmed_seconds",
+        "syncfsm_da_unconfirmed_seconds",
         "gauge",
         "For how long nothing was confirmed, though there is something to confirm",
         _layer(lambda truth: truth["waits_seconds"]),
