@@ -76,7 +76,7 @@ def test_a_change_of_the_code_is_seen(name: str) -> None:
 
 def test_tlc_says_that_one_feed_is_broken() -> None:
     """By a feed that stays among the others."""
-    change = ("Peers", "Append(But(@, p), f.peer),\n", "Append(@, f.peer),\n")
+    change = ("Peers", "!.others = But(@, p),\n", "!.others = @,\n")
     found = run_tlc(BY_NAME["given"], invariants=FEED.states, change=change, java=FAST_START)
     assert found.violated == "OneFeed"
 

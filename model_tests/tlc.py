@@ -117,7 +117,7 @@ FOLLOWING: Final = Specification(
     ("TruthWins", "LivesWithoutPeers", "InSync"),
     ("FinalOnlyAdvances", "NoneMissing"),
 )
-FEED: Final = Specification(("sync",), "Peers", ("feed", "more", "did", "left"), ("OneFeed",), (), runs=())
+FEED: Final = Specification(("sync",), "Peers", ("feed", "more", "did", "left"), ("OneFeed", "AllHeard"), (), runs=())
 
 
 def specified(world: World) -> tuple[Specification, Model]:

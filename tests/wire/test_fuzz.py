@@ -431,7 +431,7 @@ def test_fuzz_announcement() -> None:
 def test_fuzz_session() -> None:
     """All that one end says, from its first byte to its last, with accidents anywhere in it."""
     seen, tried = Counter[str](), 0
-    for number, data in enumerate(inputs(10, 20_000, some_connection, pool=100)):
+    for number, data in enumerate(inputs(10, 25_000, some_connection, pool=100)):
         whole = whole_session([data])
         seen.update(names(whole))
         tried += 1
@@ -439,7 +439,7 @@ def test_fuzz_session() -> None:
             assert whole_session(single_bytes(data)) == whole
         half = len(data) // 2
         assert whole_session([data[:half], data[half:]]) == whole
-    assert tried >= 20_000
+    assert tried >= 25_000
     for outcome in (
         "Met",
         "NoLink",

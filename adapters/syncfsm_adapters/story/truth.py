@@ -56,11 +56,10 @@ async def equivocation(stage: Stage, enter: Enter) -> None:
     twin = await stage.start_twin()
     await stage.until(lambda: twin.height > 0 and twin.height >= lost.height)
     stage.cut_peers()
-    first = lost.height
+    first, before = lost.height, lost.contradicted  # the layer may decide at any time from here on
     await stage.make_at_twin(STOLEN)
     await stage.until(lambda: lost.height >= first + STOLEN // 2)
     enter(f"{LOST} sees only that one, and follows it to {lost.height}; the sequencer is at {source.height}")
-    before = lost.contradicted
     await stage.until(lambda: lost.contradicted > before)
     enter(f"the layer has decided: {LOST} is back at {lost.height}, with evidence; its peers come back")
     stage.mend_peers()

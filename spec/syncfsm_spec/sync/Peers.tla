@@ -164,13 +164,19 @@ BeHelped(name, f, m) ==
         caught == CaughtUp(f, m)
         helped == [caught.feed EXCEPT !.proven = TRUE, !.lag = lag, !.rival = Overtaken(f, m), !.refused = <<>>]
     IN  Row(name, Settled(helped), caught.pokes)
+(* Who says that it has more is to be asked in time; so is who was the feed. *)
+ToAsk(f, p, m) ==
+    IF p \in Range(f.off) \/ p \notin m THEN f
+    ELSE [f EXCEPT !.ahead = Plus(@, p), !.waits = IF @ = <<>> THEN Now ELSE @]
+Beside(f, old, m) == ToAsk([f EXCEPT !.others = Append(But(@, old), old)], old, m)
 Lost(f, p) == [f EXCEPT !.lost = Min({@ + 1, MostLost}), !.beaten = Plus(@, p)]
 Grafted(name, f, p, m) ==
     LET late == AskedOf(f, p).why = "late"
         worn == But(f.worn, p)
-        caught == CaughtUp([f EXCEPT !.peer = p, !.proven = TRUE, !.others = Append(But(@, p), f.peer),
-                                  !.worn = IF late THEN Plus(worn, f.peer) ELSE worn, !.asked = NotAsked(f, p),
-                                  !.refused = <<>>, !.rival = NoRival, !.lost = 0, !.beaten = <<>>], m)
+        turned == [f EXCEPT !.peer = p, !.proven = TRUE, !.others = But(@, p),
+                            !.worn = IF late THEN Plus(worn, f.peer) ELSE worn, !.asked = NotAsked(f, p),
+                            !.refused = <<>>, !.rival = NoRival, !.lost = 0, !.beaten = <<>>]
+        caught == CaughtUp(Beside(turned, f.peer, m), m)
     IN  Row(name, Settled(caught.feed), Poke(f.peer, "shut") \o caught.pokes)
 
 RECURSIVE Doubled(_, _)
@@ -187,20 +193,21 @@ OnGained(f, p, m) ==
                 Settled(Asked([raced.feed EXCEPT !.rival = [peer |-> rival.peer, times |-> 0]], rival.peer, "race")),
                 raced.pokes \o Ask(raced.feed, rival.peer))
           [] feeds /\ lost -> Row(ended.row,
-                Settled(Lost([ended.feed EXCEPT !.rival = NoRival, !.asked = NotAsked(ended.feed, f.rival.peer)],
-                             f.rival.peer)),
+                Settled(ToAsk(Lost([ended.feed EXCEPT !.rival = NoRival,
+                                                      !.asked = NotAsked(ended.feed, f.rival.peer)], f.rival.peer),
+                              f.rival.peer, m)),
                 ended.pokes \o Poke(f.rival.peer, "shut"))
           [] feeds           -> BeHelped("GainedFeeds", f, m)
           [] asked           -> Grafted(IF AskedOf(f, p).why = "given" THEN "GainedGives" ELSE "GainedAsked", f, p, m)
           [] OTHER           -> Row("GainedIgnore", f, <<>>)
 
-OnMade(f) ==
+OnMade(f, m) ==
     LET child == Head(f.served)
     IN  CASE f.peer \in Range(f.served)     -> Row("MadeIsGiven", f, <<>>)
           [] f.makes /\ f.served # <<>>     -> Row("MadeGiftDeclined",
-                Settled([f EXCEPT !.peer = child, !.others = Append(But(@, child), f.peer), !.rival = NoRival,
-                                  !.asked = NotAsked(f, child), !.ahead = But(@, child), !.beaten = <<>>,
-                                  !.off = But(@, child)]),
+                Settled(Beside([f EXCEPT !.peer = child, !.others = But(@, child), !.rival = NoRival,
+                                         !.asked = NotAsked(f, child), !.ahead = But(@, child), !.beaten = <<>>,
+                                         !.off = But(@, child)], f.peer, m)),
                 Poke(f.peer, "shut") \o Poke(child, "insist"))
           [] OTHER                          -> Row("MadeGive", [f EXCEPT !.served = Append(@, f.peer), !.makes = TRUE],
                                                    Poke(f.peer, "give"))
@@ -226,7 +233,8 @@ OnGiven(f, p) ==
                                             ELSE f.asked[i]]
     IN  CASE f.peer = p /\ p \in Range(f.off) -> Row("AheadFeedIsOnAgain", on, Ask(on, p))
           [] f.peer = p                       -> Row("GivenSaidByFeed", f, <<>>)
-          [] p \in Askeds(f)                  -> Row("GivenTakeOffer", [f EXCEPT !.asked = given], <<>>)
+          [] p \in Askeds(f)                  -> Row("GivenTakeOffer",
+                                                   [f EXCEPT !.asked = given, !.waits = IF @ = <<>> THEN Now ELSE @], <<>>)
           [] OTHER                            -> Row("GivenTakeOffer", Asked(f, p, "given"), <<>>)
 
 Noted(f, p, off) ==
@@ -234,8 +242,8 @@ Noted(f, p, off) ==
 OnRefused(f, p, off, m) ==
     LET noted == Noted(f, p, off)
         next == Best(noted, LeftToAsk(noted), m)
-        turned == Settled([noted EXCEPT !.peer = next, !.proven = FALSE, !.others = Append(But(@, next), p),
-                                        !.ahead = But(@, next)])
+        turned == Settled(Beside([noted EXCEPT !.peer = next, !.proven = FALSE, !.others = But(@, next),
+                                               !.ahead = But(@, next)], p, m))
         still == [f EXCEPT !.refused = <<>>, !.off = But(@, p)]
         was == p \in Askeds(f)
         raced == was /\ AskedOf(f, p).why = "race"
@@ -243,7 +251,7 @@ OnRefused(f, p, off, m) ==
         slow == IF ~raced THEN shut
                 ELSE [(IF p \in Range(f.beaten) THEN Lost(shut, p) ELSE [shut EXCEPT !.beaten = Append(@, p)])
                       EXCEPT !.rival = NoRival]
-        again == IF was /\ ~off /\ p \in m THEN [slow EXCEPT !.ahead = Plus(@, p), !.waits = Helped(slow)] ELSE slow
+        again == IF was /\ ~off /\ p \in m THEN ToAsk([slow EXCEPT !.waits = Helped(slow)], p, m) ELSE slow
     IN  CASE f.peer = p /\ LeftToAsk(f) # <<>> -> Row("RefusedFeedRefusesOthersLeft", turned, Ask(turned, next))
           [] f.peer = p /\ off                 -> Row("RefusedFeedIsOff", noted, <<>>)
           [] f.peer = p                        -> Row("RefusedSaidByFeed", still, Poke(p, "insist"))
@@ -292,7 +300,7 @@ Happens(move) ==
              [] move.kind = "ahead"    -> Becomes(OnAhead(feed, p, ahead), ahead)
              [] move.kind = "all"      -> Becomes(OnGained(feed, p, {}), {})
              [] move.kind = "some"     -> Becomes(OnGained(feed, p, more), more)
-             [] move.kind = "made"     -> Becomes(OnMade(feed), more)
+             [] move.kind = "made"     -> Becomes(OnMade(feed, more), more)
              [] move.kind = "given"    -> Becomes(OnGiven(feed, p), more)
              [] move.kind = "busy"     -> Becomes(OnRefused(feed, p, FALSE, more), more)
              [] move.kind = "off"      -> Becomes(OnRefused(feed, p, TRUE, more), more)
@@ -315,4 +323,10 @@ OneFeed ==
         /\ Range(feed.ahead) \cup Range(asked) \subseteq Range(feed.others)
         /\ Cardinality(Range(asked)) = Len(asked) /\ Range(asked) \cap Range(feed.ahead) = {}
         /\ feed.waits = <<>> <=> feed.ahead = <<>> /\ \A a \in Range(feed.asked) : a.why = "race"
+
+(* AllHeard: who says that it has more is the feed, was asked, or is to be; *)
+(* unless it gives none.                                                    *)
+AllHeard ==
+    LET here == {feed.peer} \cup Range(feed.others)
+    IN  more \cap here \subseteq {feed.peer} \cup Range(feed.ahead) \cup Askeds(feed) \cup Range(feed.off)
 ==============================================================================
