@@ -11,6 +11,8 @@ from syncfsm import signed
 from syncfsm.errors import LocalError, Penalty
 from syncfsm.limits import Limits
 from syncfsm.node.registry import STANDARD
+from syncfsm.outputs import Disconnect
+from syncfsm.peer.messages import Bye, Parting
 from syncfsm.sync.messages import Has
 from syncfsm.wire.handshake import VERSION, Greeting, RefusalReason, announce, first_frame, second_frame
 from syncfsm.wire.outbox import Outbox
@@ -202,9 +204,13 @@ async def test_who_is_banned_by_its_proved_id_is_told_and_not_taken(carriers: Ca
         await one.until(lambda: one.tcp.links)
         (link,) = one.tcp.links.values()
         one.tcp.ban(link.node_id.hex(), 1000.0, "test")
-        await two.until(lambda: [line for line in two.wrote("no-link") if line["reason"] == RefusalReason.BANNED])
+        await one.until(lambda: one.wrote("no-link"))
+        (line,) = one.wrote("no-link")
+        assert (line["reason"], line["said_by"]) == (RefusalReason.BANNED, "us")
+        assert "the operator of this node does not talk to you" in line["detail"]
         assert not one.tcp.links
-        assert "the operator of this node does not talk to you" in two.wrote("no-link")[-1]["detail"]
+        await two.until(lambda: two.told(Disconnect))
+        assert two.told(Disconnect)[0].said == Bye(Parting.BANNED)
         one.tcp.pardon(link.node_id.hex())
         await one.until(lambda: one.tcp.links)
         for each in (one, two):
