@@ -106,12 +106,13 @@ def table(figures: Figures, budgets: Sequence[Budget] = BUDGETS) -> str:
 
 def _rows(figures: Figures, budgets: Sequence[Budget]) -> Iterator[tuple[str, str, str, str, str]]:
     for budget in budgets:
-        value = _at(figures, budget.figure)
+        value = at(figures, budget.figure)
         if value is not None:
             yield budget.text, _shown(value), _shown(budget.floor), _shown(budget.aim), budget.verdict(value)
 
 
-def _at(figures: Figures, path: tuple[str, ...]) -> float | None:
+def at(figures: Figures, path: Sequence[str]) -> float | None:
+    """The figure that is there, if it was measured."""
     found: object = figures
     for name in path:
         found = found.get(name) if isinstance(found, dict) else None

@@ -132,8 +132,8 @@ class Keyed(Protocol):
 
     @property
     def public_key(self) -> bytes:
-        """Of at most 32 bytes. Nodes tell each other of it when they meet, and do not link if theirs differ: else an
-        honest peer would be blamed for its first block."""
+        """Of at most ``limits.CHAIN_KEY_BYTES``. Nodes tell each other of it when they meet, and do not link
+        if theirs differ: else an honest peer would be blamed for its first block."""
         ...
 
 

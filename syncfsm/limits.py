@@ -18,6 +18,8 @@ SCORE_BYTES: Final = 64
 """Longest fork-choice score; scores compare as byte strings."""
 PROOF_BYTES: Final = 1024
 """Longest header proof: a payload hash and a signature, or a small quorum certificate."""
+CHAIN_KEY_BYTES: Final = 32
+"""Longest public key of a chain."""
 CHAIN_ID_BYTES: Final = 64
 """Longest name of a chain; peers of another chain are refused at the handshake."""
 NODE_ID_BYTES: Final = 32

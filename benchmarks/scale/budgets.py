@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 from typing import Final
 
-from benchmarks.report import Budget
+from benchmarks.report import Budget, at
+from benchmarks.scale.heal import FAILURES
 from benchmarks.scale.settings import SIZES, Figures
 
+COPIES: Final = 1.1
+"""Most copies of a live block that a node receives, on average."""
+BODIES: Final = 4.2
+"""Most that its source sends, however many nodes there are."""
 OTHERS: Final = ("gossipsub", "bound")
 """What relay is measured against, in the same run."""
 
@@ -13,8 +18,8 @@ OTHERS: Final = ("gossipsub", "bound")
 def _of_size(size: str) -> tuple[Budget, ...]:
     relay, large = ("networks", size, "relay"), size == "100KB"
     return (
-        Budget((*relay, "copies"), f"{size}: copies of a block a node", 1.1, least=True),
-        Budget((*relay, "source_copies_per_block"), "   copies that the source sends", 4.2, least=True),
+        Budget((*relay, "copies"), f"{size}: copies of a block a node", COPIES, least=True),
+        Budget((*relay, "source_copies_per_block"), "   copies that the source sends", BODIES, least=True),
         Budget((*relay, "gaps"), "   heights that a node lacks", 0, least=True),
         Budget(("against", size, "gossipsub"), "   p99 against gossipsub", 1, 0.8 if large else None, least=True),
         Budget(
@@ -37,7 +42,7 @@ def _of_failure(name: str) -> tuple[Budget, ...]:
 
 BUDGETS: Final = (
     *(budget for size in SIZES for budget in _of_size(size)),
-    *(budget for name in ("kill20", "cut", "region", "liars") for budget in _of_failure(name)),
+    *(budget for name in FAILURES for budget in _of_failure(name)),
     Budget(("seconds",), "all of it: s", 2700, least=True),
     Budget(("most_rss_mb",), "memory of one process: MB, at most"),
 )
@@ -47,18 +52,11 @@ def against(figures: Figures) -> Figures:
     """By size, p99 of relay as a multiple of that of the others, as far as both were measured."""
     found: Figures = {}
     for size in SIZES:
-        relay = _p99(figures, size, "relay")
-        others = {name: p99 for name in OTHERS if (p99 := _p99(figures, size, name)) is not None}
-        if relay is not None and others:
-            found[size] = {name: round(relay / p99, 3) for name, p99 in others.items()}
+        p99 = {name: at(figures, ("networks", size, name, "p99_ms")) for name in ("relay", *OTHERS)}
+        relay, others = p99["relay"], {name: p99[name] for name in OTHERS}
+        if relay is not None and any(others.values()):
+            found[size] = {name: round(relay / other, 3) for name, other in others.items() if other}
     return found
-
-
-def _p99(figures: Figures, size: str, name: str) -> float | None:
-    found: object = figures
-    for step in ("networks", size, name, "p99_ms"):
-        found = found.get(step) if isinstance(found, dict) else None
-    return found if isinstance(found, float) else None
 
 
 def memory(found: object) -> Iterator[int]:

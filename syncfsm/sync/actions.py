@@ -113,9 +113,8 @@ def hello_again(link: Link, message: Moved | None, view: View) -> Result:
     """Start the search anew from our new head; whoever is better asks for an answer to the peer's last hello."""
     asks = link.heard is not None and not worse_than_heard(link, message, view)
     about = link.heard.head if asks and link.heard is not None else None
-    reports = _overtaken(link, message, view) if message is not None else ()
     link, said = _say(link, opening(view, about), view)
-    return link, (*said, *reports)
+    return link, (*said, *_overtaken(link, message, view))
 
 
 def owe_hello(link: Link, message: Moved, view: View) -> Result:
@@ -229,9 +228,10 @@ def rebase(link: Link, moved: Moved, view: View) -> Result:
     return replace(link, owes=link.owes + 1) if owed else link, (*_overtaken(link, moved, view), *NEWS)
 
 
-def _overtaken(link: Link, moved: Moved, view: View) -> tuple[Report, ...]:
+def _overtaken(link: Link, moved: Moved | None, view: View) -> tuple[Report, ...]:
     """If our head is worse now, by a ban or a final point, what the peer said of its own may be better again."""
-    return (Report(Feed.AHEAD),) if not moved.extends and ahead(link, view) else ()
+    worsens = moved is not None and not moved.extends
+    return (Report(Feed.AHEAD),) if worsens and ahead(link, view) else ()
 
 
 def rebase_and_tell(link: Link, moved: Moved, view: View) -> Result:

@@ -94,7 +94,7 @@ class Announcement(msgspec.Struct, frozen=True, array_like=True):
         tuple[tuple[Annotated[int, Meta(ge=1, le=255)], Annotated[int, Meta(ge=1, le=2**16 - 1)]], ...],
         Meta(max_length=limits.PROTOCOLS),
     ]
-    key: Annotated[bytes, Meta(max_length=limits.NODE_ID_BYTES)] = b""
+    key: Annotated[bytes, Meta(max_length=limits.CHAIN_KEY_BYTES)] = b""
 
 
 First: TypeAlias = Greeting | Refusal

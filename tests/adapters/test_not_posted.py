@@ -11,7 +11,6 @@ from syncfsm.truth.limits import UNANSWERED
 from syncfsm_adapters.look.why import Word
 from tests.adapters.test_cut_off import PEER, reason, word
 from tests.adapters.truth_nodes import LIMITS, in_virtual_time, network
-from tests.truth.chain import KEY
 
 
 def test_a_sequencer_that_the_layer_overrules_says_that_it_has_stopped(tmp_path: Path) -> None:
@@ -57,9 +56,7 @@ def test_what_the_layer_refuses_is_said_and_tried_again_at_once_when_somebody_sa
 def test_a_producer_that_is_held_says_so_until_the_layer_is_out(tmp_path: Path) -> None:
     async def test() -> None:
         async with network(tmp_path) as net:
-            made = net.node("s", limits=attrs.evolve(LIMITS, unconfirmed=30))
-            made.truth.post(lambda message: KEY.sign(message).signature)
-            net.nursery.start_soon(made.truth.write)
+            made = net.sequencer(limits=attrs.evolve(LIMITS, unconfirmed=30))
             net.layer.out = True
             await net.blocks(made, 80)
             assert word(made, PEER) is Word.NOT_POSTED

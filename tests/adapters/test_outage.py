@@ -5,10 +5,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
+from benchmarks.scale.budgets import BODIES, COPIES
 from syncfsm_adapters.story.fields import FIELDS, OF_LAYER
 from syncfsm_adapters.story.plan import Mode, make
 from tests.adapters.test_figures import paths
@@ -106,12 +107,6 @@ def test_on_few_links_too(tmp_path: Path) -> None:
     must_have_gone_on(shown)
     assert shown["degree"] == 2
     assert shown["sequencer"]["bodies_per_block"] <= 2
-
-
-COPIES: Final = 1.1
-"""Most copies of a live block that a follower receives, on average."""
-BODIES: Final = 4.2
-"""Most that the sequencer sends of it, however many followers there are."""
 
 
 @pytest.mark.nightly

@@ -10,7 +10,6 @@ import trio.testing
 from syncfsm.events import Verdict
 from syncfsm_adapters.store import MemoryStore
 from tests.adapters.truth_nodes import BLOCK_TIME, LIMITS, Network, One, ids, in_virtual_time, network
-from tests.truth.chain import KEY
 
 
 def test_a_node_without_peers_follows_from_the_layer_alone_at_batch_delay(tmp_path: Path) -> None:
@@ -311,9 +310,7 @@ def test_another_posts_with_the_key_and_the_sequencer_stops(tmp_path: Path) -> N
 def test_a_producer_is_held_while_too_much_is_not_confirmed(tmp_path: Path) -> None:
     async def test() -> None:
         async with network(tmp_path) as net:
-            made = net.node("s", limits=attrs.evolve(LIMITS, unconfirmed=30))
-            made.truth.post(lambda message: KEY.sign(message).signature)
-            net.nursery.start_soon(made.truth.write)
+            made = net.sequencer(limits=attrs.evolve(LIMITS, unconfirmed=30))
             net.layer.out = True
             await net.blocks(made, 80)
             assert made.heights[0] == 30

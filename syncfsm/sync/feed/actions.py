@@ -74,7 +74,7 @@ def _without(feed: Feed, peer: str) -> Feed:
         feed,
         others=_but(feed.others, peer),
         ahead=_but(feed.ahead, peer),
-        asked=tuple(asked for asked in feed.asked if asked.peer != peer),
+        asked=_not_asked(feed, peer),
         worn=_but(feed.worn, peer),
         refused=_but(feed.refused, peer),
         off=_but(feed.off, peer),
@@ -92,11 +92,21 @@ def _plus(peers: tuple[str, ...], peer: str) -> tuple[str, ...]:
     return peers if peer in peers else (*peers, peer)
 
 
+def _not_asked(feed: Feed, peer: str) -> tuple[Asked, ...]:
+    """All who are asked but this one."""
+    return tuple(asked for asked in feed.asked if asked.peer != peer)
+
+
+def _waiting(feed: Feed, view: View) -> Waits:
+    """Since when there is more than is held: if not since before, since now."""
+    return feed.waits or Waits(view.now, view.now)
+
+
 def _to_ask(feed: Feed, peer: str, view: View) -> Feed:
     """It is to be asked in time for what it says that it has, if that is more than we have and nobody brings it."""
     if peer in feed.off or not more(peer, view):
         return feed
-    return replace(feed, ahead=_plus(feed.ahead, peer), waits=feed.waits or Waits(view.now, view.now))
+    return replace(feed, ahead=_plus(feed.ahead, peer), waits=_waiting(feed, view))
 
 
 def _beside(feed: Feed, old: str, view: View) -> Feed:
@@ -136,8 +146,7 @@ def end_race(feed: Feed, peer: str, view: View) -> Result:
     feed, pokes = be_helped(feed, peer, view)
     rival = feed.rival
     assert rival is not None  # the guard says so
-    asked = tuple(each for each in feed.asked if each.peer != rival.peer)
-    feed = _lost(replace(feed, rival=None, asked=asked), rival.peer)
+    feed = _lost(replace(feed, rival=None, asked=_not_asked(feed, rival.peer)), rival.peer)
     return _settled(_to_ask(feed, rival.peer, view)), (*pokes, Poke(rival.peer, LinkEvent.SHUT))
 
 
@@ -152,7 +161,7 @@ def graft(feed: Feed, peer: str, view: View) -> Result:
     others, worn = _but(feed.others, peer), _but(feed.worn, peer)
     feed = replace(
         feed, peer=peer, proven=True, others=others, worn=_plus(worn, old) if asked.why is Why.LATE else worn,
-        asked=tuple(each for each in feed.asked if each.peer != peer), refused=(), rival=None, lost=0, beaten=(),
+        asked=_not_asked(feed, peer), refused=(), rival=None, lost=0, beaten=(),
     )  # fmt: skip
     feed, pokes = _caught_up(_beside(feed, old, view), view)
     return _settled(feed), (Poke(old, LinkEvent.SHUT), *pokes)
@@ -202,10 +211,9 @@ def turn_to_child(feed: Feed, message: None, view: View) -> Result:
     """It costs the child nothing, as we have what it has: so we insist."""
     old, chosen = feed.peer, feed.served[0]
     pokes = (Poke(old, LinkEvent.SHUT), _ask(feed, chosen, insist=True))
-    others, asked = _but(feed.others, chosen), tuple(each for each in feed.asked if each.peer != chosen)
     feed = replace(
-        feed, peer=chosen, others=others, asked=asked, ahead=_but(feed.ahead, chosen), off=_but(feed.off, chosen),
-        rival=None, beaten=(),
+        feed, peer=chosen, others=_but(feed.others, chosen), asked=_not_asked(feed, chosen),
+        ahead=_but(feed.ahead, chosen), off=_but(feed.off, chosen), rival=None, beaten=(),
     )  # fmt: skip
     return _settled(_beside(feed, old, view)), pokes
 
@@ -231,10 +239,9 @@ def ask_feed_again(feed: Feed, said: Said, view: View) -> Result:
 
 def _asked(feed: Feed, peer: str, why: Why, view: View) -> Feed:
     """If it was off, and still is, it will say so."""
-    waits = feed.waits or Waits(view.now, view.now)
     return replace(
         feed, asked=(*feed.asked, Asked(peer, why, view.now)), ahead=_but(feed.ahead, peer), off=_but(feed.off, peer),
-        waits=waits,
+        waits=_waiting(feed, view),
     )  # fmt: skip
 
 
@@ -283,8 +290,9 @@ def take_offer(feed: Feed, said: Said, view: View) -> Result:
     was = asked_of(feed, said.peer)
     if was is None:
         return _asked(feed, said.peer, Why.GIVEN, view), ()
-    given, waits = Asked(said.peer, Why.GIVEN, was.since), feed.waits or Waits(view.now, view.now)
-    return replace(feed, asked=tuple(given if asked is was else asked for asked in feed.asked), waits=waits), ()
+    given = Asked(said.peer, Why.GIVEN, was.since)
+    asked = tuple(given if each is was else each for each in feed.asked)
+    return replace(feed, asked=asked, waits=_waiting(feed, view)), ()
 
 
 def turn_to_another(feed: Feed, said: Said, view: View) -> Result:
@@ -309,7 +317,7 @@ def stand_still(feed: Feed, said: Said, view: View) -> Result:
 def be_refused(feed: Feed, said: Said, view: View) -> Result:
     """If it still has more, it is asked again in time, and then we insist."""
     was = asked_of(feed, said.peer)
-    feed = replace(_noted(feed, said), asked=tuple(asked for asked in feed.asked if asked.peer != said.peer))
+    feed = replace(_noted(feed, said), asked=_not_asked(feed, said.peer))
     if was is not None and was.why is Why.RACE:
         feed = _lost(feed, said.peer) if said.peer in feed.beaten else replace(feed, beaten=(*feed.beaten, said.peer))
         feed = replace(feed, rival=None)

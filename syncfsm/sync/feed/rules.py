@@ -6,7 +6,8 @@ blocks at its root, and each block goes to each node once.
 
 A node that hears of a block waits for its feed to bring it, about twice as long as that took lately. If it does not come,
 the node asks one who told of it, and then the next: all who told, once it has waited for ``Limits.patience``. Who brings
-blocks first becomes the feed, and the others are shut. So a feed that dies, falls silent, slows down or lies costs
+blocks first becomes the feed, and the others are shut. What a feed has said that it has it is to bring; when it is the
+feed no longer, it is one of those that are to be asked for that. So a feed that dies, falls silent, slows down or lies costs
 this time once; it is worn, and asked when nobody else can be. A peer that several times in a row has told of blocks well
 before the feed brought them is asked to race it: who brings the next one first is the feed.
 
