@@ -38,8 +38,10 @@ def contradicted(before: Chain, after: Chain) -> int | None:
 
 def withheld(peers: Iterable[Standing], before: Chain, cover: Cover) -> bool:
     """Does the layer confirm what no peer has told of, though some are in step with us? They are behind, or keep it
-    from us."""
-    return cover.end.height > before.head.height and any(peer.stage is Stage.IN_STEP for peer in peers)
+    from us. ``peers`` are how they stood ``before`` its blocks came: what one of them had named is held after that."""
+    peers = tuple(peers)
+    in_step, told = any(peer.stage is Stage.IN_STEP for peer in peers), any(peer.better for peer in peers)
+    return cover.end.height > before.head.height and in_step and not told
 
 
 def resumed(chain: Chain, kept: Kept, first: Kept) -> Kept:

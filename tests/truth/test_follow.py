@@ -11,9 +11,9 @@ ONE, TWO = (entry.header for entry in grow(GENESIS, [b"one", b"two"]))
 COVER = Cover(1, 2, GENESIS.id, TWO.id)
 
 
-def standing(stage: Stage) -> Standing:
+def standing(stage: Stage, better: bool = False) -> Standing:
     return Standing(
-        state="", stage=stage, head=None, has=None, lacks=None, ahead=0, better=False, waits_for="", since=0.0
+        state="", stage=stage, head=None, has=None, lacks=None, ahead=0, better=better, waits_for="", since=0.0
     )
 
 
@@ -25,6 +25,8 @@ def test_what_the_layer_has_and_peers_in_step_have_not_is_withheld() -> None:
     assert not follow.withheld([searching], behind, COVER)
     assert not follow.withheld([], behind, COVER)
     assert not follow.withheld([in_step], ahead, COVER)
+    for stage in (Stage.FETCHING, Stage.SEARCHING):
+        assert not follow.withheld([in_step, standing(stage, better=True)], behind, COVER), "it has told of it"
 
 
 def test_where_the_layer_leaves_the_best_chain() -> None:

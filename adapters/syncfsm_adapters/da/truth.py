@@ -186,6 +186,7 @@ class Truth:
 
     def _told(self, output: Any, now: float) -> str | None:
         before, event = self._host.node.chain, follow.event(output, now)
+        withheld = isinstance(output, Confirmed) and self._withheld(output.cover)
         if event is not None:
             try:
                 self._host.feed(event)
@@ -195,7 +196,7 @@ class Truth:
                 return why
         match output:
             case Confirmed(cover, _, place):
-                self._confirmed(before, cover, place, now)
+                self._confirmed(before, cover, place, now, withheld)
             case TakenBack(tip):
                 self._journal("taken-back", to=tip)
             case Keep(kept):
@@ -229,7 +230,11 @@ class Truth:
                 self._journal("overruled", tip=tip, ours=ours, sentence=OTHERS)
         return None
 
-    def _confirmed(self, before: Chain, cover: Cover, place: Place, now: float) -> None:
+    def _withheld(self, cover: Cover) -> bool:
+        node = self._host.node
+        return follow.withheld((peer.main for peer in node.status().peers if peer.main), node.chain, cover)
+
+    def _confirmed(self, before: Chain, cover: Cover, place: Place, now: float, withheld: bool) -> None:
         last = cover.end.height
         self._confirmed_at = now
         if self._heads and self._heads[0][0] <= last:
@@ -238,8 +243,7 @@ class Truth:
             self._heads.popleft()
         waited = round(self.lag, 3) if self.lag is not None else None
         self._journal("batch", layer=place.height, first=cover.first, last=last, waited=waited)
-        peers = [peer.main for peer in self._host.node.status().peers if peer.main is not None]
-        if follow.withheld(peers, before, cover):
+        if withheld:
             self._journal("layer-ahead", was=before.head.point, last=last, sentence=AHEAD)
         height = follow.contradicted(before, self._host.node.chain)
         if height is not None:
