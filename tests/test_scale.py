@@ -14,6 +14,7 @@ from benchmarks.scale.gossip import Gossip, bound
 from benchmarks.scale.heal import FAILURES
 from benchmarks.scale.picture import NAMES
 from benchmarks.scale.settings import SIZES, Scale
+from benchmarks.scale.trees import TURN, WAYS
 from syncfsm.testing.scale import percentile, random_overlay
 
 OVERLAY = random_overlay(2000, seed=1)
@@ -97,6 +98,20 @@ def test_after_a_failure_all_who_can_be_reached_have_all_blocks(figures: dict[st
     assert found["accusations"] == 0
     assert 0 < found["p999_block_times"] <= found["worst_block_times"] < 50
     assert found["nodes"] == {"kill20": 48, "liars": 57}.get(failure, 60)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_one_tree_or_several_bring_all_blocks_once(figures: dict[str, Any], way: str) -> None:
+    found = figures[f"trees {way}"]
+    assert 0 < found["p50_ms"] <= found["p99_ms"] <= found["max_ms"] < 2000
+    assert (found["missing"], found["gaps"], found["doubles"]) == (0, 0, 0)
+    assert found["copies"] >= 1.0
+
+
+def test_a_change_of_the_producer_is_looked_at_block_by_block(figures: dict[str, Any]) -> None:
+    after = figures["trees in_rounds"]["after_change"]
+    assert set(after) <= {str(at) for at in range(1, TURN + 1)}
+    assert len(after) == TINY.blocks
 
 
 def test_a_network_comes_up(figures: dict[str, Any]) -> None:

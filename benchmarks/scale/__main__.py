@@ -15,14 +15,12 @@ from typing import Final
 import attrs
 
 from benchmarks import environment, report
-from benchmarks.scale import budgets, heal, live, start
+from benchmarks.scale import budgets, heal, live, start, trees
 from benchmarks.scale.settings import QUICK, SIZES, Figures, Scale
 from syncfsm_adapters.command.exploring import ends_with_its_parent
 
 Work = Callable[[], Figures]
 PARTS: Final = ("networks", "trees", "heal", "start")
-FOUR: Final = 4
-"""Producers that take turns, to see whether one tree is enough for them."""
 
 
 def works(scale: Scale, parts: Sequence[str]) -> dict[tuple[str, ...], Work]:
@@ -32,7 +30,7 @@ def works(scale: Scale, parts: Sequence[str]) -> dict[tuple[str, ...], Work]:
     if "networks" in parts:
         found |= {("networks", name, "relay"): partial(live.relay, scale, size) for name, size in SIZES.items()}
     if "trees" in parts:
-        found["trees", "four_producers"] = partial(live.relay, scale, SIZES["10KB"], FOUR)
+        found |= {("trees", name): partial(work, scale) for name, work in trees.WAYS.items()}
     if "start" in parts:
         found["start", "from_nothing"] = partial(start.from_nothing, scale)
     if "heal" in parts:

@@ -14,10 +14,10 @@ PATIENCE = 10.0
 """Seconds that are waited for blocks after the last one was made."""
 
 
-def relay(scale: Scale, size: int, producers: int = 1) -> Figures:
-    """The nodes that ship."""
+def relay(scale: Scale, size: int, producers: int = 1, turn: int = 1) -> Figures:
+    """The nodes that ship. With several producers, each makes ``turn`` blocks before the next one does."""
     cost, network = Cost(), in_step(scale)
-    source = Source(network, producers_of(scale, producers), size)
+    source = Source(network, producers_of(scale, producers), size, turn=turn)
     source.make(scale.warm)
     before, smalls, given = network.ledger.traffic(), Counter(network.ledger.smalls), _given(network, source)
     heights = source.plan(scale.blocks)
@@ -40,8 +40,16 @@ def relay(scale: Scale, size: int, producers: int = 1) -> Figures:
         "gaps": ledger.gaps,
         "doubles": ledger.doubles,
         "tree": tree(ledger, heights),
+        **({"after_change": after_change(ledger, heights, turn)} if turn > 1 else {}),
         "cost": cost.figures(network),
     }
+
+
+def after_change(ledger: Ledger, heights: range, turn: int) -> Figures:
+    """How fast the first block of a producer's turn spreads, the second, and so on; the chain begins with a turn."""
+    by_place = {at + 1: [height for height in heights if (height - 1) % turn == at] for at in range(turn)}
+    delays = {at: sorted(ledger.delays(made, range(ledger.nodes))) for at, made in by_place.items() if made}
+    return {str(at): milliseconds([delay for delay in each if delay > 0]) for at, each in delays.items()}
 
 
 def _given(network: LargeNetwork, source: Source) -> int:

@@ -74,15 +74,15 @@ def producers_of(scale: Scale, count: int = 1) -> tuple[int, ...]:
     return tuple(fast[:count])
 
 
-def apart(scale: Scale) -> LargeNetwork:
+def apart(scale: Scale, beside: LargeNetwork | None = None) -> LargeNetwork:
     """Nodes that have nothing but the genesis block, and no connections. Those with a fast line have more gates, but
-    for who makes blocks: it is to send few copies."""
+    for who makes blocks: it is to send few copies. With another network ``beside`` it they share their lines."""
     overlay = overlay_of(scale)
     start, fast = _beginning(LIMITS), _beginning(attrs.evolve(LIMITS, gates=FAST_GATES))
     spared = producers_of(scale, PRODUCERS)
     starts = {at: fast for at, place in enumerate(overlay.places) if place.up > FAST}
     starts |= dict.fromkeys(spared, _beginning(attrs.evolve(LIMITS, gates=SOURCE_GATES)))
-    network = LargeNetwork(overlay, start, starts, seed=scale.seed, work=WORK, grain=GRAIN)
+    network = LargeNetwork(overlay, start, starts, seed=scale.seed, work=WORK, grain=GRAIN, beside=beside)
     for producer in spared:
         network.name_sentries(producer, nearest(overlay, producer)[:SENTRIES])
     return network

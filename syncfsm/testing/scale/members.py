@@ -15,13 +15,16 @@ DIALS, TAKES = 0, 1
 """The two sides of an edge."""
 Behaviour = Callable[[Output], bool]
 """Does a node do what it said it would? What it does not, its own node takes for done."""
-Queued = tuple["End", Header, int]
-"""A block in an uplink: for whom, which, and the number of the protocol."""
+Queued = tuple["End", Header, int, Callable[["End", Header, int], None]]
+"""A block in an uplink: for whom, which, the number of the protocol, and who is told that it has been written."""
 
 
 class Member:
-    """A node and its line. ``ends`` are its open ends of connections, by the names that the node has for them. It looks
-    at its clock at ``phase`` and in steps from there, and next at ``looks_at``, if that is planned."""
+    """A node and its line, which is that of the one ``beside`` it, if there is one.
+
+    ``ends`` are its open ends of connections, by the names that the node has for them. It looks at its clock at
+    ``phase`` and in steps from there, and next at ``looks_at``, if that is planned.
+    """
 
     __slots__ = (
         "alive",
@@ -37,10 +40,10 @@ class Member:
         "uplink",
     )
 
-    def __init__(self, index: int, id: bytes, place: Place, node: Node) -> None:
+    def __init__(self, index: int, id: bytes, place: Place, node: Node, beside: "Member | None" = None) -> None:
         self.index, self.id, self.place, self.node = index, id, place, node
-        self.uplink: Uplink[Queued] = Uplink(place.up, _wanted)
-        self.downlink = Downlink(place.down)
+        self.uplink: Uplink[Queued] = Uplink(place.up, _wanted) if beside is None else beside.uplink
+        self.downlink: Downlink = Downlink(place.down) if beside is None else beside.downlink
         self.ends: dict[str, End] = {}
         self.behaviour: Behaviour | None = None
         self.alive = True

@@ -55,17 +55,24 @@ class LargeNetwork:
     ``grain`` is how many bytes of room a node may be owed before it is told of any: 0 tells it of each write. With more
     there are fewer steps; a node decides the same as long as it has room (at most half of ``Limits.room``, else
     ``LocalError``).
+
+    ``beside`` is another network of this overlay: both share the clock, and each node's lines. So a node can follow
+    several chains, or trees, at once. Move either to move both; kill nobody.
     """
 
     def __init__(
         self, overlay: Overlay, start: Node, starts: Mapping[int, Node] | None = None, *, seed: int = 0,
-        look: float = LOOK, work: float = WORK, grain: int = 0,
+        look: float = LOOK, work: float = WORK, grain: int = 0, beside: "LargeNetwork | None" = None,
     ) -> None:  # fmt: skip
         starts = starts or {}
         room = min(node.config.limits.room for node in (start, *starts.values()))
         if not 0 <= grain <= room // 2:
             raise LocalError(f"grain is {grain}; from 0 to half of Limits.room ({room}) is possible")
-        self.overlay, self.agenda, self.luck = overlay, Agenda(), Luck(seed)
+        if beside is not None and beside.overlay is not overlay:
+            raise LocalError("the network beside this one has other nodes and lines; give both the same overlay")
+        self.overlay: Overlay = overlay
+        self.luck = Luck(seed)
+        self.agenda: Agenda = Agenda() if beside is None else beside.agenda
         self.registry = start.config.registry
         self.ledger = Ledger(len(overlay.places), start.chain.head.height)
         self.accusations: list[tuple[int, str, Fault]] = []
@@ -74,7 +81,10 @@ class LargeNetwork:
         """How many events the nodes were given, by type."""
         self.closed: Callable[[End], None] = lambda end: None
         """Called when an end has closed."""
-        self.members = [self._member(index, starts.get(index, start)) for index in range(len(overlay.places))]
+        others = (None,) * len(overlay.places) if beside is None else beside.members
+        self.members: list[Member] = [
+            self._member(index, starts.get(index, start), other) for index, other in enumerate(others)
+        ]
         members = self.members
         self.edges = [Edge(members[a], members[b], overlay.latency(a, b), FIRST_PAUSE) for a, b in overlay.edges]
         self._weights = Weights(self.registry)
@@ -91,9 +101,9 @@ class LargeNetwork:
             member.phase = self.luck.share() * look
             self.agenda.at(member.phase + self.luck.below(SELDOM) * look, self._look_at_all, member)
 
-    def _member(self, index: int, start: Node) -> Member:
+    def _member(self, index: int, start: Node, beside: Member | None) -> Member:
         id = b"".join(self.luck.bits().to_bytes(8) for _ in range(4))
-        return Member(index, id, self.overlay.places[index], start)
+        return Member(index, id, self.overlay.places[index], start, beside)
 
     # Moving it ----------------------------------------------------------------------------------------------------
 
@@ -248,7 +258,7 @@ class LargeNetwork:
         for header in output.headers:
             end.taken += header.cost
             end.queued[header.id] = []
-            due = uplink.put(self.now, self._weights.block(header), (end, header, output.protocol))
+            due = uplink.put(self.now, self._weights.block(header), (end, header, output.protocol, self._carried))
             if due is not None:
                 self.agenda.at(due, self._written, member, uplink)
 
@@ -267,13 +277,16 @@ class LargeNetwork:
         queued, due = uplink.done(self.now)
         if due is not None:
             self.agenda.at(due, self._written, member, uplink)
-        if queued is None:
-            return
-        end, header, protocol = queued
-        size = self._weights.block(header)
-        self.ledger.block(member.index, header, size)
+        if queued is not None:
+            end, header, protocol, carried = queued
+            carried(end, header, protocol)
+
+    def _carried(self, end: End, header: Header, protocol: int) -> None:
+        """The line has carried a block: it is on its way."""
+        size, rate = self._weights.block(header), end.here.uplink.rate
+        self.ledger.block(end.here.index, header, size)
         arrives = self.now + end.connection.edge.latency
-        self.agenda.at(arrives, self._block_arrives, end.other, self._weights.run(protocol, header), size, uplink.rate)
+        self.agenda.at(arrives, self._block_arrives, end.other, self._weights.run(protocol, header), size, rate)
         for message in end.queued.pop(header.id):
             self._say(end, message)
         self._free(end, header.cost)

@@ -21,15 +21,19 @@ AGAIN: Final = 0.002
 class Source:
     """Makes blocks of ``size`` bytes on one chain. ``LocalError`` if there is no producer.
 
+    Producers take turns, of ``turn`` blocks each.
+
     A producer whose turn it is and that has not got the block before waits for it, so there are no forks.
     """
 
-    def __init__(self, network: LargeNetwork, producers: Sequence[int], size: int, interval: float = INTERVAL) -> None:
+    def __init__(
+        self, network: LargeNetwork, producers: Sequence[int], size: int, interval: float = INTERVAL, turn: int = 1
+    ) -> None:
         if not producers:
             raise LocalError("nobody makes blocks; name at least one producer")
         self.network, self.producers, self.size, self.interval = network, producers, size, interval
         self.head: Header = network.members[producers[0]].node.chain.head
-        self._turn = 0
+        self._turn, self._made = turn, 0
 
     def plan(self, count: int) -> range:
         """Have ``count`` blocks made, the first one now; their heights. Ask again when they have been made."""
@@ -53,9 +57,9 @@ class Source:
         return self.head
 
     def _make(self) -> None:
-        network, producer = self.network, self.producers[self._turn % len(self.producers)]
+        network, producer = self.network, self.producers[self._made // self._turn % len(self.producers)]
         if network.ledger.heights[producer] < self.head.height:
             network.agenda.at(network.now + AGAIN, self._make)
             return
-        self._turn += 1
+        self._made += 1
         network.produce(producer, (self._next(),))

@@ -189,7 +189,36 @@ def test_four_producers_take_turns_without_a_fork() -> None:
         assert maker == producers[(height - 1) % 4]
 
 
+def test_a_turn_may_last_for_several_blocks() -> None:
+    network = in_step(20)
+    Source(network, (1, 2), 1000, turn=3).make(7)
+    network.run(network.now + 2.0)
+    makers = [network.ledger.depths(height).index(0) for height in range(1, 8)]
+    assert makers == [1, 1, 1, 2, 2, 2, 1]
+
+
+def test_networks_beside_each_other_share_clock_and_lines() -> None:
+    """A block of 2 MB takes four seconds on this line; one of the other network waits for it, or is first."""
+    slow = line(0.5e6, 50e6, 50e6)
+    one = LargeNetwork(slow, START)
+    other = LargeNetwork(slow, START, seed=1, beside=one)
+    for network in (one, other):
+        network.join_all()
+    one.run(2.0)
+    assert other.now == 2.0
+    for network in (one, other):
+        Source(network, (0,), 2_000_000).plan(1)
+    one.run(15.0)
+    had = sorted(network.ledger.had_at[1][2] - 2.0 for network in (one, other))
+    assert 4 < had[0] < 5
+    assert 8 < had[1] < 9
+    assert [network.ledger.copies[1] for network in (one, other)] == [2, 2]
+    assert not {member.id for member in one.members} & {member.id for member in other.members}
+
+
 def test_mistakes_are_said() -> None:
+    with pytest.raises(LocalError, match="has other nodes and lines"):
+        LargeNetwork(random_overlay(20), START, beside=in_step(20, seed=2))
     with pytest.raises(LocalError, match="half of Limits"):
         LargeNetwork(random_overlay(20), START, grain=LIMITS.room)
     network = in_step(20)
