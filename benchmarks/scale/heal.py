@@ -10,7 +10,7 @@ from math import inf
 
 from benchmarks.scale.live import settle
 from benchmarks.scale.settings import Cost, Figures, Scale, in_step, overlay_of, producers_of
-from syncfsm.testing.scale import Dialling, Edge, LargeNetwork, Source, percentile, withholds
+from syncfsm.testing.scale import Dialling, Edge, LargeNetwork, Source, dawdles, percentile, withholds
 from syncfsm.testing.scale.members import DIALS, TAKES
 from syncfsm.testing.scale.source import INTERVAL
 
@@ -113,11 +113,11 @@ def region(scale: Scale) -> Figures:
 
 
 def liars(scale: Scale) -> Figures:
-    """A twentieth of the nodes tell of blocks from now on, and give none."""
+    """A twentieth of the nodes tell of blocks from now on, and give none, or, every other of them, late on purpose."""
     stage = Stage(scale)
     lying = frozenset(stage.others(0.05))
-    for node in lying:
-        stage.network.misbehave(node, withholds)
+    for at, node in enumerate(sorted(lying)):
+        stage.network.misbehave(node, dawdles if at % 2 else withholds)
     stage.wait(scale.heal * INTERVAL)
     return stage.figures(overlay_of(scale).reachable(stage.producer, lying))
 

@@ -4,7 +4,7 @@ For how protocols spread blocks, and what that costs, at sizes at which nobody c
 ``syncfsm.testing.SimNetwork`` and the checker to judge.
 """
 
-from syncfsm.testing.scale.behaviours import withholds
+from syncfsm.testing.scale.behaviours import dawdles, withholds
 from syncfsm.testing.scale.dialling import Dialling
 from syncfsm.testing.scale.ledger import Ledger, Traffic, percentile
 from syncfsm.testing.scale.members import Edge, Member
@@ -25,6 +25,7 @@ __all__ = [
     "Source",
     "Traffic",
     "Uplink",
+    "dawdles",
     "percentile",
     "random_overlay",
     "withholds",

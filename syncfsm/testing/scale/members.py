@@ -13,8 +13,8 @@ from syncfsm.testing.scale.uplink import Downlink, Uplink
 
 DIALS, TAKES = 0, 1
 """The two sides of an edge."""
-Behaviour = Callable[[Output], bool]
-"""Does a node do what it said it would? What it does not, its own node takes for done."""
+Behaviour = Callable[[Output], float]
+"""After how many seconds does a node do what it said it would? ``inf`` is never: its own node takes it for done."""
 Queued = tuple["End", Header, int, Callable[["End", Header, int], None]]
 """A block in an uplink: for whom, which, the number of the protocol, and who is told that it has been written."""
 

@@ -134,7 +134,7 @@ class LargeNetwork:
         member.node = attrs.evolve(member.node, config=attrs.evolve(member.node.config, sentries=ids))
 
     def misbehave(self, index: int, behaviour: Behaviour) -> None:
-        """From now on a node does of what it says only what ``behaviour`` lets through."""
+        """From now on a node does what it says when ``behaviour`` lets it."""
         self.members[index].behaviour = behaviour
 
     def feed(self, member: Member, event: Event) -> None:
@@ -150,8 +150,11 @@ class LargeNetwork:
             carry = self._carry.get(type(output))
             if carry is None:
                 continue
-            if member.behaviour is None or member.behaviour(output):
+            late = 0.0 if member.behaviour is None else member.behaviour(output)
+            if not late:
                 carry(member, output)
+            elif late < inf:
+                self.agenda.at(self.now + late, carry, member, output)
             else:
                 self._suppress(member, output)
 
@@ -254,7 +257,9 @@ class LargeNetwork:
             self.agenda.at(written, self._free, end, cost)
 
     def _send_blocks(self, member: Member, output: SendBlocks) -> None:
-        end, uplink = member.ends[output.peer], member.uplink
+        end, uplink = member.ends.get(output.peer), member.uplink
+        if end is None:
+            return  # it is over, while a liar took its time
         for header in output.headers:
             end.taken += header.cost
             end.queued[header.id] = []

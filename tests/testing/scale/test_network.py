@@ -15,7 +15,18 @@ from syncfsm.node.node import Config, Node
 from syncfsm.sync.protocol import SYNC
 from syncfsm.sync.types import IN_STEP
 from syncfsm.testing import GENESIS
-from syncfsm.testing.scale import Dialling, LargeNetwork, Overlay, Source, percentile, random_overlay, withholds
+from syncfsm.testing.scale import (
+    Dialling,
+    LargeNetwork,
+    Overlay,
+    Source,
+    dawdles,
+    percentile,
+    random_overlay,
+    withholds,
+)
+from syncfsm.testing.scale.behaviours import LATE
+from syncfsm.testing.scale.members import Behaviour
 from syncfsm.testing.scale.network import next_look
 from syncfsm.testing.scale.overlay import Place
 
@@ -153,17 +164,20 @@ def test_a_region_that_was_cut_off_catches_up_and_its_connections_are_back(secon
     assert [len(member.ends) for member in network.members] == [len(near) for near in network.overlay.neighbours]
 
 
-def test_liars_tell_of_blocks_and_give_none() -> None:
+@pytest.mark.parametrize("lies", [withholds, dawdles])
+def test_liars_tell_of_blocks_and_give_none_in_time(lies: Behaviour) -> None:
     network = in_step(60)
     liars = frozenset(range(5, 60, 12))
     for liar in liars:
-        network.misbehave(liar, withholds)
+        network.misbehave(liar, lies)
     source = Source(network, (0,), 10_000)
     source.make(20)
     network.run(network.now + 2.0)
     assert not lacking(network, source, set(range(60)) - liars)
-    assert all(network.ledger.children(height)[liar] == 0 for height in (1, 20) for liar in liars)
+    assert all(network.ledger.children(20)[liar] == 0 for liar in liars)
     assert network.accusations == []
+    live = sorted(network.ledger.delays(range(11, 21), sorted(set(range(60)) - liars)))
+    assert live[-1] < LATE, "who lies is asked last from then on"
 
 
 def test_from_nothing_all_dial_and_catch_up() -> None:
