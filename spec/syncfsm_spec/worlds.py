@@ -80,5 +80,5 @@ NODES: Final = (
 """The worlds of nodes and of their tables."""
 STANDARD: Final = (*NODES, *truth.STANDARD, *following.STANDARD, *witnesses.STANDARD)
 """What ``syncfsm check`` explores when no world is named."""
-LARGE: Final = relay.LARGE
+LARGE: Final = (*relay.LARGE, *routing.LARGE)
 """For the night: of four nodes, and of feeds that race, what is done in ten minutes, with 12 GB of memory."""

@@ -62,6 +62,7 @@ from syncfsm_spec.routing.promises import (
 )
 from syncfsm_spec.settings import LOCATOR
 from syncfsm_spec.sync.promises import BOUNDED, NO_PUNISH_HONEST, SETTLES, Along
+from syncfsm_spec.sync.relay import DIAMOND, RING
 
 REGISTRY: Final = CORE.plus(PROTOCOL)
 A_B, B_C, A_C = ("A", "B"), ("B", "C"), ("A", "C")
@@ -244,6 +245,32 @@ def liar() -> World:
         "packets-of-a-liar", "ABL", [A_B, ("A", "L")], lie, told, "A peer lies about packets.", kind=NodeComponent,
         limits={"missing": 1, "judging": 1}, liars=("L",),
     )  # fmt: skip
+
+
+# Of four nodes --------------------------------------------------------------------------------------------------
+
+
+def ring() -> World:
+    moves = [
+        *makes("A", a1), publishes("A", packet("A", about=a1)), publishes("D", packet("D", reach=Reach.ONE, to=b"A")),
+        cut(*A_B),
+    ]  # fmt: skip
+    return in_step(
+        "packets-ring", "ABCD", RING, moves, reaching(*"ABCD"),
+        "A block, a packet about it, and one to who made it, in a square whose trees change as a connection breaks.",
+    )  # fmt: skip
+
+
+def diamond() -> World:
+    moves = [publishes("A", packet("A")), publishes("D", packet("D")), cut(*A_B)]
+    return in_step(
+        "packets-diamond", "ABCD", DIAMOND, moves, reaching(*"ABCD"),
+        "Packets for everybody from both ends, with three ways between them, and then two.",
+    )  # fmt: skip
+
+
+LARGE: Final = (ring(), diamond())
+"""For the night: the product with relay, of four nodes."""
 
 
 # The tables by themselves ---------------------------------------------------------------------------------------
