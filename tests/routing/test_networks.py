@@ -70,6 +70,52 @@ def test_when_all_is_healed_each_packet_has_reached_everybody_once(graph, steps,
                 been.append(at)
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(graphs(), st.data(), st.integers(0, 1000))
+def test_routes_converge_as_soon_as_feeds_heal(graph: tuple[str, list[str]], data: st.DataObject, seed: int) -> None:
+    """Connections break for good. When all have the next block, a packet to its producer goes straight to it from each
+    node: over as many connections as the block came, and over no other."""
+    names, pairs = graph
+    network = PacketNetwork(*names, seed=seed, faults=Faults(latency=0.005))
+    network.join(*pairs)
+    simulation = network.simulation()
+    simulation.run(1.0)
+    for _ in range(3):
+        network.make("a")
+        simulation.run(0.3)
+    broken = data.draw(st.lists(st.sampled_from(pairs), max_size=3, unique=True))
+    near = reached("a", [pair for pair in pairs if pair not in broken])
+    for pair in broken:
+        network.sim.end(pair[0], pair[1])
+        network.sim.pairs.remove((pair[0], pair[1]))
+    made = network.make("a")
+    assert simulation.run(5.0, lambda: all(network.sim.head(name) == made for name in near))
+    for name in sorted(near - {"a"}):
+        passed = network.passed
+        sent = network.publish(name, Reach.ONE, "a")
+        simulation.run(0.1)
+        way = way_to("a", name, network)
+        assert network.got(sent) == {*way[1:]}, "who stands on the way gets it, and nobody else"
+        assert network.passed - passed == len(way) - 1
+
+
+def reached(start: str, pairs: list[str]) -> set[str]:
+    """Those to whom a way leads."""
+    found = {start}
+    while more := {name for pair in pairs if found & {*pair} for name in pair} - found:
+        found |= more
+    return found
+
+
+def way_to(producer: str, name: str, network: PacketNetwork) -> list[str]:
+    """The nodes along the way of its blocks, from this one on."""
+    way = [name]
+    while peer := next(road.peer for road in network.router(way[-1]).roads if road.producer == producer.encode()):
+        way.append(peer)
+    assert way[-1] == producer
+    return way
+
+
 def test_on_a_settled_tree_a_packet_goes_once_to_each_node() -> None:
     network = PacketNetwork(*NAMES, faults=Faults(latency=0.005))
     network.join("ab", "bc", "cd", "de", "ef", "fg", "gh", "ha", "ae", "cg", "bf")
