@@ -8,18 +8,23 @@ from hypothesis.stateful import initialize, run_state_machine_as_test
 
 from syncfsm.blocks import Unchecked
 from syncfsm.chain import Chain
+from syncfsm.events import Event, Produced, Received
 from syncfsm.limits import Limits, Strategy
 from syncfsm.machine import Table
 from syncfsm.node.node import Config, Node
 from syncfsm.peer.messages import Parting
-from syncfsm.testing import GENESIS, RowCount, SimNetwork
+from syncfsm.sync.messages import Blocks
+from syncfsm.testing import GENESIS, RowCount, SimNetwork, Simulation
 from syncfsm.testing import strategies as our
 from syncfsm.testing.claims import Claims
 from syncfsm.testing.machine import SyncMachine
 from syncfsm.testing.profiles import CI
-from syncfsm.testing.scenario import Scenario
+from syncfsm.testing.scenario import CALM, Scenario
+from syncfsm.testing.simulation import at_odds
+from syncfsm.testing.trees import child
 from syncfsm_spec.kit.moments import Tree
 from syncfsm_spec.promises import promises
+from syncfsm_spec.sync.feed import ENOUGH, Fed
 
 PARTINGS: Final = (
     Parting.CONTRADICTION,
@@ -56,6 +61,28 @@ class Machine(SyncMachine):
 
     def at_rest(self, scenario: Scenario) -> None:
         self.claims.at_rest()
+        if scenario.calm and not at_odds(scenario.network):  # what a peer said before its head got worse is not unsaid
+            self._in_peace(scenario.network)
+
+    def _in_peace(self, network: SimNetwork) -> None:
+        """One node makes blocks, each when the one before is everywhere: what feeds then are is promised."""
+        names, source = tuple(network.correct), network.correct[0]
+        driver, came = Simulation(network, 0.0, names), list[str]()
+        network.watchers.append(lambda happened: came.extend([happened.name] * brings_blocks(happened.event)))
+        for _ in range(ENOUGH + 1):
+            came.clear()
+            network.feed(source, Produced((child(network.head(source)),), network.now))
+            driver.run(CALM)
+        nodes: list[Any] = [network.node(name) for name in names]
+        fed = Fed(names, source)
+        assert fed.one_feed(*nodes), "OneFeed"
+        assert fed.tree_spans(*nodes, ENOUGH), "TreeSpans"
+        assert fed.never_dark(*nodes), "NeverDark"
+        assert sorted(came) == sorted(set(names) - {source}), "OncePerNode"
+
+
+def brings_blocks(event: Event) -> bool:
+    return isinstance(event, Received) and isinstance(event.message, Blocks)
 
 
 class LocatorMachine(Machine):
