@@ -16,7 +16,7 @@ from benchmarks.scale.settings import GREETED, PRODUCERS, SIZES, Cost, Figures, 
 from syncfsm.testing.scale import LargeNetwork, Source
 from syncfsm.testing.scale.source import INTERVAL
 
-NODES: Final = 2000
+NODES: Final = 1000
 SIZE: Final = SIZES["10KB"]
 TURN: Final = 10
 """Blocks that a producer makes before the next one takes over, where they do not change with each block."""
