@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import attrs
 
+from model_tests.terms import NotSpecifiedError
 from model_tests.tla import Value, record
-from model_tests.translation import NotSpecifiedError, row_name
+from model_tests.translation import row_name
 from syncfsm.blocks import Header
 from syncfsm.check import Channel, Environment, Moment, NodeComponent, World
 from syncfsm.check.nodes import BREAK, OPEN, Line

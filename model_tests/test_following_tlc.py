@@ -10,10 +10,11 @@ import pytest
 
 from model_tests.following_small import AWAY, CONTRADICTS, RESTARTS, SMALL, TURNS_BACK
 from model_tests.graphs import explore
+from model_tests.terms import NotSpecifiedError
 from model_tests.test_tlc import BROKEN, agree
 from model_tests.tla import dumped
 from model_tests.tlc import FAST_START, FOLLOWING, READING, SYNC, run_tlc, specified
-from model_tests.translation import NotSpecifiedError, row_name
+from model_tests.translation import row_name
 from model_tests.truth_mutants import MUTANTS as MUTANTS_OF_CODE
 from syncfsm.check import Exploration, World, with_rules
 from syncfsm.truth.reader.protocol import TABLE as READER

@@ -25,8 +25,9 @@ import attrs
 from model_tests import packets, truth_translation
 from model_tests.packets import Packets
 from model_tests.peers import Among, Peers
+from model_tests.terms import NotSpecifiedError
 from model_tests.tla import tla
-from model_tests.translation import NotSpecifiedError, Translation, translate
+from model_tests.translation import Translation, translate
 from model_tests.truth_translation import Following, Posting, Reading
 from syncfsm.check import NodeComponent, World
 from syncfsm_spec.routing.promises import PROTOCOL

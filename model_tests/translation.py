@@ -4,60 +4,31 @@
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
+from model_tests.terms import CLOSED, NotSpecifiedError, Terms
 from model_tests.tla import Value, record
 from syncfsm import limits as bounds
-from syncfsm.blocks import Header, Point
-from syncfsm.chain import Chain
+from syncfsm.blocks import Header
 from syncfsm.check import Channel, Environment, Moment, NodeComponent, Steps, World
-from syncfsm.check.nodes import BREAK, CALM, EOF, OPEN, Line
+from syncfsm.check.nodes import BREAK, CALM, OPEN
 from syncfsm.check.world import Move, State
 from syncfsm.events import Confirmed, Finalised, Leave, Produced, Verdict
 from syncfsm.limits import Strategy
 from syncfsm.machine import ALWAYS, Rule
 from syncfsm.node.node import Node
-from syncfsm.notes.protocol import NOTES
-from syncfsm.peer.messages import Bye, Parting
+from syncfsm.peer.messages import Parting
 from syncfsm.peer.protocol import PEER
 from syncfsm.peer.types import Event as PeerEvent
 from syncfsm.sync.discovery import sparse
 from syncfsm.sync.feed.protocol import FEED
 from syncfsm.sync.feed.types import Feed
 from syncfsm.sync.feed.types import State as FeedState
-from syncfsm.sync.messages import Blocks, Busy, Finality, Found, Give, Has, Hello, Want
 from syncfsm.sync.protocol import SYNC
 from syncfsm.sync.types import Switch
 from syncfsm_spec.peer.promises import OnlyFor
-
-
-class NotSpecifiedError(Exception):
-    """The world has something that the specification leaves out."""
-
-
-NO_HELLO: Final = record(head=0)
-CLOSED: Final = record(
-    state="closed",
-    said=NO_HELLO,
-    heard=NO_HELLO,
-    final=0,
-    cursor=0,
-    sent=0,
-    received=0,
-    left=(),
-    claims=frozenset(),
-    dropped=False,
-    mode="active",
-    wanted=True,
-    says=0,
-    owes=0,
-    aside=0,
-    pending=0,
-    room=0,
-)
-
 
 NAMED: Final = frozenset(rule for protocol in (PEER, SYNC) for rule in protocol.table.rules)
 """The rows that may have a name in the specification: sync's, and the connection's."""
@@ -67,7 +38,7 @@ ROOM: Final = "RoomGain"
 
 
 @attrs.frozen
-class Translation:
+class Translation(Terms):
     """A world in the terms of ``World.tla``. Blocks are numbered by rank, from 1; 0 is no block."""
 
     world: World
@@ -75,10 +46,6 @@ class Translation:
     lines: tuple[Channel, Channel]
     environment: Environment
     headers: tuple[Header, ...]
-
-    @property
-    def numbers(self) -> dict[bytes, int]:
-        return {header.id: number for number, header in enumerate(self.headers, 1)}
 
     # What TLC is given
 
@@ -155,45 +122,6 @@ class Translation:
             state[find(self.environment.name)],
         )
 
-    def _chain(self, chain: Chain) -> Value:
-        number = self.numbers
-        return record(
-            head=number[chain.head.id],
-            confirmed=number[chain.confirmed.id],
-            final=number[chain.final.id],
-            base=number[chain.base.id],
-            held=frozenset(number[header.id] for header in chain.blocks.headers()),
-            banned=frozenset(number[id] for id in chain.banned),
-        )
-
-    def _at(self, block: Point | Header | None) -> int:
-        return 0 if block is None else self.numbers[block.id]
-
-    def _link(self, node: Node, peer: str) -> Value:
-        """Sync's value, with the room of its connection."""
-        link, connection, notes = node.all(SYNC)[peer], node.all(PEER)[peer], node.all(NOTES)[peer].notes
-        if link.owes_hello or notes or not link.relays:
-            raise NotSpecifiedError("a link owes a hello, holds payloads, or is with an older release")
-        return record(
-            state=link.state.value,
-            said=self._hello(link.said),
-            heard=self._hello(link.heard),
-            final=self._at(link.final),
-            cursor=self._at(link.cursor),
-            sent=self._at(link.sent),
-            received=self._at(link.received),
-            left=tuple(self._at(block) for block in link.left),
-            claims=frozenset(self._at(point) for point in link.claims),
-            dropped=link.dropped,
-            mode=link.mode.value,
-            wanted=link.wanted,
-            says=self._at(link.says.head if link.says is not None else None),
-            owes=link.owes,
-            aside=link.aside,
-            pending=link.pending,
-            room=connection.room,
-        )
-
     def _feed(self, feed: Feed, peer: str | None) -> Value:
         """What is decided across peers, if there is one. It has all its blocks from there, so it waits for nobody."""
         here = FeedState.ALONE if peer is None else FeedState.FED
@@ -202,45 +130,6 @@ class Translation:
         if feed != Feed(here, peer or "", feed.proven, off=only * off, served=only * served, makes=feed.makes):
             raise NotSpecifiedError("a feed waits for somebody")
         return record(proven=feed.proven, off=off, served=served, makes=feed.makes)
-
-    def _hello(self, hello: Hello | None) -> Value:
-        return NO_HELLO if hello is None else self._message(hello)
-
-    def _line(self, line: Line) -> Value:
-        return record(open=line.open, queue=tuple(map(self._message, line.under_way)), owed=line.owed)
-
-    def _message(self, message: Any) -> Value:
-        at = self._at
-        match message:
-            case Hello(head, _, final, base, points, ceiling, about):
-                return record(
-                    type="hello",
-                    head=at(head),
-                    final=at(final),
-                    base=at(base),
-                    points=tuple(map(at, points)),
-                    ceiling=ceiling,
-                    about=at(about),
-                )
-            case Found(common):
-                return record(type="found", common=at(common))
-            case Finality(point):
-                return record(type="final", point=at(point))
-            case Blocks((header,)):
-                return record(type="block", block=at(header))
-            case Has(head):
-                return record(type="has", head=at(head))
-            case Want(insist=False):
-                return record(type="want")
-            case Give():
-                return record(type="give")
-            case Busy(off=True):
-                return record(type="busy")
-            case Bye(reason, point):
-                return record(type="bye", reason=str(reason), point=at(point))
-            case _ if message == EOF:
-                return record(type="end")
-        raise NotSpecifiedError(f"the specification has no message like {message}")
 
     # What a step is called
 

@@ -11,8 +11,9 @@ from typing import Final
 import attrs
 
 from model_tests import translation
+from model_tests.terms import NotSpecifiedError
 from model_tests.tla import Value, record
-from model_tests.translation import NotSpecifiedError, Translation, row_name
+from model_tests.translation import Translation, row_name
 from syncfsm.check import Always, Ends, Environment, Moment, Move, Steps, World
 from syncfsm.check.world import State
 from syncfsm.truth.answers import Blobs, Future, Nothing, Place, Refused, TooBig, Trouble, Unsure

@@ -23,15 +23,15 @@ OnNews(f, news, l) ==
                               ELSE Decides(f, Silent)
       [] news = "wanted"   -> Decides([f EXCEPT !.served = TRUE], "serve")      \* serve
       [] news = "unwanted" -> Decides([f EXCEPT !.served = FALSE], Silent)      \* unserve
-      [] news = "refused"  -> Decides([f EXCEPT !.off = TRUE], Silent)          \* stand_still
+      [] news = "off"      -> Decides([f EXCEPT !.off = TRUE], Silent)          \* stand_still
       [] news = "given"    -> IF f.off THEN Decides([f EXCEPT !.off = FALSE], "ask")  \* ask_feed_again
                               ELSE Decides(f, Silent)
 
 Poked(l, poke, v) ==
     CASE poke = Silent  -> Nothing(l)
-      [] poke = "ask"   -> Pumped(OnAsk(l, v), v)
-      [] poke = "give"  -> Pumped(OnServe(l, FALSE), v)
-      [] poke = "serve" -> Pumped(OnServe(l, TRUE), v)
+      [] poke = "ask"   -> Pumped(OnAsk(l, FALSE, v), v)
+      [] poke = "give"  -> Pumped(OnServe(l, FALSE, v), v)
+      [] poke = "serve" -> Pumped(OnServe(l, TRUE, v), v)
 
 (* A step of the link, and then what the feed makes of its news.           *)
 RECURSIVE Decided(_, _, _)

@@ -12,12 +12,12 @@
 (* block that will be held after, `v.floor`.                               *)
 (*                                                                         *)
 (* A step also has news for what the node decides across its peers: see    *)
-(* Feed.tla, which pokes the link in return.                               *)
+(* Feed.tla for a node with one peer and Feeds.tla for one with several,   *)
+(* which poke the link in return.                                          *)
 (*                                                                         *)
-(* Left out, because time stands still here and a node has one peer: the   *)
-(* limits on rates and the timers, and that a peer is not wanted. Left out *)
-(* too: payloads, pings, older releases, and what only incorrect peers     *)
-(* send.                                                                   *)
+(* Left out, because time stands still for a link: the limits on rates and *)
+(* the timers. Left out too: payloads, pings, older releases, and what     *)
+(* only incorrect peers send.                                              *)
 EXTENDS Tree
 
 CONSTANTS Streaming,  \* the strategy: TRUE for streaming, FALSE for locator
@@ -248,23 +248,26 @@ ToldOf(l, sent, has, v) ==
     IN  Synced(l, sent, IF better THEN has ELSE l.received, 0, v)
 
 (* Whether a peer that wants blocks gets any is for the feed to decide, at *)
-(* the end of the step: until then it gets none.                           *)
-Heard(l, says, news) ==
-    Tell(IF news # <<>> /\ Head(news) = "wanted" THEN [l EXCEPT !.mode = "backup"] ELSE l, says, news)
+(* the end of the step: until then it gets none. If it is to get none, and *)
+(* lacks some, what our head is is owed.                                   *)
+Lacks(l, v) == l.sent # None /\ Lacking(l.sent, v)
+Heard(l, says, news, v) ==
+    IF news = <<>> \/ Head(news) # "wanted" THEN Tell(l, says, news)
+    ELSE Tell([l EXCEPT !.mode = "backup", !.owes = IF Lacks(l, v) THEN @ + 1 ELSE @], says, news)
 
-Remember(l, m, a, v) == LET heard == Hear(l, m, a, v) IN Heard(heard, <<>>, HearNews(l, heard, v))
+Remember(l, m, a, v) == LET heard == Hear(l, m, a, v) IN Heard(heard, <<>>, HearNews(l, heard, v), v)
 Search(l, m, a, v) ==
     LET anew == l.heard = NoHello \/ m.head # l.heard.head \/ m.points[1] = m.head
         heard == Hear(l, m, a, v)
-    IN  Heard([heard EXCEPT !.cursor = IF anew THEN None ELSE @], <<>>, HearNews(l, heard, v))
+    IN  Heard([heard EXCEPT !.cursor = IF anew THEN None ELSE @], <<>>, HearNews(l, heard, v), v)
 Narrow(l, m, a, v) ==
     LET heard == Hear(l, m, a, v)
-    IN  Heard([heard EXCEPT !.room = @ - HelloCost], <<Narrower(l, m, a, v)>>, HearNews(l, heard, v))
+    IN  Heard([heard EXCEPT !.room = @ - HelloCost], <<Narrower(l, m, a, v)>>, HearNews(l, heard, v), v)
 Conclude(l, a, sent, v, news) ==
     LET named == IF Height[a.common] < Height[l.heard.base] THEN a.has ELSE a.common
-    IN  Heard(ToldOf(l, sent, a.has, v), <<[type |-> "found", common |-> named]>> \o Since(l, v), news)
+    IN  Heard(ToldOf(l, sent, a.has, v), <<[type |-> "found", common |-> named]>> \o Since(l, v), news, v)
 LearnHas(l, m, a, sent, v) ==
-    LET heard == Hear(l, m, a, v) IN Heard(ToldOf(heard, sent, a.has, v), Since(l, v), HearNews(l, heard, v))
+    LET heard == Hear(l, m, a, v) IN Heard(ToldOf(heard, sent, a.has, v), Since(l, v), HearNews(l, heard, v), v)
 LearnHead(l, b, sent, v) ==
     LET held == b \in v.c.held
         told == [l EXCEPT !.says = Unheld(b, v), !.claims = IF held THEN @ ELSE Claimed(l, {b}, v)]
@@ -303,16 +306,29 @@ Stream(l, blocks) ==
              [i \in 1..Len(blocks) |-> [type |-> "block", block |-> blocks[i]]])
 
 (* Modes. See syncfsm/sync/relay.py.                                       *)
-Off == [type |-> "busy"]
+Off == [type |-> "busy", off |-> TRUE]
+Busy == [type |-> "busy", off |-> FALSE]
 SwitchOff(l) == Tell([l EXCEPT !.mode = "off", !.owes = 0], <<Off>>, <<"unwanted">>)
 SwitchOn(l, v) ==
     IF l.state \in InStep THEN Did([l EXCEPT !.mode = "backup"], <<Has(v)>>)
     ELSE Did([l EXCEPT !.mode = "backup", !.owes = 1], <<>>)
-Ask(l, v) ==
-    IF l.owes > 0 /\ l.state \in InStep
-    THEN Did([l EXCEPT !.wanted = TRUE, !.owes = 0], <<Has(v), [type |-> "want"]>>)
-    ELSE Did([l EXCEPT !.wanted = TRUE], <<[type |-> "want"]>>)
-Serve(l, asked) == Did([l EXCEPT !.mode = "active"], IF asked THEN <<>> ELSE <<[type |-> "give"]>>)
+Ask(l, insist, v) ==
+    LET want == [type |-> "want", insist |-> insist]
+    IN  IF l.owes > 0 /\ l.state \in InStep THEN Did([l EXCEPT !.wanted = TRUE, !.owes = 0], <<Has(v), want>>)
+        ELSE Did([l EXCEPT !.wanted = TRUE], <<want>>)
+Decline(l, v) ==
+    LET none == [type |-> "do not want"]
+    IN  IF l.state \in InStep /\ l.mode # "off" THEN Did([l EXCEPT !.wanted = FALSE, !.owes = 0], <<none, Has(v)>>)
+        ELSE Did([l EXCEPT !.wanted = FALSE], <<none>>)
+Serve(l, asked, v) ==
+    Did([l EXCEPT !.mode = "active", !.owes = IF Lacks(l, v) THEN 0 ELSE @],
+        IF asked THEN <<>> ELSE <<[type |-> "give"]>>)
+TellLacking(l, v) == IF l.state \in InStep /\ Lacks(l, v) THEN <<Has(v)>> ELSE <<>>
+Close(l, v) == Tell([l EXCEPT !.mode = "backup"], TellLacking(l, v), <<"unwanted">>)
+Refuse(l, v) ==
+    IF l.mode = "active" THEN Did([l EXCEPT !.mode = "backup"], <<Busy>> \o TellLacking(l, v))
+    ELSE IF l.owes > 0 /\ l.state \in InStep THEN Did([l EXCEPT !.owes = 0], <<Busy, Has(v)>>)
+    ELSE Did(l, <<Busy>>)
 
 (* The connection's. See syncfsm/peer/actions.py.                          *)
 Gain(l, freed) == Did([l EXCEPT !.room = Min2(@ + freed, Room)], <<>>)
@@ -326,10 +342,11 @@ PartFull(l) == Part(l, "full", None)
 -----------------------------------------------------------------------------
 (* The table of sync, and what begins and ends a connection.               *)
 
-\* A link begins: we greet.
-OnConnect(v) ==
-    LET connected == Row("ConnectOpen", "closed", Did([Closed EXCEPT !.room = Room], <<>>))
-    IN  Then(connected, Row("GreetGreet", "start", Say(connected.link, Opening(v, None))))
+\* A link begins: we greet, and say so if we want no blocks.
+OnConnect(v, wanted) ==
+    LET connected == Row("ConnectOpen", "closed", Did([Closed EXCEPT !.room = Room, !.wanted = wanted], <<>>))
+        greeted == Row("GreetGreet", "start", Say(connected.link, Opening(v, None)))
+    IN  Then(connected, IF wanted THEN greeted ELSE [greeted EXCEPT !.says = <<[type |-> "do not want"]>> \o @])
 
 \* Hello: who knows whose head, who is worse.
 OnHello(l, m, v) ==
@@ -425,18 +442,26 @@ OnHas(l, b, v) ==
     IN  IF ~Lacking(sent, v)                                              THEN Row("HasHasOurHead", "idle", LearnHead(l, b, sent, v))
         ELSE                                                                   Row("HasLearnHead", l.state, LearnHead(l, b, sent, v))
 
-OnWant(l) ==
+OnWant(l, insists) ==
     IF l.mode = "off"                                                     THEN Row("WantOff", l.state, Did(l, <<Off>>))
-    ELSE                                                                       Row("WantBeAsked", l.state, Tell(l, <<>>, <<"wanted">>))
+    ELSE                                                                       Row("WantBeAsked", l.state, Tell(l, <<>>, <<IF insists THEN "insists" ELSE "wanted">>))
+
+OnDoNotWant(l, v) ==
+    IF l.mode = "active"                                                  THEN Row("DoNotWantActive", l.state, Close(l, v))
+    ELSE                                                                       Row("DoNotWantIgnore", l.state, Did(l, <<>>))
 
 OnGive(l) == Row("GiveBeGiven", l.state, Tell([l EXCEPT !.wanted = TRUE], <<>>, <<"given">>))
-OnBusy(l) == Row("BusyBeRefused", l.state, Tell([l EXCEPT !.wanted = FALSE], <<>>, <<"refused">>))
+OnBusy(l, off) ==
+    Row("BusyBeRefused", l.state, Tell([l EXCEPT !.wanted = FALSE], <<>>, <<IF off THEN "off" ELSE "busy">>))
 
-OnAsk(l, v) == Row("AskAsk", l.state, Ask(l, v))
+OnAsk(l, insist, v) == Row("AskAsk", l.state, Ask(l, insist, v))
+OnShut(l, v) == Row("ShutShut", l.state, Decline(l, v))
 
-OnServe(l, asked) ==
-    IF l.mode = "backup"                                                  THEN Row("ServeBackup", l.state, Serve(l, asked))
+OnServe(l, asked, v) ==
+    IF l.mode = "backup"                                                  THEN Row("ServeBackup", l.state, Serve(l, asked, v))
     ELSE                                                                       Row("ServeIgnore", l.state, Did(l, <<>>))
+
+OnRefuse(l, v) == Row("RefuseRefuse", l.state, Refuse(l, v))
 
 OnSwitch(l, off, v) ==
     IF off /\ l.mode # "off"                                              THEN Row("SwitchTurnsOff", l.state, SwitchOff(l))

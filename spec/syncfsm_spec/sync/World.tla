@@ -6,7 +6,7 @@
 (*                                                                         *)
 (* Actions take the row that fires first as an argument, so that Rows.tla  *)
 (* can tell them apart by it; here any will do.                            *)
-EXTENDS Feed
+EXTENDS Feed, Lines
 
 CONSTANTS Start,      \* Start[n]: the chain of a node at the beginning; nothing of it is left to prune
           Bound,      \* nothing new happens at a node while this many messages are on its line
@@ -26,10 +26,6 @@ Node == {1, 2}
 Peer(n) == 3 - n
 AnyRow == "any row"
 
-Shut == [open |-> FALSE, queue |-> <<>>, owed |-> 0]
-Fresh == [open |-> TRUE, queue |-> <<>>, owed |-> 0]
-End == [type |-> "end"]
-
 Begun(n) == Chain(Start[n].confirmed, Start[n].final, Start[n].base, Start[n].held, Start[n].banned)
 Init ==
     /\ chain = [n \in Node |-> Begun(n)]
@@ -40,9 +36,6 @@ Init ==
 
 -----------------------------------------------------------------------------
 (* A node's step: its new chain, and what its link did.                    *)
-
-View(c) == [c |-> c, floor |-> Height[c.base]]
-Before(news, r) == [r EXCEPT !.news = <<news>> \o @]
 
 (* The chain changes: every link looks at it, and only then is it pruned.  *)
 Adopted(c, d, l) ==
@@ -55,34 +48,12 @@ Adopted(c, d, l) ==
         moved == Then(told, OnMoved(told.link, IsAncestor(c.head, d.head), best, v))
     IN  [c |-> after, r |-> IF looks THEN Pumped(moved, v) ELSE told]
 
+Before(news, r) == [r EXCEPT !.news = <<news>> \o @]
 Received(c, l, m) ==
-    LET v == View(c)
-        fresh == m.type = "block" /\ m.block \notin c.held /\ Fits(c, m.block)
+    LET fresh == BringsNew(m, c)
         d == IF fresh THEN Insert(c, m.block) ELSE c
-        r == CASE m.type = "hello" -> OnHello(l, m, v)
-               [] m.type = "found" -> OnFound(l, m.common, v)
-               [] m.type = "block" -> OnBlock(l, m.block, View(d), c)
-               [] m.type = "final" -> OnFinal(l, m.point, v)
-               [] m.type = "has"   -> OnHas(l, m.head, v)
-               [] m.type = "want"  -> OnWant(l)
-               [] m.type = "give"  -> OnGive(l)
-               [] m.type = "busy"  -> OnBusy(l)
-               [] m.type = "bye"   -> OnBye(l)
-               [] m.type = "end"   -> OnLost(l)
+        r == OnMessage(l, m, View(d), c)
     IN  [c |-> d, r |-> Pumped(IF fresh THEN Before("gained", r) ELSE r, View(d))]
-
------------------------------------------------------------------------------
-(* Lines. A closed one swallows what is put on it.                         *)
-
-Put(ln, says) ==
-    IF ~ln.open \/ (ln.queue # <<>> /\ Last(ln.queue) = End) THEN ln ELSE [ln EXCEPT !.queue = @ \o says]
-Ended(ln) == IF ln.open THEN [ln EXCEPT !.queue = Append(@, End), !.owed = 0] ELSE ln
-
-(* The row that names a step. To give room is what a turn begins with: if  *)
-(* a link uses it at once, that says more.                                 *)
-First(rows) ==
-    IF rows = <<>> THEN "none"
-    ELSE IF Head(rows) = "RoomGain" /\ Len(rows) > 1 THEN rows[2] ELSE Head(rows)
 
 (* What a node is after a step, and its lines in and out: it did this.     *)
 Became(node, did) ==
@@ -104,16 +75,9 @@ Is(n, node) ==
 Steps(n, does, in, out, row) ==
     LET node == Became(With(n, in, out), does) IN row \in {AnyRow, First(node.rows)} /\ Is(n, node)
 
-CostOf(m) == CASE m.type = "block" -> Cost[m.block] [] m.type = "hello" -> HelloCost [] OTHER -> 0
-
 DeliverAt(n, at, row) ==
     LET ln == line[Peer(n)]
-        m == ln.queue[at]
-        rest == SubSeq(ln.queue, 1, at - 1) \o SubSeq(ln.queue, at + 1, Len(ln.queue))
-        ending == rest # <<>> /\ Last(rest) = End
-        in == IF m = End THEN Shut
-              ELSE [open |-> TRUE, queue |-> rest, owed |-> IF ending THEN 0 ELSE ln.owed + CostOf(m)]
-    IN  /\ Steps(n, Received(chain[n], link[n], m), in, line[n], row)
+    IN  /\ Steps(n, Received(chain[n], link[n], ln.queue[at]), TakenFrom(ln, at), line[n], row)
         /\ left' = left
 
 -----------------------------------------------------------------------------
@@ -123,9 +87,7 @@ Deliver(n, row) == line[Peer(n)].queue # <<>> /\ DeliverAt(n, 1, row)
 
 Overtake(n, row) ==
     LET queue == line[Peer(n)].queue
-        small == {i \in 1..Len(queue) : queue[i].type \notin {"block", "end"}}
-        at == Min(small)
-    IN  Overtaking /\ small # {} /\ at > 1 /\ DeliverAt(n, at, row)
+    IN  Overtaking /\ CanOvertake(queue) /\ DeliverAt(n, FirstSmall(queue), row)
 
 GiveBack(n, row) ==
     LET v == View(chain[n])
@@ -141,17 +103,8 @@ Protocol(row) == \E n \in Node : Deliver(n, row) \/ Overtake(n, row) \/ GiveBack
 
 Adopts(n, d, row) == Steps(n, Adopted(chain[n], d, link[n]), line[Peer(n)], line[n], row)
 
-(* Can all of a run be held?                                               *)
-RECURSIVE CanMake(_, _)
-CanMake(c, run) ==
-    IF run = <<>> THEN TRUE
-    ELSE IF Head(run) \in c.held \/ Fits(c, Head(run)) THEN CanMake([c EXCEPT !.held = @ \cup {Head(run)}], Tail(run))
-    ELSE FALSE
-RECURSIVE Made(_, _)
-Made(c, run) == IF run = <<>> THEN c ELSE Made(IF Head(run) \in c.held THEN c ELSE Insert(c, Head(run)), Tail(run))
-
 Connect(row) ==
-    LET r(n) == OnConnect(View(chain[n]))
+    LET r(n) == OnConnect(View(chain[n]), TRUE)
     IN  /\ row \in {AnyRow, "ConnectOpen"}
         /\ \A n \in Node : line[n] = Shut
         /\ link' = [n \in Node |-> r(n).link]
@@ -172,10 +125,6 @@ Make(n, run, row) ==
     IN  /\ CanMake(chain[n], run) /\ d # chain[n]
         /\ Steps(n, [did EXCEPT !.r = Before("made", @)], line[Peer(n)], line[n], row)
 Settle(n, b, row) == CanFinalise(chain[n], b) /\ Adopts(n, Finalise(chain[n], b), row)
-(* The source of truth brings blocks, and they pin the chain.              *)
-NotFinal(c, run) == SelectSeq(run, LAMBDA x : Height[x] > Height[c.final])
-CanRead(c, run, b) == LET new == NotFinal(c, run) IN CanMake(c, new) /\ CanConfirm(Made(c, new), b)
-HasRead(c, run, b) == Confirm(Made(c, NotFinal(c, run)), b)
 Read(n, run, b, row) ==
     LET d == HasRead(chain[n], run, b) IN CanRead(chain[n], run, b) /\ d # chain[n] /\ Adopts(n, d, row)
 Forbid(n, b, row) == CanBan(chain[n], b) /\ Adopts(n, Ban(chain[n], b), row)
