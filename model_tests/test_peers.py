@@ -26,7 +26,7 @@ CHANGES: Final = (
     ("alone", 'still, Poke(p, "insist")', "still, <<>>"),
     ("served", "/\\ f.served # <<>>", "/\\ f.served = <<0>>"),
 )
-"""A world, and a change of ``Peers.tla`` that matters there."""
+"""A world, and a change of ``Feeds.tla`` that matters there."""
 MUTANTS: Final = {
     "ask-at-once": "late",
     "mourn-in-silence": "late",
@@ -63,7 +63,7 @@ def test_tlc_and_explorer_count_the_same() -> None:
 @pytest.mark.parametrize(("world", "old", "new"), CHANGES, ids=[world for world, *_ in CHANGES])
 def test_a_change_of_the_specification_is_seen(world: str, old: str, new: str, tmp_path: Path) -> None:
     graph = tmp_path / "graph.dot"
-    run_tlc(BY_NAME[world], dump=graph, change=("Peers", old, new), java=FAST_START)
+    run_tlc(BY_NAME[world], dump=graph, change=("Feeds", old, new), java=FAST_START)
     assert _steps(explore(Peers(BY_NAME[world]))[0]) != _steps(dumped(graph, FEED.variables))
 
 
@@ -76,7 +76,7 @@ def test_a_change_of_the_code_is_seen(name: str) -> None:
 
 def test_tlc_says_that_one_feed_is_broken() -> None:
     """By a feed that stays among the others."""
-    change = ("Peers", "!.others = But(@, p),\n", "!.others = @,\n")
+    change = ("Feeds", "!.others = But(@, p),\n", "!.others = @,\n")
     found = run_tlc(BY_NAME["given"], invariants=FEED.states, change=change, java=FAST_START)
     assert found.violated == "OneFeed"
 
@@ -84,7 +84,7 @@ def test_tlc_says_that_one_feed_is_broken() -> None:
 def test_specification_has_every_row_and_each_fires_in_a_small_world() -> None:
     fired = {row_name(rule) for world in SMALL for rule in _explored(world).fired}
     rows = {row_name(rule) for rule in TABLE.rules if len(rule.event) <= 2}  # the others ignore what comes late
-    specified = {row for row in rows if f'"{row}"' in FEED.module("Peers")}
+    specified = {row for row in rows if f'"{row}"' in FEED.module("Feeds")}
     assert rows - specified == {"JoinedIsThere"}  # a node greets once
     assert fired == specified
 
