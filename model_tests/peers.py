@@ -5,7 +5,7 @@ Of each peer it is known whether it says that it has more. In ``worlds.py`` and 
 environment does, in any order, whether links would or not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -145,6 +145,56 @@ def thousandths(seconds: float) -> int:
     return round(1000 * seconds)
 
 
+def feed_limits(limits: Limits) -> dict[str, Value]:
+    """The constants of ``Feeds.tla``."""
+    return {
+        "Graft": thousandths(limits.graft),
+        "GraftMost": thousandths(limits.graft_most),
+        "Early": thousandths(limits.early),
+        "Rival": limits.rival,
+        "Patience": thousandths(limits.patience),
+        "Lead": thousandths(limits.lead),
+        "Gates": limits.gates,
+        "Pressed": PRESSED,
+        "MostLost": MOST_LOST,
+    }
+
+
+def feed_value(feed: Feed, number: Callable[[str], int]) -> Value:
+    """A feed in the terms of ``Feeds.tla``, its peers by their numbers."""
+
+    def numbers(names: Sequence[str]) -> tuple[int, ...]:
+        return tuple(map(number, names))
+
+    asked = tuple(
+        record(peer=number(each.peer), why=str(each.why), since=thousandths(each.since)) for each in feed.asked
+    )
+    rival = (number(feed.rival.peer), feed.rival.times) if feed.rival is not None else (0, 0)
+    return record(
+        peer=number(feed.peer),
+        proven=feed.proven,
+        others=numbers(feed.others),
+        ahead=numbers(feed.ahead),
+        asked=asked,
+        worn=numbers(feed.worn),
+        refused=numbers(feed.refused),
+        off=numbers(feed.off),
+        waits=_waits(feed.waits),
+        lag=thousandths(feed.lag),
+        rival=record(peer=rival[0], times=rival[1]),
+        lost=feed.lost,
+        beaten=numbers(feed.beaten),
+        makes=feed.makes,
+        served=numbers(feed.served),
+    )
+
+
+def _waits(waits: Waits | None) -> tuple[Value, ...]:
+    if waits is None:
+        return ()
+    return (record(began=thousandths(waits.began), helped=thousandths(waits.helped)),)
+
+
 @attrs.frozen
 class Peers:
     """A world of a feed in the terms of ``Peers.tla``. Peers are numbers from 1; 0 is none."""
@@ -158,15 +208,7 @@ class Peers:
         happens: list[Any] = [move.emissions[0][1] for move in environment.moves]
         return {
             "Start": self.state(self.world.start)[0],
-            "Graft": thousandths(LIMITS.graft),
-            "GraftMost": thousandths(LIMITS.graft_most),
-            "Early": thousandths(LIMITS.early),
-            "Rival": LIMITS.rival,
-            "Patience": thousandths(LIMITS.patience),
-            "Lead": thousandths(LIMITS.lead),
-            "Gates": LIMITS.gates,
-            "Pressed": PRESSED,
-            "MostLost": MOST_LOST,
+            **feed_limits(LIMITS),
             "Moves": tuple(record(kind=each.kind, peer=self._peer(each.peer)) for each in happens),
             "Times": tuple(move.times for move in environment.moves),
         }
@@ -174,16 +216,13 @@ class Peers:
     def _peer(self, name: str) -> int:
         return PEERS.index(name) + 1 if name else 0
 
-    def _peers(self, names: Sequence[str]) -> tuple[int, ...]:
-        return tuple(map(self._peer, names))
-
     def state(self, state: tuple[Any, ...]) -> tuple[Value, ...]:
         """The values of the variables of ``Peers.tla``."""
         local, left = state
         row = "" if local.row is None else row_name(local.row)
         pokes = tuple(record(peer=self._peer(poke.peer), what=self._what(poke)) for poke in local.pokes)
         more = frozenset(map(self._peer, local.more))
-        return (self._feed(local.feed), more, record(row=row, pokes=pokes), left)
+        return (feed_value(local.feed, self._peer), more, record(row=row, pokes=pokes), left)
 
     def _what(self, poke: Poke) -> str:
         match poke.event, poke.carried:
@@ -194,34 +233,6 @@ class Peers:
             case LinkEvent.SERVE, serve:
                 return "serve" if serve.asked else "give"
         return str(poke.event)
-
-    def _feed(self, feed: Feed) -> Value:
-        asked = tuple(
-            record(peer=self._peer(each.peer), why=str(each.why), since=thousandths(each.since)) for each in feed.asked
-        )
-        rival = (self._peer(feed.rival.peer), feed.rival.times) if feed.rival is not None else (0, 0)
-        return record(
-            peer=self._peer(feed.peer),
-            proven=feed.proven,
-            others=self._peers(feed.others),
-            ahead=self._peers(feed.ahead),
-            asked=asked,
-            worn=self._peers(feed.worn),
-            refused=self._peers(feed.refused),
-            off=self._peers(feed.off),
-            waits=self._waits(feed.waits),
-            lag=thousandths(feed.lag),
-            rival=record(peer=rival[0], times=rival[1]),
-            lost=feed.lost,
-            beaten=self._peers(feed.beaten),
-            makes=feed.makes,
-            served=self._peers(feed.served),
-        )
-
-    def _waits(self, waits: Waits | None) -> tuple[Value, ...]:
-        if waits is None:
-            return ()
-        return (record(began=thousandths(waits.began), helped=thousandths(waits.helped)),)
 
     def name(self, moments: object) -> str:
         """An edge has no name: its row is in the state after it."""

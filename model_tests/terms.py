@@ -4,13 +4,16 @@ from functools import cached_property
 from typing import Any, Final
 
 from model_tests.tla import Value, record
+from syncfsm import limits as bounds
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Chain
 from syncfsm.check.nodes import EOF, Line
+from syncfsm.limits import Limits, Strategy
 from syncfsm.node.node import Node
 from syncfsm.notes.protocol import NOTES
 from syncfsm.peer.messages import Bye
 from syncfsm.peer.protocol import PEER
+from syncfsm.sync.discovery import sparse
 from syncfsm.sync.messages import Blocks, Busy, DoNotWant, Finality, Found, Give, Has, Hello, Want
 from syncfsm.sync.protocol import SYNC
 
@@ -49,6 +52,25 @@ class Terms:
     @cached_property
     def numbers(self) -> dict[bytes, int]:
         return {header.id: number for number, header in enumerate(self.headers, 1)}
+
+    def of_links(self, strategy: Strategy, limits: Limits) -> dict[str, Value]:
+        """The constants of ``Tree.tla`` and ``Link.tla``, but for ``Counting``."""
+        numbers = self.numbers
+        spans = range(max(header.height for header in self.headers) + 1)
+        return {
+            "Parent": tuple(numbers.get(header.parent, 0) for header in self.headers),
+            "Height": tuple(header.height for header in self.headers),
+            "Cost": tuple(header.cost for header in self.headers),
+            "Retention": limits.retention,
+            "Streaming": strategy is Strategy.STREAMING,
+            "Points": limits.points,
+            "Gaps": tuple(tuple(span - height for height in sparse(0, span, limits.points)) for span in spans),
+            "HelloCost": bounds.BLOCK_OVERHEAD,
+            "Room": limits.room,
+            "Branches": limits.branches,
+            "Join": limits.join,
+            "Aside": limits.aside,
+        }
 
     def _chain(self, chain: Chain) -> Value:
         number = self.numbers

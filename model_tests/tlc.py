@@ -22,15 +22,17 @@ from typing import Final
 
 import attrs
 
-from model_tests import packets, truth_translation
+from model_tests import packets, relay_translation, truth_translation
 from model_tests.packets import Packets
 from model_tests.peers import Among, Peers
+from model_tests.relay_translation import Relayed
 from model_tests.terms import NotSpecifiedError
 from model_tests.tla import tla
 from model_tests.translation import Translation, translate
 from model_tests.truth_translation import Following, Posting, Reading
 from syncfsm.check import NodeComponent, World
 from syncfsm_spec.routing.promises import PROTOCOL
+from syncfsm_spec.sync.feed import NEVER_DARK
 from syncfsm_spec.truth import following
 from syncfsm_spec.truth import worlds as truth
 from syncfsm_spec.truth.layer import Layer
@@ -41,7 +43,7 @@ FAST_START: Final = ("-XX:TieredStopAtLevel=1",)
 """For small worlds: Java compiles quickly and not well."""
 
 
-Model = Translation | Packets | Peers | Reading
+Model = Translation | Relayed | Packets | Peers | Reading
 """A world in the terms of a specification."""
 
 
@@ -89,6 +91,14 @@ SYNC: Final = Specification(
         "OnlyChild",
     ),
 )  # fmt: skip
+RELAY: Final = Specification(
+    ("sync",),
+    "RelayPromises",
+    ("chain", "link", "feed", "line", "left", "since"),
+    ("AllHeard", "Bounded", "NeverDark", "OneFeed", "OneFeedAtRest", "ParentKnown", "Tracked"),
+    ("BackupSendsIds", "OffIsManual"),
+    only_claimed=("OncePerNode", "TreeSpans"),
+)
 ROUTING: Final = Specification(
     ("routing",),
     "Promises",
@@ -131,6 +141,8 @@ def specified(world: World) -> tuple[Specification, Model]:
     nodes = (part for part in world.components if isinstance(part, NodeComponent))
     if any(PROTOCOL in node.registry.protocols for node in nodes):
         return ROUTING, packets.translate(world)
+    if any(promise.name == NEVER_DARK.name for promise in world.properties):
+        return RELAY, relay_translation.translate(world)
     return SYNC, translate(world)
 
 

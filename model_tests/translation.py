@@ -10,19 +10,16 @@ import attrs
 
 from model_tests.terms import CLOSED, NotSpecifiedError, Terms
 from model_tests.tla import Value, record
-from syncfsm import limits as bounds
 from syncfsm.blocks import Header
 from syncfsm.check import Channel, Environment, Moment, NodeComponent, Steps, World
 from syncfsm.check.nodes import BREAK, CALM, OPEN
 from syncfsm.check.world import Move, State
 from syncfsm.events import Confirmed, Finalised, Leave, Produced, Verdict
-from syncfsm.limits import Strategy
 from syncfsm.machine import ALWAYS, Rule
 from syncfsm.node.node import Node
 from syncfsm.peer.messages import Parting
 from syncfsm.peer.protocol import PEER
 from syncfsm.peer.types import Event as PeerEvent
-from syncfsm.sync.discovery import sparse
 from syncfsm.sync.feed.protocol import FEED
 from syncfsm.sync.feed.types import Feed
 from syncfsm.sync.feed.types import State as FeedState
@@ -51,22 +48,9 @@ class Translation(Terms):
 
     def constants(self) -> dict[str, Value]:
         """The constants of ``World.tla``."""
-        config, numbers = self.nodes[0].start.config, self.numbers
-        limits = config.limits
-        spans = range(max(header.height for header in self.headers) + 1)
+        config = self.nodes[0].start.config
         return {
-            "Parent": tuple(numbers.get(header.parent, 0) for header in self.headers),
-            "Height": tuple(header.height for header in self.headers),
-            "Cost": tuple(header.cost for header in self.headers),
-            "Retention": limits.retention,
-            "Streaming": config.strategy is Strategy.STREAMING,
-            "Points": limits.points,
-            "Gaps": tuple(tuple(span - height for height in sparse(0, span, limits.points)) for span in spans),
-            "HelloCost": bounds.BLOCK_OVERHEAD,
-            "Room": limits.room,
-            "Branches": limits.branches,
-            "Join": limits.join,
-            "Aside": limits.aside,
+            **self.of_links(config.strategy, config.limits),
             "Counting": self.nodes[0].counted,
             "Start": tuple(self._chain(node.start.chain) for node in self.nodes),
             "Bound": self.lines[0].bound,
