@@ -23,10 +23,10 @@ from syncfsm.node.node import Node
 from syncfsm.sync.feed.protocol import FEED
 from syncfsm.sync.messages import Blocks, Has
 from syncfsm.sync.types import Switch
-from syncfsm_spec.sync.feed import Fed
-from syncfsm_spec.sync.watched import Declining, Mute, Punctual, Since
+from syncfsm_spec.sync.feed import NEVER_DARK, ONCE_PER_NODE, Fed
+from syncfsm_spec.sync.watched import Declining, Mute, Pause, Punctual, Since, Timed, Watch
 
-LATENESS: Final = {NodeComponent: "ever", Punctual: "never", Declining: "unless"}
+LATENESS: Final = {NodeComponent: "ever", Timed: "ever", Punctual: "never", Declining: "unless"}
 """When a feed may be late, by the kind of a world's nodes."""
 SINCE: Final = Since().name
 
@@ -57,7 +57,7 @@ class Relayed(Terms):
         """The constants of ``Relay.tla`` and ``RelayPromises.tla``."""
         config = self.ours[0].start.config
         limits = config.limits
-        chain, link, feed, line, left, _ = self.state(self.world.start)
+        chain, link, feed, line, left, *_ = Relayed.state(self, self.world.start)
         linked = [frozenset(self.node(line.target) for line in self.lines if line.source == n.name) for n in self.nodes]
         return {
             **self.of_links(config.strategy, limits),
@@ -77,14 +77,13 @@ class Relayed(Terms):
 
     def _fed(self) -> Fed:
         """What is promised of all nodes says who makes the blocks."""
-        asked = (
-            getattr(promise.holds, "__self__", None) for promise in self.world.properties if promise.name == "NeverDark"
-        )
+        promises = (each for each in self.world.properties if each.name == NEVER_DARK.name)
+        asked = (getattr(each.holds, "__self__", None) for each in promises)
         return next(fed for fed in asked if isinstance(fed, Fed))
 
     def _once_after(self) -> int:
         """From how many blocks on that are made in peace each comes once to each node, where that is promised."""
-        return next((each.holds.blocks for each in self.world.properties if each.name == "OncePerNode"), 0)
+        return next((each.holds.blocks for each in self.world.properties if each.name == ONCE_PER_NODE.name), 0)
 
     def _move(self, move: Move) -> Value:
         given = tuple(each for each in move.emissions if each[0] != SINCE)
@@ -158,20 +157,38 @@ class Relayed(Terms):
         return ""
 
 
+@attrs.frozen
+class Starved(Relayed):
+    """A world in which a node is watched, in the terms of ``Starved.tla``."""
+
+    watched: Timed
+
+    def constants(self) -> dict[str, Value]:
+        """The constants of ``Starved.tla``."""
+        watched, correct = self._nodes((self.watched.name, self.watched.correct))
+        return {**Relayed.constants(self), "Watched": watched, "Correct": correct}
+
+    def state(self, state: State) -> tuple[Value, ...]:
+        """The values of the variables of ``Starved.tla``."""
+        find = self.world.find
+        watch, pause = (state[find(name)] for name in ("watch", "pause"))
+        return (*Relayed.state(self, state), thousandths(watch), thousandths(pause) if pause >= 0 else -1)
+
+
 def translate(world: World) -> Relayed:
     """The world in the terms of the specification. ``NotSpecifiedError`` if it has something that is left out there."""
     nodes = tuple(part for part in world.components if isinstance(part, NodeComponent | Mute))
     lines = tuple(part for part in world.components if isinstance(part, Channel))
     environments = [part for part in world.components if isinstance(part, Environment)]
-    others = [
-        part for part in world.components if not isinstance(part, NodeComponent | Mute | Channel | Environment | Since)
-    ]
+    kinds = NodeComponent | Mute | Channel | Environment | Since | Watch | Pause
+    others = [part for part in world.components if not isinstance(part, kinds)]
     if others or len(environments) != 1:
         raise NotSpecifiedError(f"world {world.name!r} is not one of nodes, lines and an environment")
     ours = [node for node in nodes if isinstance(node, NodeComponent)]
     if any(node.timed for node in ours):
         raise NotSpecifiedError(f"in world {world.name!r} time passes for links, and the specification has none")
-    if len({(node.start.config.strategy, node.start.config.limits, type(node), node.counted) for node in ours}) > 1:
+    choices = {(n.start.config.strategy, n.start.config.limits, LATENESS[type(n)], n.counted) for n in ours}
+    if len(choices) > 1:
         raise NotSpecifiedError(f"in world {world.name!r} the nodes differ in their choices")
     headers = sorted(_headers(ours, lines, environments[0]), key=lambda header: header.rank)
     limits = ours[0].start.config.limits
@@ -182,7 +199,9 @@ def translate(world: World) -> Relayed:
         for _, event in move.emissions:
             if isinstance(event, Connected) and event.protocols is not None:
                 raise NotSpecifiedError(f"in world {world.name!r} a node is of an older release")
-    return Relayed(world, nodes, lines, environments[0], tuple(headers))
+    parts = (world, nodes, lines, environments[0], tuple(headers))
+    watched = next((node for node in ours if isinstance(node, Timed)), None)
+    return Relayed(*parts) if watched is None else Starved(*parts, watched)
 
 
 def _headers(nodes: Sequence[NodeComponent], lines: Sequence[Channel], environment: Environment) -> set[Header]:

@@ -25,7 +25,7 @@ import attrs
 from model_tests import packets, relay_translation, truth_translation
 from model_tests.packets import Packets
 from model_tests.peers import Among, Peers
-from model_tests.relay_translation import Relayed
+from model_tests.relay_translation import Relayed, Starved
 from model_tests.terms import NotSpecifiedError
 from model_tests.tla import tla
 from model_tests.translation import Translation, translate
@@ -93,11 +93,19 @@ SYNC: Final = Specification(
 )  # fmt: skip
 RELAY: Final = Specification(
     ("sync",),
-    "RelayPromises",
+    "Relay",
     ("chain", "link", "feed", "line", "left", "since"),
     ("AllHeard", "Bounded", "NeverDark", "OneFeed", "OneFeedAtRest", "ParentKnown", "Tracked"),
     ("BackupSendsIds", "OffIsManual"),
     only_claimed=("OncePerNode", "TreeSpans"),
+)
+STARVED: Final = Specification(
+    ("sync",),
+    "Starved",
+    (*RELAY.variables, "watch", "pause"),
+    (*RELAY.states, "NotStarved", "OneFeedInTime"),
+    RELAY.steps,
+    only_claimed=RELAY.only_claimed,
 )
 ROUTING: Final = Specification(
     ("routing",),
@@ -142,7 +150,8 @@ def specified(world: World) -> tuple[Specification, Model]:
     if any(PROTOCOL in node.registry.protocols for node in nodes):
         return ROUTING, packets.translate(world)
     if any(promise.name == NEVER_DARK.name for promise in world.properties):
-        return RELAY, relay_translation.translate(world)
+        told = relay_translation.translate(world)
+        return STARVED if isinstance(told, Starved) else RELAY, told
     return SYNC, translate(world)
 
 

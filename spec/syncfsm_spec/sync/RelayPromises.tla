@@ -5,7 +5,7 @@
 (*                                                                         *)
 (* Left out: `Understood`, as there are no older releases; `SentriesFirst`, *)
 (* as there are no sentries; and `NoPunishHonest`, as in Promises.tla.     *)
-EXTENDS Relay
+EXTENDS Network
 
 CONSTANTS Source,    \* the node that makes the blocks
           OnceAfter  \* so many blocks are made in peace before each comes to each node once

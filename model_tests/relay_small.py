@@ -1,0 +1,68 @@
+"""Worlds of relay in TLA+ too: those of ``syncfsm_spec.sync.relay``, and smaller ones of their kinds.
+
+``EDGES`` are small enough for every edge to be compared. Of the others TLC finds as many states and steps as the
+explorer: of ``COUNTS`` in every test run, of the ``LARGE`` ones in the nightly one.
+"""
+
+from typing import Final
+
+from syncfsm.check import Wait, World, happen
+from syncfsm.sync.messages import Busy
+from syncfsm_spec.kit.moves import lies
+from syncfsm_spec.kit.trees import a1, a2
+from syncfsm_spec.settings import STREAMING, Setting
+from syncfsm_spec.sync import relay
+from syncfsm_spec.sync.relay import A_B, A_C, B_C, GIVES_A1, LINE, MORE, SAME, TRIANGLE, relayed
+from syncfsm_spec.sync.watched import watched
+
+B_L: Final = ("B", "L")
+FEEDS: Final = ("connect B-L", "L says hello", "L gives a1")
+"""L is B's feed, and trusted."""
+
+
+def overtaken() -> World:
+    return relayed(
+        "overtaken", TRIANGLE, made=(a2,), last=(), setting=Setting(overtaking=True),
+        doc="What is said goes ahead of blocks.",
+    )  # fmt: skip
+
+
+def dies_at_once() -> World:
+    return relayed("dies-at-once", TRIANGLE, made=(a2,), last=(), broken=(A_B,), doc="A node loses its feed for good.")
+
+
+def meets() -> World:
+    return relayed(
+        "meets", TRIANGLE, before=(), made=(a1,), last=(), first=("connect A-B", "connect A-C"),
+        setting=Setting(strategy=STREAMING), doc="B and C, both in step with A, meet while it makes a block.",
+    )  # fmt: skip
+
+
+def line(anew: bool = True) -> World:
+    return relayed("line", LINE, made=(), last=(a2,), anew=anew, doc="Three nodes in a line meet, and blocks come.")
+
+
+def triangle(anew: bool = True) -> World:
+    return relayed("triangle", TRIANGLE, before=(), made=(), last=(), anew=anew, doc="Three nodes meet.")
+
+
+def lied() -> World:
+    moves = [lies("L", "B", "says hello", SAME), lies("L", "B", "gives a1", GIVES_A1), lies("L", "B", "is busy", Busy())]
+    return relayed(
+        "lied", (B_L, A_C, B_C), moves, before=(), made=(a2,), last=(), liars=("L",),
+        first=(*FEEDS, "connect A-C", "connect B-C"), doc="The feed lies: it gives nothing, and is busy.",
+    )  # fmt: skip
+
+
+def starved() -> World:
+    moves = [
+        *(lies(each, "B", "says hello", SAME) for each in "LM"), lies("L", "B", "gives a1", GIVES_A1),
+        lies("M", "B", "has more", MORE), happen("B", "waits for 30 ms", Wait(0.03)),
+    ]  # fmt: skip
+    world = relayed(
+        "starved", (B_L, ("B", "M"), A_B), moves, before=(), made=(a2,), last=(), liars=("L", "M"),
+        setting=Setting(limits={"graft": 0.1, "graft_most": 0.1, "patience": 0.05}),
+        first=(*FEEDS, "connect B-M", "M says hello", "connect A-B"),
+        doc="Liars take turns, and A has what B lacks.",
+    )  # fmt: skip
+    return watched(world, "B", "A")
