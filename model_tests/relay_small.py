@@ -47,7 +47,11 @@ def triangle(anew: bool = True) -> World:
 
 
 def lied() -> World:
-    moves = [lies("L", "B", "says hello", SAME), lies("L", "B", "gives a1", GIVES_A1), lies("L", "B", "is busy", Busy())]
+    moves = [
+        lies("L", "B", "says hello", SAME),
+        lies("L", "B", "gives a1", GIVES_A1),
+        lies("L", "B", "is busy", Busy()),
+    ]
     return relayed(
         "lied", (B_L, A_C, B_C), moves, before=(), made=(a2,), last=(), liars=("L",),
         first=(*FEEDS, "connect A-C", "connect B-C"), doc="The feed lies: it gives nothing, and is busy.",
@@ -66,3 +70,21 @@ def starved() -> World:
         doc="Liars take turns, and A has what B lacks.",
     )  # fmt: skip
     return watched(world, "B", "A")
+
+
+def _named(*names: str) -> tuple[World, ...]:
+    worlds = {world.name.rsplit("-", 1)[0]: world for world in (*relay.SMALL, *relay.LARGE)}
+    return tuple(worlds[name] for name in names)
+
+
+EDGES: Final = (
+    *_named("once-line", "turned", "turned-away", "joined"), overtaken(), *_named("once-triangle", "crowded"),
+    *_named("switched-beside"), dies_at_once(), *_named("gates", "once-ring", "ring", "outage"), meets(), lied(),
+)  # fmt: skip
+COUNTS: Final = (*_named("ring", "outage"), lied())
+LARGE: Final = (
+    starved(), *_named("off-beside", "declined", "torn"), line(), *_named(
+        "once-diamond", "star-anew", "steady", "dies", "false-feed", "diamond", "ring-torn", "switched", "false-feeds",
+    ),
+)  # fmt: skip
+BY_NAME: Final = {world.name.rsplit("-", 1)[0]: world for world in (*EDGES, *LARGE)}

@@ -18,7 +18,7 @@ from syncfsm.chain import Chain
 from syncfsm.check import Channel, Environment, Move, NodeComponent, Wait, World
 from syncfsm.check.nodes import BREAK, CALM, OPEN, STILL, Line, Put
 from syncfsm.check.world import State
-from syncfsm.events import Connected, Produced
+from syncfsm.events import Confirmed, Connected, Produced
 from syncfsm.node.node import Node
 from syncfsm.sync.feed.protocol import FEED
 from syncfsm.sync.messages import Blocks, Has
@@ -71,15 +71,15 @@ class Relayed(Terms):
             "Moves": tuple(self._move(move) for move in self.environment.moves),
             "Times": left,
             **feed_limits(limits),
-            "Source": self.node(self._fed().source),
+            "Source": self.node(self._source()),
             "OnceAfter": self._once_after(),
         }
 
-    def _fed(self) -> Fed:
+    def _source(self) -> str:
         """What is promised of all nodes says who makes the blocks."""
         promises = (each for each in self.world.properties if each.name == NEVER_DARK.name)
         asked = (getattr(each.holds, "__self__", None) for each in promises)
-        return next(fed for fed in asked if isinstance(fed, Fed))
+        return next((fed.source for fed in asked if isinstance(fed, Fed)), "")
 
     def _once_after(self) -> int:
         """From how many blocks on that are made in peace each comes once to each node, where that is promised."""
@@ -99,15 +99,15 @@ class Relayed(Terms):
             return record(kind="lie", node=node, peer=peer, says=self._message(said))
         calm = tuple((line.name, CALM) for line in self.lines if line.source == target)
         if tuple(each for each in given[:-1] if each[1] is not STILL) == calm:
+            changes = self._event(event, node=self.node(target), still=still)
+            if changes is not None:
+                return changes
             match event:
-                case Produced(headers):
-                    run = tuple(self.numbers[header.id] for header in headers)
-                    return record(kind="make", node=self.node(target), run=run, still=still)
                 case Switch(off, peers=peers):
                     to = frozenset(self._nodes([node.name for node in self.nodes] if peers is None else peers))
                     return record(kind="switch", node=self.node(target), peers=to, off=off)
-                case Wait(seconds, shared=False, late=False):
-                    return record(kind="wait", node=self.node(target), time=thousandths(seconds))
+                case Wait(seconds, shared=False, late=late):
+                    return record(kind="wait", node=self.node(target), time=thousandths(seconds), late=late)
         raise NotSpecifiedError(f"the specification has no move like {move.label!r}")
 
     # What a state is
@@ -211,7 +211,7 @@ def _headers(nodes: Sequence[NodeComponent], lines: Sequence[Channel], environme
     said = [item for event in given if isinstance(event, Put) for item in event.items]
     said += [item for line in lines for item in line.start.under_way]
     held |= {header for message in said if isinstance(message, Blocks) for header in message.headers}
-    held |= {header for event in given if isinstance(event, Produced) for header in event.headers}
+    held |= {header for event in given if isinstance(event, Produced | Confirmed) for header in event.headers}
     named = [(message.head, message.score) for message in said if isinstance(message, Has)]
     ids = {header.id for header in held}
     return held | {Header(point.height, point.id, b"", score, 0, b"") for point, score in named if point.id not in ids}

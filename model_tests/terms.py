@@ -1,5 +1,6 @@
 """Nodes in the terms of ``Link.tla`` and ``Lines.tla``: what they hold, their links, and what is under way."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from syncfsm import limits as bounds
 from syncfsm.blocks import Header, Point
 from syncfsm.chain import Chain
 from syncfsm.check.nodes import EOF, Line
+from syncfsm.events import Confirmed, Finalised, Produced, Verdict
 from syncfsm.limits import Limits, Strategy
 from syncfsm.node.node import Node
 from syncfsm.notes.protocol import NOTES
@@ -71,6 +73,22 @@ class Terms:
             "Join": limits.join,
             "Aside": limits.aside,
         }
+
+    def _event(self, event: object, **more: Value) -> Value | None:
+        """What changes the chain of a node; ``None`` for anything else."""
+        match event:
+            case Produced(headers):
+                return record(kind="make", run=self._run(headers), **more)
+            case Finalised(point):
+                return record(kind="finalise", block=self._at(point), **more)
+            case Confirmed(point, headers=headers):
+                return record(kind="confirm", run=self._run(headers), block=self._at(point), **more)
+            case Verdict(id, valid):
+                return record(kind="unban" if valid else "ban", block=self.numbers[id], **more)
+        return None
+
+    def _run(self, headers: Iterable[Header]) -> Value:
+        return tuple(self.numbers[header.id] for header in headers)
 
     def _chain(self, chain: Chain) -> Value:
         number = self.numbers

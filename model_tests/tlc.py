@@ -30,7 +30,7 @@ from model_tests.terms import NotSpecifiedError
 from model_tests.tla import tla
 from model_tests.translation import Translation, translate
 from model_tests.truth_translation import Following, Posting, Reading
-from syncfsm.check import NodeComponent, World
+from syncfsm.check import Channel, NodeComponent, World
 from syncfsm_spec.routing.promises import PROTOCOL
 from syncfsm_spec.sync.feed import NEVER_DARK
 from syncfsm_spec.truth import following
@@ -95,9 +95,9 @@ RELAY: Final = Specification(
     ("sync",),
     "Relay",
     ("chain", "link", "feed", "line", "left", "since"),
-    ("AllHeard", "Bounded", "NeverDark", "OneFeed", "OneFeedAtRest", "ParentKnown", "Tracked"),
+    ("AllHeard", "Bounded", "ConfirmedOnBest", "OneFeed", "OneFeedAtRest", "ParentKnown", "Tracked"),
     ("BackupSendsIds", "OffIsManual"),
-    only_claimed=("OncePerNode", "TreeSpans"),
+    only_claimed=("NeverDark", "OncePerNode", "TreeSpans"),
 )
 STARVED: Final = Specification(
     ("sync",),
@@ -149,7 +149,8 @@ def specified(world: World) -> tuple[Specification, Model]:
     nodes = (part for part in world.components if isinstance(part, NodeComponent))
     if any(PROTOCOL in node.registry.protocols for node in nodes):
         return ROUTING, packets.translate(world)
-    if any(promise.name == NEVER_DARK.name for promise in world.properties):
+    lines = sum(isinstance(part, Channel) for part in world.components)
+    if lines > 2 or any(promise.name == NEVER_DARK.name for promise in world.properties):
         told = relay_translation.translate(world)
         return STARVED if isinstance(told, Starved) else RELAY, told
     return SYNC, translate(world)

@@ -14,7 +14,7 @@ from syncfsm.blocks import Header
 from syncfsm.check import Channel, Environment, Moment, NodeComponent, Steps, World
 from syncfsm.check.nodes import BREAK, CALM, OPEN
 from syncfsm.check.world import Move, State
-from syncfsm.events import Confirmed, Finalised, Leave, Produced, Verdict
+from syncfsm.events import Confirmed, Leave, Produced
 from syncfsm.machine import ALWAYS, Rule
 from syncfsm.node.node import Node
 from syncfsm.peer.messages import Parting
@@ -73,21 +73,14 @@ class Translation(Terms):
             return record(kind="cut")
         at = next((at for at, component in enumerate(self.nodes) if component.name == target), None)
         if at is not None and move.emissions == ((self.lines[at].name, CALM), (target, event)):
-            node = at + 1
+            changes = self._event(event, node=at + 1)
+            if changes is not None:
+                return changes
             match event:
-                case Produced(headers):
-                    return record(kind="make", node=node, run=tuple(self.numbers[header.id] for header in headers))
-                case Finalised(point):
-                    return record(kind="finalise", node=node, block=self._at(point))
-                case Confirmed(point, headers=headers):
-                    run = tuple(self.numbers[header.id] for header in headers)
-                    return record(kind="confirm", node=node, run=run, block=self._at(point))
-                case Verdict(id, valid):
-                    return record(kind="unban" if valid else "ban", node=node, block=self.numbers[id])
                 case Leave(_, reason):
-                    return record(kind="leave", node=node, reason=reason.value)
+                    return record(kind="leave", node=at + 1, reason=reason.value)
                 case Switch(off):
-                    return record(kind="switch", node=node, off=off)
+                    return record(kind="switch", node=at + 1, off=off)
         raise NotSpecifiedError(f"the specification has no move like {move.label!r}")
 
     # What a state is, and an action

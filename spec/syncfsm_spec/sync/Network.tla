@@ -11,8 +11,7 @@
 (* say by themselves nothing, and hear nothing: what they say is a move of *)
 (* the environment.                                                        *)
 (*                                                                         *)
-(* Left out: what is left out in Link.tla and in Feeds.tla; and that       *)
-(* chains are finalised, confirmed or banned, which World.tla has.         *)
+(* Left out: what is left out in Link.tla and in Feeds.tla.                *)
 EXTENDS Lines
 
 CONSTANTS Linked,     \* Linked[n]: the nodes that may be linked with n
@@ -74,7 +73,9 @@ Shown(s, peers, extends, best) ==
              looks == l # Closed /\ (best \/ l.state \in Greeting \/ l.claims # {})
              moved == Pumped(OnMoved(l, extends, best, s.v), s.v)
          IN  Shown(IF looks THEN Does(s, p, moved) ELSE s, Tail(peers), extends, best)
-ShownTo(s, c, peers) == Shown(s, InOrder(peers), IsAncestor(c.head, s.v.c.head), c.head # s.v.c.head)
+ShownTo(s, c, peers) ==
+    LET d == s.v.c
+    IN  Shown(s, InOrder(peers), IsAncestor(c.head, d.head), c.head # d.head \/ c.final # d.final)
 
 (* Who brought a block knows of it; the others look at the new chain.      *)
 Received(s, p, m) ==
@@ -85,7 +86,20 @@ Received(s, p, m) ==
         told == Does(now, p, Pumped(OnMessage(s.link[p], m, now.v, c), now.v))
     IN  IF fresh THEN ShownTo(told, c, Node \ {p}) ELSE told
 
-Adopted(s, c) == ShownTo([s EXCEPT !.v = View(c)], s.v.c, Node)
+(* The chain changes: all links are told of a new final point and look at  *)
+(* the chain, and only then is it pruned.                                  *)
+RECURSIVE Finalised(_, _)
+Finalised(s, peers) ==
+    IF peers = <<>> THEN s
+    ELSE LET p == Head(peers)
+             told == Pumped(OnFinalised(s.link[p], s.v), s.v)
+         IN  Finalised(IF s.link[p] = Closed THEN s ELSE Does(s, p, told), Tail(peers))
+Adopted(s, d) ==
+    LET c == s.v.c
+        final == c.final # d.final
+        after == IF final THEN Pruned(d) ELSE d
+        now == [s EXCEPT !.v = [c |-> d, floor |-> Height[after.base]]]
+    IN  [ShownTo(IF final THEN Finalised(now, InOrder(Node)) ELSE now, c, Node) EXCEPT !.v = View(after)]
 
 -----------------------------------------------------------------------------
 (* What the feed decides at the end of a step, about all that happened and *)
@@ -208,6 +222,13 @@ Make(n, run) ==
     IN  /\ CanMake(c, run) /\ d # c
         /\ Is(Done(All, n, Adopted(Before(Of(All, n), News("made", None)), d)))
 
+Adopts(n, d) == Is(Done(All, n, Adopted(Of(All, n), d)))
+Settle(n, b) == CanFinalise(chain[n], b) /\ Adopts(n, Finalise(chain[n], b))
+Read(n, run, b) ==
+    CanRead(chain[n], run, b) /\ HasRead(chain[n], run, b) # chain[n] /\ Adopts(n, HasRead(chain[n], run, b))
+Forbid(n, b) == CanBan(chain[n], b) /\ Adopts(n, Ban(chain[n], b))
+Allow(n, b) == b \in chain[n].banned /\ Adopts(n, Unban(chain[n], b))
+
 (* The operator turns blocks to these peers off, or on again.              *)
 RECURSIVE Switched(_, _, _)
 Switched(s, peers, off) ==
@@ -218,19 +239,31 @@ Switch(n, peers, off) ==
     LET here == {p \in peers : link[n][p] # Closed}
     IN  here # {} /\ Is(Done(All, n, Switched(Of(All, n), InOrder(here), off)))
 
+(* Time passes, and the node notices, unless it is `late` to: then         *)
+(* something else may come before.                                         *)
+Wait(n, time, late) ==
+    Is(IF late THEN [All EXCEPT !.feed[n] = F!Aged(@, time)] ELSE Passed(All, n, time))
+
 (* One that is not ours says something.                                    *)
 Lie(n, p, m) == Is(OnLine(All, n, p, Put(line[n][p], <<m>>)))
 
 Calm(n) == \A p \in Linked[n] : Len(line[n][p].queue) < Bound
 Still == (\A a \in Node : \A b \in Linked[a] : line[a][b].queue = <<>>) /\ \A n \in Ours : ~MayBeLate(n)
 
+Changes(n, move) ==
+    CASE move.kind = "make"     -> (move.still => Still) /\ Make(n, move.run)
+      [] move.kind = "finalise" -> Settle(n, move.block)
+      [] move.kind = "confirm"  -> Read(n, move.run, move.block)
+      [] move.kind = "ban"      -> Forbid(n, move.block)
+      [] move.kind = "unban"    -> Allow(n, move.block)
+
 Happens(move) ==
     CASE move.kind = "connect" -> Connect(move.node, move.peer)
       [] move.kind = "cut"     -> Cut(move.node, move.peer)
-      [] move.kind = "make"    -> Calm(move.node) /\ (move.still => Still) /\ Make(move.node, move.run)
       [] move.kind = "switch"  -> Calm(move.node) /\ Switch(move.node, move.peers, move.off)
-      [] move.kind = "wait"    -> Calm(move.node) /\ Is(Passed(All, move.node, move.time))
+      [] move.kind = "wait"    -> Calm(move.node) /\ Wait(move.node, move.time, move.late)
       [] move.kind = "lie"     -> Len(line[move.node][move.peer].queue) < Bound /\ Lie(move.node, move.peer, move.says)
+      [] OTHER                 -> Calm(move.node) /\ Changes(move.node, move)
 
 (* Blocks that wait until all is still are made in peace.                  *)
 InPeace(move) == move.kind = "make" /\ move.still

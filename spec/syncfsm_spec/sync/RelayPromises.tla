@@ -7,7 +7,7 @@
 (* as there are no sentries; and `NoPunishHonest`, as in Promises.tla.     *)
 EXTENDS Network
 
-CONSTANTS Source,    \* the node that makes the blocks
+CONSTANTS Source,    \* the node that makes the blocks; None if nothing is promised of that
           OnceAfter  \* so many blocks are made in peace before each comes to each node once
 
 -----------------------------------------------------------------------------
@@ -89,11 +89,21 @@ OncePerNode ==
         IN  since >= OnceAfter /\ link[n][p] # Closed /\ queue # <<>> =>
                 (Head(queue).type = "block" => Head(queue).block \notin chain[n].held)
 
-(* The next block on a line of ours has its parent where it will arrive.   *)
+(* The next block on a line of ours has its parent where it will arrive,   *)
+(* unless finality dropped the branch that it is on.                       *)
 ParentKnown ==
     \A n \in Ours : \A p \in Linked[n] \cap Ours :
         LET next == SelectSeq(line[p][n].queue, LAMBDA m : m.type = "block")
-        IN  next # <<>> => Parent[Head(next).block] \in chain[n].held
+        IN  next # <<>> =>
+                LET b == Head(next).block
+                IN  \/ Parent[b] \in chain[n].held
+                    \/ b \in chain[n].held
+                    \/ ~IsAncestor(chain[n].final, Parent[b])
+
+ConfirmedOnBest ==
+    \A n \in Ours :
+        LET c == chain[n]
+        IN  IsAncestor(c.final, c.confirmed) /\ c.head = Best(c.confirmed, c.held, c.banned)
 
 Tracked ==
     \A n \in Ours : \A p \in Linked[n] :
