@@ -1,4 +1,4 @@
-"""Worlds of relay in TLA+ too: those of ``syncfsm_spec.sync.relay``, and smaller ones of their kinds.
+"""Networks that are in TLA+ too: worlds of relay and of sync, and smaller ones of their kinds.
 
 ``EDGES`` are small enough for every edge to be compared. Of the others TLC finds as many states and steps as the
 explorer: of ``COUNTS`` in every test run, of the ``LARGE`` ones in the nightly one.
@@ -7,13 +7,15 @@ explorer: of ``COUNTS`` in every test run, of the ``LARGE`` ones in the nightly 
 from typing import Final
 
 from syncfsm.check import Wait, World, happen
+from syncfsm.events import Verdict
 from syncfsm.sync.messages import Busy
-from syncfsm_spec.kit.moves import lies
-from syncfsm_spec.kit.trees import a1, a2
+from syncfsm_spec.kit.begun import begun
+from syncfsm_spec.kit.moves import bans, finalises, lies, makes
+from syncfsm_spec.kit.trees import a1, a2, a3, c2, g
 from syncfsm_spec.settings import STREAMING, Setting
-from syncfsm_spec.sync import relay
-from syncfsm_spec.sync.relay import A_B, A_C, B_C, GIVES_A1, LINE, MORE, SAME, TRIANGLE, relayed
-from syncfsm_spec.sync.watched import watched
+from syncfsm_spec.sync.relay import A_B, A_C, B_C, GIVES_A1, LINE, MORE, SAME, STEADY, TRIANGLE, relayed
+from syncfsm_spec.sync.watched import punctual, watched
+from syncfsm_spec.worlds import NODES
 
 B_L: Final = ("B", "L")
 FEEDS: Final = ("connect B-L", "L says hello", "L gives a1")
@@ -29,6 +31,30 @@ def overtaken() -> World:
 
 def dies_at_once() -> World:
     return relayed("dies-at-once", TRIANGLE, made=(a2,), last=(), broken=(A_B,), doc="A node loses its feed for good.")
+
+
+def raced() -> World:
+    """C is asked to race B's feed, and loses."""
+    waits = happen("B", "waits for 20 ms", Wait(0.02))
+    return punctual(relayed(
+        "raced", TRIANGLE, [waits], made=(a2, a3), last=(), setting=Setting(bound=1, limits={"rival": 1}),
+        doc="C tells of a block before B's feed brings it, and is asked to race it.",
+    ))  # fmt: skip
+
+
+def finals() -> World:
+    moves = [*finalises("A", a1, a2), *finalises("B", a1), *finalises("C", a1)]
+    return relayed(
+        "finals", LINE, moves, made=(a2,), last=(), setting=Setting(retention=0),
+        doc="Blocks become final, in any order, and what is below them goes.",
+    )  # fmt: skip
+
+
+def banned() -> World:
+    """A makes blocks, and B refuses one of them for a while."""
+    moves = [*makes("A", a1, a2), *makes("C", c2), *bans("B", a2), happen("B", "allows a2", Verdict(a2.id, True, 0.0))]
+    world = STEADY.three("banned", [[g]] * 3, LINE, moves)
+    return begun(world, ["connect A-B", "connect B-C", "A makes a1"])
 
 
 def meets() -> World:
@@ -73,18 +99,23 @@ def starved() -> World:
 
 
 def _named(*names: str) -> tuple[World, ...]:
-    worlds = {world.name.rsplit("-", 1)[0]: world for world in (*relay.SMALL, *relay.LARGE)}
+    worlds = {_plain(world): world for world in NODES}
     return tuple(worlds[name] for name in names)
+
+
+def _plain(world: World) -> str:
+    """Its name without the strategy of its search."""
+    return world.name.rsplit("-", 1)[0]
 
 
 EDGES: Final = (
     *_named("once-line", "turned", "turned-away", "joined"), overtaken(), *_named("once-triangle", "crowded"),
-    *_named("switched-beside"), dies_at_once(), *_named("gates", "once-ring", "ring", "outage"), meets(), lied(),
+    *_named("switched-beside"), dies_at_once(), *_named("gates", "ring"), raced(), *_named("once-ring"), finals(),
+    *_named("outage"), meets(), lied(),
 )  # fmt: skip
-COUNTS: Final = (*_named("ring", "outage"), lied())
+COUNTS: Final = (*_named("ring"), lied())
 LARGE: Final = (
-    starved(), *_named("off-beside", "declined", "torn"), line(), *_named(
-        "once-diamond", "star-anew", "steady", "dies", "false-feed", "diamond", "ring-torn", "switched", "false-feeds",
-    ),
+    banned(), starved(), *_named("tired", "off-beside", "declined", "slow-feed", "torn"), line(),
+    *_named("once-diamond", "star-anew", "steady", "dies", "false-feed", "busy-final", "diamond", "ring-torn"),
 )  # fmt: skip
-BY_NAME: Final = {world.name.rsplit("-", 1)[0]: world for world in (*EDGES, *LARGE)}
+BY_NAME: Final = {_plain(world): world for world in (*EDGES, *LARGE)}

@@ -129,7 +129,6 @@ def test_what_tlc_finds_wrong_is_shown(tmp_path: Path, capsys: pytest.CaptureFix
     ("world", "message"),
     [
         ("forks", "there is no world 'forks'; TLC takes forks-locator, forks-streaming, race-locator"),
-        ("line-locator", "world 'line-locator' is not one of two nodes, two lines and an environment"),
         ("ahead-locator-ledger", "world 'ahead-locator-ledger' is not one of two nodes, two lines and an environment"),
         ("clock-locator", "in world 'clock-locator' time passes, and the specification has none"),
         ("full-locator", "in world 'full-locator' there are more than the 3 blocks that a node holds"),
