@@ -91,8 +91,8 @@ peers keep, it reads the DA layer. *`make demo`; `make bench`; `Settles`, `NoEch
 ## Why we believe it
 
 The decisions are tables of a pure core without clock or network, and the very code that ships is explored exhaustively, at
-{explored}: every order of events in more than a hundred small worlds; beside TLA+ with equal counts, for sync between two
-nodes, feeds, packets and truth. Each promise has a changed rule that breaks it, and the checker finds it. *`make check`; [how we know](../README.md#how-we-know).*
+{explored}: every order of events in more than a hundred small worlds; beside TLA+ with equal counts, for sync, relay,
+packets and truth. Each promise has a changed rule that breaks it, and the checker finds it. *`make check`; [how we know](../README.md#how-we-know).*
 """
 
 

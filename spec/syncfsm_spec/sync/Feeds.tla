@@ -159,7 +159,7 @@ BeHelped(name, f, m) ==
         caught == CaughtUp(f, m)
         helped == [caught.feed EXCEPT !.proven = TRUE, !.lag = lag, !.rival = Overtaken(f, m), !.refused = <<>>]
     IN  Row(name, Settled(helped), caught.pokes)
-(* Who says that it has more is to be asked in time; so is who was the feed. *)
+(* Who says that it has more is to be asked in time, who was the feed too. *)
 ToAsk(f, p, m) ==
     IF p \in Range(f.off) \/ p \notin m THEN f
     ELSE [f EXCEPT !.ahead = Plus(@, p), !.waits = IF @ = <<>> THEN Now ELSE @]
@@ -202,7 +202,7 @@ OnGained(f, p, m, lacks) ==
           [] asked           -> Grafted("GainedAsked", f, p, m)
           [] OTHER           -> Row("GainedIgnore", f, <<>>)
 
-(* The feed is given what we make, or the oldest to whom blocks are not off. *)
+(* We give what we make to the feed, or to the oldest that is not off.     *)
 OnMade(f, m, off) ==
     LET open == SelectSeq(<<f.peer>> \o f.others, LAMBDA p : p \notin off)
         child == Head(f.served)

@@ -2,7 +2,7 @@
 (* What must hold in every world, by the names of promises.py.             *)
 (* `NoPunishHonest` has no formula here: the rows that blame a peer are    *)
 (* left out, and that the code has the same edges shows that none fires.   *)
-(* Nor have those of relay that need three nodes.                          *)
+(* Those of relay that need three nodes are in RelayPromises.tla.          *)
 EXTENDS World
 
 CONSTANT Partings  \* the reasons for which links may end in this world

@@ -3,8 +3,9 @@
 (* several links of one node may break. That a link keeps the others is    *)
 (* for Promises.tla, where there are two nodes.                            *)
 (*                                                                         *)
-(* Left out: `Understood`, as there are no older releases; `SentriesFirst`, *)
-(* as there are no sentries; and `NoPunishHonest`, as in Promises.tla.     *)
+(* Left out: `Understood`, as there are no older releases, `SentriesFirst` *)
+(* as there are no sentries, and `NoPunishHonest` as in Promises.tla. What *)
+(* must be possible, as `FasterFeeds`, is nothing that must hold.          *)
 EXTENDS Network
 
 CONSTANTS Source,    \* the node that makes the blocks; None if nothing is promised of that
