@@ -96,6 +96,8 @@ class Relayed(Terms):
         if line is not None and isinstance(event, Put) and given[:-1] == ((target, CALM),):
             (said,) = event.items
             node, peer = self._nodes((line.source, line.target))
+            if not isinstance(self.nodes[node - 1], Mute):
+                raise NotSpecifiedError(f"in world {self.world.name!r} a liar is one of ours")
             return record(kind="lie", node=node, peer=peer, says=self._message(said))
         calm = tuple((line.name, CALM) for line in self.lines if line.source == target)
         if tuple(each for each in given[:-1] if each[1] is not STILL) == calm:
@@ -185,6 +187,8 @@ def translate(world: World) -> Relayed:
     if others or len(environments) != 1:
         raise NotSpecifiedError(f"world {world.name!r} is not one of nodes, lines and an environment")
     ours = [node for node in nodes if isinstance(node, NodeComponent)]
+    if any(type(node) not in LATENESS for node in ours):
+        raise NotSpecifiedError(f"in world {world.name!r} there are nodes that the specification does not know")
     if any(node.timed for node in ours):
         raise NotSpecifiedError(f"in world {world.name!r} time passes for links, and the specification has none")
     choices = {(n.start.config.strategy, n.start.config.limits, LATENESS[type(n)], n.counted) for n in ours}

@@ -170,6 +170,7 @@ def test_a_designer_gets_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixtu
     [
         ("busy-and-off-anew-locator", "in world 'busy-and-off-anew-locator' a node is of an older release"),
         ("older-locator", "a link owes a hello, holds payloads, or is with an older release"),
+        ("early-liar-locator", "in world 'early-liar-locator' a liar is one of ours"),
         ("line-locator-ledger", "world 'line-locator-ledger' is not one of nodes, lines and an environment"),
     ],
 )

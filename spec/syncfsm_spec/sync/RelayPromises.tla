@@ -126,9 +126,10 @@ Bounded ==
 Racing(f) == {a.peer : a \in {b \in F!Range(f.asked) : b.why = "race"}}
 
 (* Where nobody lies, each node wants blocks from its feed and from nobody *)
-(* else.                                                                   *)
+(* else. (Of worlds with bans that is not promised: who was asked for what *)
+(* it has not any more stays asked, as it may be slow.)                    *)
 OneFeedAtRest ==
-    AtRest /\ Ours = Node =>
+    AtRest /\ Ours = Node /\ Source # None =>
         \A n \in Node :
             LET f == feed[n]
                 here == {p \in Node : link[n][p] # Closed}
