@@ -95,10 +95,13 @@ RELAY: Final = Specification(
     ("sync",),
     "Relay",
     ("chain", "link", "feed", "line", "left", "since"),
-    ("AllHeard", "Bounded", "ConfirmedOnBest", "OneFeed", "OneFeedAtRest", "ParentKnown", "Tracked"),
-    ("BackupSendsIds", "OffIsManual"),
+    (
+        "AllHeard", "Bounded", "ConfirmedOnBest", "FinalAdvances", "OneFeed", "OneFeedAtRest", "ParentKnown",
+        "SettledAtRest", "Tracked",
+    ),
+    ("BackupSendsIds", "NoEcho", "OffIsManual", "OnlyChild"),
     only_claimed=("NeverDark", "OncePerNode", "TreeSpans"),
-)
+)  # fmt: skip
 STARVED: Final = Specification(
     ("sync",),
     "Starved",

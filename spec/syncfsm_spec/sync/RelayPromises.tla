@@ -1,7 +1,7 @@
 --------------------------- MODULE RelayPromises ----------------------------
 (* What is promised of relay, by the names of feed.py; and of sync what    *)
-(* several links of one node may break. That a link keeps the others is    *)
-(* for Promises.tla, where there are two nodes.                            *)
+(* several links of one node may break, as in Promises.tla, for each link. *)
+(* That a link keeps the others is for that module, with its two nodes.    *)
 (*                                                                         *)
 (* Left out: `Understood`, as there are no older releases, `SentriesFirst` *)
 (* as there are no sentries, and `NoPunishHonest` as in Promises.tla. What *)
@@ -49,6 +49,33 @@ OffIsManualStep(n, p) ==
             /\ was # is => switched
             /\ was /\ is => ~SaysA("block", n, p) /\ ~SaysA("has", n, p)
 
+(* The blocks that p is known to have when n takes a step, and what is     *)
+(* sent to it: nothing that it has, and each block after its parent.       *)
+Told(m) == CASE m.type = "block" -> {m.block, Parent[m.block]}
+             [] m.type = "found" -> {m.common}
+             [] m.type = "has"   -> {m.head}
+             [] m.type = "hello" -> {m.head} \cup F!Range(m.points)
+             [] OTHER -> {}
+KnownTo(n, p) ==
+    LET got == Got(n, p)
+        l == link[n][p]
+        blocks == {l.sent, l.received, link'[n][p].received} \cup F!Range(l.left) \cup l.claims
+                  \cup (IF got = <<>> THEN {} ELSE Told(Head(got)))
+    IN  blocks \cap (chain[n].held \cup chain'[n].held)
+Knows(n, p, b) == \E k \in KnownTo(n, p) : IsAncestor(b, k)
+SentBlocks(n, p) == SelectSeq(Sent(n, p), LAMBDA m : m.type = "block")
+
+NoEchoStep(n, p) ==
+    LET run == SentBlocks(n, p) IN \A i \in 1..Len(run) : ~Knows(n, p, run[i].block)
+OnlyChildStep(n, p) ==
+    LET run == SentBlocks(n, p)
+    IN  run # <<>> =>
+            /\ \A i \in 2..Len(run) : Parent[run[i].block] = run[i - 1].block
+            /\ Knows(n, p, Parent[Head(run).block])
+            /\ link'[n][p] # Closed => link'[n][p].sent = Last(run).block
+
+NoEcho         == [][\A n \in Ours : \A p \in Linked[n] : NoEchoStep(n, p)]_vars
+OnlyChild      == [][\A n \in Ours : \A p \in Linked[n] : OnlyChildStep(n, p)]_vars
 BackupSendsIds == [][\A n \in Ours : \A p \in Linked[n] : BackupSendsIdsStep(n, p)]_vars
 OffIsManual    == [][\A n \in Ours : \A p \in Linked[n] : OffIsManualStep(n, p)]_vars
 
@@ -162,6 +189,34 @@ Leads(n, most) ==
 Enough == 1
 TreeSpans ==
     AtRest /\ since >= Enough => \A n \in Reached({Source}) : Leads(n, Cardinality(Ours))
+
+(* Two that are linked have what the other has, as far as they may and get *)
+(* blocks; and nothing more is to be sent.                                 *)
+Bars(c, b) == ~IsAncestor(c.confirmed, b) \/ \E x \in c.banned : IsAncestor(x, b)
+Rests(n, p) ==
+    LET head == chain[n].head
+        off == "off" \in {link[n][p].mode, link[p][n].mode}
+    IN  \/ link[n][p].state = "idle"
+        \/ /\ link[n][p].state = "syncing" /\ link[n][p].mode # "active"
+           /\ off \/ chain[p].head > head \/ Bars(chain[p], head)
+Agrees(n, p) ==
+    LET c == chain[n]
+        b == chain[p].head
+        gets == link[p][n].mode
+    IN  \/ gets = "off" \/ ~IsAncestor(c.final, b)
+        \/ (b \in c.held \/ gets = "backup") /\ (Bars(c, b) \/ c.head >= b)
+SettledAtRest ==
+    AtRest => \A n \in Ours : \A p \in Linked[n] \cap Ours :
+        IF link[n][p] = Closed THEN link[p][n] = Closed ELSE Rests(n, p) /\ Agrees(n, p)
+
+(* And each has the other's final block, unless the two contradict.        *)
+FinalAdvances ==
+    AtRest => \A n \in Ours : \A p \in Linked[n] \cap Ours :
+        LET a == chain[n].final
+            b == chain[p].final
+            contradict == ~IsAncestor(a, b) /\ ~IsAncestor(b, a)
+            has == link[p][n].mode = "off" \/ b \in chain[n].held \/ IsAncestor(b, chain[n].base)
+        IN  link[n][p] # Closed /\ ~contradict => has
 
 Settles == <>[]AtRest
 =============================================================================
