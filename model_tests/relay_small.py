@@ -99,7 +99,8 @@ def starved() -> World:
 
 
 def _named(*names: str) -> tuple[World, ...]:
-    worlds = {_plain(world): world for world in NODES}
+    """With the first strategy that there is: in these, what relay does depends on none."""
+    worlds = {_plain(world): world for world in reversed(NODES)}
     return tuple(worlds[name] for name in names)
 
 
@@ -113,7 +114,7 @@ EDGES: Final = (
     *_named("switched-beside"), dies_at_once(), *_named("gates", "ring"), raced(), *_named("once-ring"), finals(),
     *_named("outage"), meets(), lied(),
 )  # fmt: skip
-COUNTS: Final = (*_named("ring"), lied())
+COUNTS: Final = _named("ring")
 LARGE: Final = (
     banned(), starved(), *_named("tired", "off-beside", "declined", "slow-feed", "torn"), line(),
     *_named("once-diamond", "star-anew", "steady", "dies", "false-feed", "busy-final", "diamond", "ring-torn"),

@@ -52,7 +52,7 @@ CHANGES: Final = (
     ("once-line", "Network", "IN  Shown(IF looks", "IN  Shown(IF FALSE"),
     ("crowded", "Feeds", 'Row("WantedRefuse", f, Poke(p, "refuse"))', 'Row("WantedRefuse", f, <<>>)'),
     ("turned", "Feeds", '!.pokes = Poke(old, "give") \\o @]', "!.pokes = @]"),
-    ("finals", "Network", "THEN Pruned(d) ELSE d", "THEN d ELSE d"),
+    pytest.param("finals", "Network", "THEN Pruned(d) ELSE d", "THEN d ELSE d", marks=pytest.mark.nightly),
 )
 """A world, and a change of a module that matters there."""
 MUTANTS: Final = {
