@@ -21,6 +21,7 @@ from syncfsm.limits import Strategy
 from syncfsm.node.registry import STANDARD
 from syncfsm_adapters.command.check import CHECK_HELP, REPLAY_HELP, add_check, add_replay
 from syncfsm_adapters.command.da import DA_HELP, add_da
+from syncfsm_adapters.command.layer import add_da_flags
 from syncfsm_adapters.command.look import (
     BLOCK_HELP,
     PEERS_HELP,
@@ -158,30 +159,6 @@ def _node(node: argparse.ArgumentParser) -> None:
     node.add_argument("--http-open", action="append", metavar="NAME", help=open_help)
     node.add_argument("--log", choices=FORMATS, help="default: text on a terminal, else json")
     node.set_defaults(run=_run_node)
-
-
-def add_da_flags(node: argparse.ArgumentParser) -> None:
-    """Where the source of truth is."""
-    add = node.add_argument
-    add(
-        "--da",
-        metavar="URL",
-        help="the data-availability layer that decides what is final; ethereum+http://… is one, too",
-    )
-    add("--da-namespace", metavar="NAME", help="whose batches (default: the chain's name)")
-    add("--da-token", metavar="FILE", help="what the layer wants to be shown")
-    add("--da-key", metavar="FILE", help="a sequencer pays with this key of Ethereum")
-    add("--da-beacon", metavar="URL", help="post blobs on Ethereum, and read them from this beacon node")
-    add(
-        "--da-ceiling",
-        type=float,
-        metavar="GWEI",
-        help="most that a unit of gas, or of blob gas, may cost (default: 100)",
-    )
-    add("--da-start", type=int, metavar="N", help="the layer's height at which a new node begins to read (default: 1)")
-    add("--da-finality", type=int, metavar="N", help="so many of the layer's blocks may be taken back (default: 0)")
-    add("--batch-seconds", type=float, metavar="S", help="a sequencer posts a batch every S seconds (default: 30)")
-    add("--unconfirmed", type=int, metavar="N", help="a sequencer waits while N blocks are not confirmed")
 
 
 def _keygen(keygen: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ import attrs
 from syncfsm.errors import LocalError
 from syncfsm.limits import CHAIN_ID_BYTES, Limits, Strategy
 from syncfsm.truth.limits import TruthLimits
+from syncfsm_adapters.command.layer import check_layer
 from syncfsm_adapters.connect.backoff import parse_address
 from syncfsm_adapters.connect.off import Off, named
 from syncfsm_adapters.connect.target import parse_peer
@@ -58,6 +59,14 @@ class Settings:
     da_key: str | None = None
     da_beacon: str | None = None
     da_ceiling: float | None = None
+    da_tag: str | None = None
+    da_gas_price: float | None = None
+    da_max_gas_price: float | None = None
+    da_gas_limit: int | None = None
+    da_priority: int | None = None
+    da_key_name: str | None = None
+    da_signer: str | None = None
+    da_fee_granter: str | None = None
     da_start: int = 1
     da_finality: int = 0
     batch_seconds: float = 30.0
@@ -101,8 +110,6 @@ class Settings:
         for name in ("interval", "keepalive", "silence", "batch_seconds"):
             if not isinstance(getattr(self, name), int | float) or getattr(self, name) <= 0:
                 raise LocalError(f"{name} is a number of seconds above 0, not {getattr(self, name)!r}")
-        if self.da_ceiling is not None and (not isinstance(self.da_ceiling, int | float) or self.da_ceiling <= 0):
-            raise LocalError(f"da_ceiling is a number of gwei above 0, not {self.da_ceiling!r}")
         if not isinstance(self.gates, int) or self.gates < 1:
             raise LocalError(f"gates is a number of peers, 1 or more, not {self.gates!r}")
         if not isinstance(self.links, int) or self.links < 1:
@@ -112,6 +119,7 @@ class Settings:
         if (self.key is None) == (self.public_key is None):
             raise LocalError("give --key FILE to be the sequencer, or --public-key HEX to follow one; not both")
         self._check_peers()  # said before the store is made
+        check_layer(self)
         check_reach(self.http, self.http_open)
         if self.strategy not in list(Strategy):
             raise LocalError(f"strategy is one of {', '.join(Strategy)}, not {self.strategy!r}")
