@@ -15,11 +15,8 @@ if TYPE_CHECKING:
 STATUS_HELP: Final = """Say how a running node is, and why if it is not in step. Exits with 0 if it is in step, or gets
 there by itself, and with 1 if somebody has to do something."""
 PEERS_HELP: Final = """List the peers of a running node, and change them until it stops."""
-BLOCK_HELP: Final = (
-    """Ban a block of a running node, or take that back: it and what stands on it can not be the head."""
-)
-
-
+BLOCK_HELP: Final = """Say of a block of a running node whether it is soft, confirmed or final, and which batch has it;
+ban one, or take that back: it and what stands on it can not be the head."""
 POSTING_HELP: Final = (
     """Tell a running sequencer that what the data-availability layer refused is mended: it need not wait any more."""
 )
@@ -58,6 +55,11 @@ def add_peers(parser: argparse.ArgumentParser) -> None:
 
 def add_block(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(required=True, metavar="what")
+    show = kinds.add_parser("show", help="what it is, and in which batch of the layer")
+    show.add_argument("block", metavar="HEIGHT|ID", help="its height on the best chain, or all hexadecimal digits")
+    show.add_argument("--json", action="store_true", help="the same, for programs")
+    _where(show)
+    show.set_defaults(run=_block)
     for kind, what in {"ban": "it and its descendants leave the best chain", "unban": "take that back"}.items():
         one = kinds.add_parser(kind, help=what)
         one.add_argument("id", metavar="ID", help="its hexadecimal digits")
@@ -211,6 +213,22 @@ def incidents_table(report: Mapping[str, Any], most: int = 8) -> "RenderableType
             time.strftime("%H:%M:%S", time.localtime(each["at"])), each["event"], each["text"], str(each["count"])
         )
     return table
+
+
+def _block(given: argparse.Namespace) -> int:
+    found = _ask(given, {"ask": "block show", "block": given.block})
+    print(json.dumps(found) if given.json else "\n".join(_block_lines(found)))
+    return 0
+
+
+def _block_lines(found: Mapping[str, Any]) -> list[str]:
+    batch = found["batch"]
+    lines = [f"block   {found['height']} {found['id'] or ''}".rstrip()]
+    lines += [f"parent  {found['parent']}"] if found["parent"] else []
+    lines.append(f"stands  {found['stand']}. {found['sentence']}.")
+    if batch is not None:
+        lines.append(f"batch   {batch['first']} to {batch['last']}, at height {batch['layer']} of the layer")
+    return lines
 
 
 def _peers(given: argparse.Namespace) -> int:

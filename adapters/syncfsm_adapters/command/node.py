@@ -117,9 +117,8 @@ async def _run_told(settings: Settings, journal: Record) -> None:
         making, stopping = trio.CancelScope(), list[int]()
         await nursery.start(_stop_on_signal, tcp, making, journal, stopping)
         reporter = Reporter(settings.name, tcp, journal, truth.status if truth is not None else None)
-        resume = truth.resume if truth is not None else None
         path = Path(settings.control) if settings.control is not None else socket_of(settings.store)
-        await nursery.start(Control(path, orders(tcp, reporter, trio.current_time, resume)).serve)
+        await nursery.start(Control(path, orders(tcp, reporter, trio.current_time, truth)).serve)
         journal("control", path=str(path))
         if settings.http is not None:
             port = await nursery.start(_site(settings, reporter).serve)

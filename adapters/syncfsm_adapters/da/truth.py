@@ -41,8 +41,10 @@ from syncfsm.truth.reader.types import (
     Unreadable,
 )
 from syncfsm.truth.signed import SignedBatches, unsigned
+from syncfsm.truth.stands import Batched
 from syncfsm.truth.types import View
 from syncfsm_adapters.da import marks
+from syncfsm_adapters.da.batches import Batches
 from syncfsm_adapters.da.carrier import Carrier
 from syncfsm_adapters.da.layer import Layer
 from syncfsm_adapters.host.host import Host
@@ -71,13 +73,17 @@ OTHERS: Final = (
 )
 UNKNOWN: Final = "The store has not the block of the mark: all is read anew."
 SILENT: Final = "The layer does not answer, so blocks are made without knowing what is there."
+LIST_LOST: Final = (
+    "Which batch has which blocks is not known any more, for those that were cut off; all else is as it was."
+)
 SAMPLES: Final = 65_536
 """Heads whose time is remembered until they are confirmed."""
 
 
 class Truth:
-    """What one host knows of the layer. ``path`` is the file of the mark at which a restart begins, ``start`` the first
-    height of the layer that is read without one. ``journal`` is told what happens. Not safe for threads."""
+    """What one host knows of the layer. ``path`` is the file of the mark at which a restart begins, and with
+    ``.batches`` behind its name that of the list of batches; ``start`` is the first height of the layer that is read
+    without a mark. ``journal`` is told what happens. Not safe for threads."""
 
     def __init__(
         self,
@@ -102,6 +108,9 @@ class Truth:
         self._heads: deque[tuple[int, float]] = deque(maxlen=SAMPLES)
         self._confirmed_at = clock()
         self._posted: Point | None = None
+        self._list = Batches(path.with_name(f"{path.name}.batches"))
+        if self._list.lost:
+            journal("batches-lost", bytes=self._list.lost, sentence=LIST_LOST)
         genesis = host.store.standing.genesis.point
         first = Kept(Mark(Place(max(0, start - 1), b"", b""), genesis))
         kept = self._resumed(marks.load(path, first), first)
@@ -130,6 +139,11 @@ class Truth:
         """From now on the host's own blocks are posted, in batches that ``sign`` signs."""
         self._sign = sign
         self._carrier.start(self._make)
+
+    def batch(self, height: int) -> Batched | None:
+        """The batch that has the confirmed block at this height; ``None`` if this node has not read it, or it is not
+        known any more."""
+        return self._list.find(height) if height <= self._host.node.chain.confirmed.height else None
 
     @property
     def held(self) -> bool:
@@ -196,6 +210,7 @@ class Truth:
                 return why
         match output:
             case Confirmed(cover, _, place):
+                self._list.tell(output)
                 self._confirmed(before, cover, place, now, withheld)
             case TakenBack(tip):
                 self._journal("taken-back", to=tip)

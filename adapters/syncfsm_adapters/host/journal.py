@@ -30,7 +30,7 @@ ERRORS: Final = frozenset({
 """Somebody has to do something."""
 WARNINGS: Final = frozenset({
     "misbehaviour", "contradicted", "taken-back", "no-link", "broken", "overdue", "da-unheard", "da-silent", "held",
-    "accept-failed", "skipped", "bad-batch", "layer-ahead", "penalty", "lines-lost", "repeated",
+    "accept-failed", "skipped", "bad-batch", "layer-ahead", "penalty", "lines-lost", "repeated", "batches-lost",
 })  # fmt: skip
 """Something is not as it should be."""
 REPEATED: Final = frozenset({

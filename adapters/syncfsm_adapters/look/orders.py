@@ -1,22 +1,25 @@
 """What an operator may ask of a running node, and order it to do: the words of the control socket."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syncfsm.errors import LocalError
 from syncfsm.events import Verdict
-from syncfsm.limits import ID_BYTES
 from syncfsm_adapters.connect.off import named
 from syncfsm_adapters.connect.shell import Shell
+from syncfsm_adapters.look import blocks
 from syncfsm_adapters.look.control import Answer
 from syncfsm_adapters.look.report import Reporter
 
+if TYPE_CHECKING:
+    from syncfsm_adapters.da.truth import Truth
+
 
 def orders(
-    node: Shell, reporter: Reporter, clock: Callable[[], float], resume: Callable[[], str] | None = None
+    node: Shell, reporter: Reporter, clock: Callable[[], float], truth: "Truth | None" = None
 ) -> Mapping[str, Answer]:
-    """By the word that asks for it. ``clock`` is that of the node's events, ``resume`` says to its poster, if it has
-    one, that what the layer refused is mended."""
+    """By the word that asks for it. ``clock`` is that of the node's events, ``truth`` what follows a layer, if one
+    is."""
 
     def peers_add(asked: Mapping[str, Any]) -> str:
         peer = _text(asked, "peer")
@@ -49,12 +52,7 @@ def orders(
     def block(valid: bool) -> Answer:
         def answer(asked: Mapping[str, Any]) -> str:
             text = _text(asked, "id")
-            try:
-                id = bytes.fromhex(text)
-            except ValueError:
-                id = b""
-            if not 1 <= len(id) <= ID_BYTES:
-                raise LocalError(f"{text[:80]!r} is no id of a block: give all of its hexadecimal digits") from None
+            id = blocks.id_of(text)
             before = node.host.node.chain.head
             node.connector.feed(Verdict(id, valid, clock()))
             after = node.host.node.chain.head
@@ -64,10 +62,14 @@ def orders(
 
         return answer
 
+    def block_show(asked: Mapping[str, Any]) -> dict[str, Any]:
+        find = truth.batch if truth is not None else None
+        return blocks.show(node.host.node.chain, _text(asked, "block"), find)
+
     def posting_resume(asked: Mapping[str, Any]) -> str:
-        if resume is None:
+        if truth is None:
             raise LocalError("this node follows no data-availability layer")
-        return resume()
+        return truth.resume()
 
     return {
         "status": lambda asked: reporter.report(),
@@ -77,6 +79,7 @@ def orders(
         "peers mode": peers_mode,
         "peers ban": peers_ban,
         "peers pardon": peers_pardon,
+        "block show": block_show,
         "block ban": block(False),
         "block unban": block(True),
         "posting resume": posting_resume,

@@ -30,7 +30,7 @@ TEXT: Final = 400
 INCIDENTS: Final = frozenset({
     "misbehaviour", "broken", "twin", "twin-sequencer", "equivocation", "contradicted", "taken-back", "mark-unknown",
     "da-unheard", "da-pruned", "da-broke", "da-refused", "da-silent", "overdue", "stuck", "overruled", "held",
-    "bad-batch", "layer-ahead", "penalty", "accept-failed", "banned", "pardoned",
+    "bad-batch", "layer-ahead", "penalty", "accept-failed", "banned", "pardoned", "batches-lost",
 })  # fmt: skip
 """Journal lines that an operator wants to see again."""
 SHOWN: Final = ("sentence", "detail", "rule", "reason", "error")
