@@ -16,7 +16,7 @@ from syncfsm_adapters.command.cli import main
 from syncfsm_spec.worlds import LARGE, NODES
 from tests.pages import FENCE, PAGES, ROOT, shown, text_of
 
-COMMAND = re.compile(r"\bsyncfsm (?P<command>node|keygen|outage|status|da|table|check|replay)\b(?P<rest>[^\n`]*)")
+COMMAND = re.compile(r"\bsyncfsm (?P<command>node|keygen|outage|status|mark|da|table|check|replay)\b(?P<rest>[^\n`]*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 

@@ -12,7 +12,7 @@ from syncfsm.chain import Chain
 from syncfsm.errors import LocalError
 from syncfsm.protocol import Stage, Standing
 from syncfsm.truth.messages import Cover
-from syncfsm.truth.reader.types import Confirmed, Kept, Settled, TakenBack
+from syncfsm.truth.reader.types import Confirmed, Kept, Mark, Settled, TakenBack
 
 
 def event(told: object, now: float) -> events.Confirmed | events.Finalised | None:
@@ -57,6 +57,19 @@ def resumed(chain: Chain, kept: Kept, first: Kept) -> Kept:
     except LocalError:
         return Kept(kept.final)
     return kept
+
+
+def is_reached(chain: Chain, kept: Kept) -> bool:
+    """Has this chain the final block of what was kept, or had it? Before that no batch after it fits here, so nothing
+    is to be read: a mark that somebody gave names a block that the peers have to bring first."""
+    final = kept.final.tip
+    return final.height < chain.base.height or final.id in chain
+
+
+def trusted(chain: Chain, mark: Mark) -> Settled | None:
+    """What a mark that somebody gave says of its block, once that is reached; ``None`` if it is below all that this
+    chain has, which is final."""
+    return Settled(mark.tip) if mark.tip.height >= chain.base.height else None
 
 
 def again(kept: Kept, now: float) -> events.Confirmed | None:

@@ -110,6 +110,6 @@ def test_a_layer_that_does_not_keep_what_comes_next_is_out_at_once(tmp_path: Pat
             await trio.sleep(LIMITS.back_off_most / 2)
             assert one.truth.status()["reader"]["state"] == "lost"
             assert word(one, PEER) is Word.CUT_OFF
-            assert "Copy the store" in reason(one, PEER).sentence
+            assert "syncfsm mark there, --mark here" in reason(one, PEER).sentence
 
     in_virtual_time(test)

@@ -15,6 +15,7 @@ from syncfsm.events import Produced
 from syncfsm.node.node import Config, Node
 from syncfsm.truth.answers import Answer, Head, Outcome, Trouble
 from syncfsm.truth.limits import TruthLimits
+from syncfsm.truth.reader.types import Mark
 from syncfsm_adapters.da.embedded import Embedded, EmbeddedLayer
 from syncfsm_adapters.da.ledger import Ledger, Options
 from syncfsm_adapters.da.shares import namespace
@@ -64,7 +65,9 @@ class Network:
     slow: float = 0.0
     """Seconds that each answer of the layer takes."""
 
-    def node(self, name: str, store: MemoryStore | None = None, limits: TruthLimits = LIMITS) -> One:
+    def node(
+        self, name: str, store: MemoryStore | None = None, limits: TruthLimits = LIMITS, given: Mark | None = None
+    ) -> One:
         store = store or MemoryStore(GENESIS, CHAIN_ID)
         config = Config(CHECK.chain)
         chain = load_chain(store, config.limits) if store.standing.head.height else Chain.start(GENESIS)
@@ -73,12 +76,15 @@ class Network:
         truth = Truth(
             host, Slow(EmbeddedLayer(self.layer, SPACE), self), CHECK, limits, self.folder / f"{name}.da",
             lambda event, **fields: lines.append((event, fields)), clock=trio.current_time, sleep=trio.sleep,
+            given=given,
         )  # fmt: skip
         self.nursery.start_soon(truth.read)
         return One(host, truth, lines)
 
-    def sequencer(self, name: str = "s", store: MemoryStore | None = None, limits: TruthLimits = LIMITS) -> One:
-        made = self.node(name, store, limits)
+    def sequencer(
+        self, name: str = "s", store: MemoryStore | None = None, limits: TruthLimits = LIMITS, given: Mark | None = None
+    ) -> One:
+        made = self.node(name, store, limits, given)
         made.truth.post(lambda message: KEY.sign(message).signature)
         self.nursery.start_soon(made.truth.write)
         return made
@@ -90,9 +96,8 @@ class Network:
             if sequencer.truth.held:
                 continue
             header = sequencer.make(b"%f" % trio.current_time())
-            bodies = sequencer.host.store.bodies([header.point])
             for one in followers:
-                one.host.feed(Produced((header,), trio.current_time(), tuple(body or b"" for body in bodies)))
+                hand_over(sequencer, one, header.height, header.height)
 
 
 @attrs.frozen
@@ -137,6 +142,14 @@ async def network(folder: Path, **options: Any) -> AsyncIterator[Network]:
 
 def in_virtual_time(test: Callable[[], Any]) -> None:
     trio.run(test, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def hand_over(source: One, to: One, first: int, last: int) -> None:
+    """The second gets these blocks of the first one's best chain, as from a peer."""
+    chain = source.host.node.chain
+    run = tuple(header for at in range(first, last + 1) if (header := chain.best_at(at)) is not None)
+    bodies = tuple(body or b"" for body in source.host.store.bodies([header.point for header in run]))
+    to.host.feed(Produced(run, trio.current_time(), bodies))
 
 
 def ids(one: One, height: int) -> Sequence[bytes]:

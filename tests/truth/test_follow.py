@@ -3,7 +3,9 @@
 from syncfsm.chain import Chain
 from syncfsm.protocol import Stage, Standing
 from syncfsm.truth import follow
+from syncfsm.truth.answers import Place
 from syncfsm.truth.messages import Cover
+from syncfsm.truth.reader.types import Kept, Mark, Settled
 from tests.truth.chain import GENESIS, grow
 
 ONE, TWO = (entry.header for entry in grow(GENESIS, [b"one", b"two"]))
@@ -33,3 +35,19 @@ def test_where_the_layer_leaves_the_best_chain() -> None:
     before = Chain.start(GENESIS).extend([ONE, TWO, OTHER])[0]
     assert follow.contradicted(before, before.confirm(ONE.point)) is None
     assert follow.contradicted(before, before.confirm(OTHER.point)) == 1
+
+
+def test_a_mark_is_reached_once_its_block_is_held_on_whatever_branch() -> None:
+    start = Chain.start(GENESIS)
+    at_two, at_other = (Kept(Mark(Place(5, b"five", b"four"), header.point)) for header in (TWO, OTHER))
+    assert follow.is_reached(start, Kept(Mark(Place(0, b"", b""), GENESIS.point)))
+    assert not follow.is_reached(start, at_two)
+    assert not follow.is_reached(start.extend([ONE])[0], at_two)
+    chain = start.extend([ONE, TWO, OTHER])[0]
+    assert follow.is_reached(chain, at_two)
+    assert follow.is_reached(chain, at_other)
+    assert follow.trusted(chain, at_two.final) == Settled(TWO.point)
+    pruned = Chain.start(TWO)  # what is older was final, and is forgotten
+    below = Kept(Mark(Place(5, b"five", b"four"), ONE.point))
+    assert follow.is_reached(pruned, below)
+    assert follow.trusted(pruned, below.final) is None

@@ -1,5 +1,5 @@
-"""The command line: ``syncfsm node``, ``keygen``, ``outage``, ``store``, ``status``, ``peers``, ``block``, ``da``,
-``check``, ``replay``, ``table``.
+"""The command line: ``syncfsm node``, ``keygen``, ``outage``, ``store``, ``status``, ``peers``, ``block``, ``posting``,
+``mark``, ``da``, ``check``, ``replay``, ``table``.
 
 Exit codes: 0 all is well, 1 what was to be shown was not shown, 2 a mistake in what was asked for, 130 interrupted (see
 ``__main__``), 141 whoever read the output has left.
@@ -32,6 +32,7 @@ from syncfsm_adapters.command.look import (
     add_posting,
     add_status,
 )
+from syncfsm_adapters.command.mark import MARK_HELP, add_mark
 from syncfsm_adapters.command.store import STORE_HELP, add_store
 from syncfsm_adapters.host.journal import FORMATS
 from syncfsm_adapters.host.mistakes import one_mistake
@@ -79,8 +80,13 @@ def parser() -> argparse.ArgumentParser:
     add_store(commands.add_parser("store", help="look at and mend a block store", description=STORE_HELP))
     add_status(commands.add_parser("status", help="how a running node is", description=STATUS_HELP))
     add_peers(commands.add_parser("peers", help="the peers of a running node", description=PEERS_HELP))
-    add_block(commands.add_parser("block", help="ban a block of a running node", description=BLOCK_HELP))
+    add_block(
+        commands.add_parser("block", help="ask about a block of a running node, or ban it", description=BLOCK_HELP)
+    )
     add_posting(commands.add_parser("posting", help="what a sequencer gives to a layer", description=POSTING_HELP))
+    add_mark(
+        commands.add_parser("mark", help="print where another node may begin to read a layer", description=MARK_HELP)
+    )
     add_da(commands.add_parser("da", help="run a data-availability layer", description=DA_HELP))
     add_check(commands.add_parser("check", help="explore worlds exhaustively", description=CHECK_HELP))
     add_replay(commands.add_parser("replay", help="run a saved story again", description=REPLAY_HELP))

@@ -43,6 +43,10 @@ def add_da_flags(node: argparse.ArgumentParser) -> None:
     add("--da-namespace", metavar="NAME", help="whose batches (default: the chain's name)")
     add("--da-token", metavar="FILE", help="what the layer wants to be shown")
     add("--da-start", type=int, metavar="N", help="the layer's height at which a new node begins to read (default: 1)")
+    mark_help = (
+        "begin to read the layer at this mark, which syncfsm mark printed at a node that you trust; only a node "
+    )
+    add("--mark", metavar="FILE", help=f"{mark_help}that has not read yet")
     add("--da-finality", type=int, metavar="N", help="so many of the layer's blocks may be taken back (default: 0)")
     add("--batch-seconds", type=float, metavar="S", help="a sequencer posts a batch every S seconds (default: 30)")
     add("--unconfirmed", type=int, metavar="N", help="a sequencer waits while N blocks are not confirmed")
@@ -82,6 +86,10 @@ def check_layer(settings: "Settings") -> None:
         raise LocalError(f"only a sequencer posts, and pays for it: {_flag(given[0])} goes with --key")
     if settings.key is not None and of_ethereum and settings.da_key is None:
         raise LocalError("who posts on Ethereum pays for it: give --da-key FILE, with the key of an account")
+    if settings.mark is not None and settings.da is None:
+        raise LocalError("a mark is of a data-availability layer: --mark goes with --da")
+    if settings.mark is not None and settings.da_start != 1:
+        raise LocalError("the mark says where to begin: leave out --da-start, or --mark")
     _check_prices(settings)
     for name, least, most, what in COUNTS:
         value = _of(settings, name)

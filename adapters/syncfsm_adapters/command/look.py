@@ -23,7 +23,7 @@ POSTING_HELP: Final = (
 
 
 def add_status(parser: argparse.ArgumentParser) -> None:
-    _where(parser)
+    where(parser)
     parser.add_argument("--json", action="store_true", help="the whole report, for programs")
     parser.add_argument("--watch", type=float, nargs="?", const=1.0, metavar="S", help="again every S seconds (1)")
     parser.set_defaults(run=_status)
@@ -49,7 +49,7 @@ def add_peers(parser: argparse.ArgumentParser) -> None:
         if kind == "ban":
             one.add_argument("--seconds", type=float, help="for how long (default: until it is pardoned)")
             one.add_argument("--why", default="", help="for the list of bans")
-        _where(one)
+        where(one)
         one.set_defaults(run=_peers if kind == "list" else _order, ask=f"peers {kind}")
 
 
@@ -58,29 +58,31 @@ def add_block(parser: argparse.ArgumentParser) -> None:
     show = kinds.add_parser("show", help="what it is, and in which batch of the layer")
     show.add_argument("block", metavar="HEIGHT|ID", help="its height on the best chain, or all hexadecimal digits")
     show.add_argument("--json", action="store_true", help="the same, for programs")
-    _where(show)
+    where(show)
     show.set_defaults(run=_block)
     for kind, what in {"ban": "it and its descendants leave the best chain", "unban": "take that back"}.items():
         one = kinds.add_parser(kind, help=what)
         one.add_argument("id", metavar="ID", help="its hexadecimal digits")
-        _where(one)
+        where(one)
         one.set_defaults(run=_order, ask=f"block {kind}")
 
 
 def add_posting(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(required=True, metavar="what")
     one = kinds.add_parser("resume", help="give what waits to the layer at once")
-    _where(one)
+    where(one)
     one.set_defaults(run=_order, ask="posting resume")
 
 
-def _where(parser: argparse.ArgumentParser) -> None:
+def where(parser: argparse.ArgumentParser) -> None:
+    """Which node is meant."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--store", metavar="FOLDER", help="the node with this store")
     which.add_argument("--control", metavar="PATH", help="the node with this control socket")
 
 
-def _ask(given: argparse.Namespace, question: Mapping[str, Any]) -> Any:
+def ask_node(given: argparse.Namespace, question: Mapping[str, Any]) -> Any:
+    """What the node that is meant says. ``LocalError`` if it refuses, or does not run."""
     from syncfsm_adapters.command.cli import needs
 
     needs("trio")
@@ -91,7 +93,7 @@ def _ask(given: argparse.Namespace, question: Mapping[str, Any]) -> Any:
 
 def _order(given: argparse.Namespace) -> int:
     fields = {name: getattr(given, name) for name in ("peer", "mode", "id", "seconds", "why") if hasattr(given, name)}
-    print(_ask(given, {"ask": given.ask, **fields}))
+    print(ask_node(given, {"ask": given.ask, **fields}))
     return 0
 
 
@@ -100,7 +102,7 @@ def _status(given: argparse.Namespace) -> int:
         raise LocalError("--watch takes seconds above 0")
     console = _console()
     while True:
-        report = _ask(given, {"ask": "status"})
+        report = ask_node(given, {"ask": "status"})
         if given.watch is not None and not given.json and console.is_terminal:
             console.clear()
         _show(report, given.json, console)
@@ -144,6 +146,9 @@ def summary(report: Mapping[str, Any]) -> "RenderableType":
     grid.add_row("final", _point(heads["final"]))
     if truth is not None:
         grid.add_row("DA layer", f"{truth['reader']['state']}, at {truth['layer']}")
+    if truth is not None and truth["mark"]:
+        waits = ", which peers have not brought yet" if truth["awaits_mark"] else ""
+        grid.add_row("", f"trusts a mark that was given: block {truth['mark']}{waits}")
     if truth is not None and truth["poster"] is not None:
         grid.add_row("", f"{truth['batches']} batches posted, {truth['bytes']:,} bytes, {truth['retries']} again")
     if report["recovery_seconds"] is not None:
@@ -216,7 +221,7 @@ def incidents_table(report: Mapping[str, Any], most: int = 8) -> "RenderableType
 
 
 def _block(given: argparse.Namespace) -> int:
-    found = _ask(given, {"ask": "block show", "block": given.block})
+    found = ask_node(given, {"ask": "block show", "block": given.block})
     print(json.dumps(found) if given.json else "\n".join(_block_lines(found)))
     return 0
 
@@ -232,7 +237,7 @@ def _block_lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def _peers(given: argparse.Namespace) -> int:
-    peers = _ask(given, {"ask": "peers"})
+    peers = ask_node(given, {"ask": "peers"})
     table = peers_table(peers)
     _console().print(table if table is not None else "no peers")
     return 0

@@ -68,6 +68,7 @@ class Settings:
     da_signer: str | None = None
     da_fee_granter: str | None = None
     da_start: int = 1
+    mark: str | None = None
     da_finality: int = 0
     batch_seconds: float = 30.0
     unconfirmed: int = TruthLimits().unconfirmed

@@ -34,10 +34,12 @@ def truth_of(settings: Settings, host: Host, chain: SignedChain, journal: Write)
     if settings.da is None:
         return None
     layer, limits = layer_of(settings), limits_of(settings)
+    from syncfsm_adapters.da.given import given
     from syncfsm_adapters.da.truth import Truth
 
     path = Path(f"{settings.store}.da")
+    mark = given(path, chain, Path(settings.mark) if settings.mark is not None else None)
     return Truth(
         host, layer, SignedBatches(chain), limits, path, journal, clock=trio.current_time, sleep=trio.sleep,
-        start=settings.da_start,
+        start=settings.da_start, given=mark,
     )  # fmt: skip

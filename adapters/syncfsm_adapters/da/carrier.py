@@ -37,15 +37,15 @@ class Carrier:
         self,
         layer: Layer,
         view: View,
-        kept: Kept,
+        kept: Kept | None,
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         tell: Callable[[Any, float], str | None],
     ) -> None:
-        """``view`` has limits, chain and check; its time does not matter. ``kept`` is where reading begins. ``tell`` is
-        given every output that is not carried out here, and when it was; it may not raise. If the node can not follow
-        what the reader tells, it says why."""
+        """``view`` has limits, chain and check; its time does not matter. ``kept`` is where reading begins;
+        ``None`` if that is said later, with ``read_from``. ``tell`` is given every output that is not carried out here,
+        and when it was; it may not raise. If the node can not follow what the reader tells, it says why."""
         self.reader, self.poster = Reader(), Poster()
         self._layer, self._view = layer, view
         self._clock, self._sleep, self._tell = clock, sleep, tell
@@ -53,7 +53,16 @@ class Carrier:
         self._begin_task: tasks.Begin
         self._submit: Submit | None = None
         self._make: Callable[[Submit], bytes] | None = None
+        if kept is not None:
+            self._read(kept)
+
+    def read_from(self, kept: Kept) -> None:
+        """Where reading begins, if that was not known before."""
         self._read(kept)
+
+    def refuse(self, why: str) -> None:
+        """The node can not follow the layer from where reading began, as ``why`` says."""
+        self._read(Refusal(why))
 
     def start(self, make: Callable[[Submit], bytes]) -> None:
         """Be a sequencer's. ``make`` gives the signed batch, as a blob; it is called for blocks that were told of, and

@@ -1,15 +1,18 @@
 """What a reader keeps for its next start, in a file: where it begins, and what its layer has called final."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from syncfsm.errors import LocalError
+from syncfsm.truth.answers import Place
 from syncfsm.truth.reader.types import Kept
 from syncfsm_adapters.host.whole import write_whole
 
 T = TypeVar("T")
+NOWHERE: Final = Place(0, b"", b"")
+"""Before the layer's first block."""
 
 
 def keep(path: Path, kept: Kept) -> None:

@@ -29,6 +29,7 @@ from syncfsm.truth.poster import protocol as posting
 from syncfsm.truth.poster.types import Begin, Go, Hold, Load, Overdue, Overruled, Stuck, Submit
 from syncfsm.truth.reader import protocol as reading
 from syncfsm.truth.reader.types import (
+    IDLE,
     Broke,
     Confirmed,
     Keep,
@@ -45,7 +46,8 @@ from syncfsm.truth.stands import Batched
 from syncfsm.truth.types import View
 from syncfsm_adapters.da import marks
 from syncfsm_adapters.da.batches import Batches
-from syncfsm_adapters.da.carrier import Carrier
+from syncfsm_adapters.da.carrier import PULSE, Carrier
+from syncfsm_adapters.da.given import mark_of
 from syncfsm_adapters.da.layer import Layer
 from syncfsm_adapters.host.host import Host
 from syncfsm_adapters.host.journal import Write
@@ -59,8 +61,20 @@ BROKE: Final = (
     "start the node again"
 )
 PRUNED: Final = (
-    "The data-availability layer does not keep what comes next. Copy the store, with the mark beside it, from a node "
-    "that is further; meanwhile peers are followed, and nothing is confirmed"
+    "The data-availability layer does not keep what comes next. Have syncfsm mark print the mark of a node that is "
+    "further and that you trust, and give it to this one with --mark; meanwhile peers are followed, and nothing is "
+    "confirmed"
+)
+OTHER_LAYER: Final = (
+    "The data-availability layer has not the block that the mark names, which was given with --mark: it is the mark of "
+    "another layer, or that layer took back what was final. Nothing is read: find out which, and see what is said of "
+    "marks"
+)
+AWAITS: Final = (
+    "The layer is read from the block of the mark on, once peers have brought it; meanwhile nothing is confirmed"
+)
+ARRIVED: Final = (
+    "The block of the mark is there. It counts as final, as whoever gave the mark has said, and the layer is read."
 )
 CONTRADICTS: Final = "The data-availability layer has other blocks than peers gave: it is followed"
 AHEAD: Final = (
@@ -71,7 +85,7 @@ OTHERS: Final = (
     "The data-availability layer confirms a block that this sequencer has not made: another posts with its key, or its "
     "blocks are lost. It makes and posts none any more"
 )
-UNKNOWN: Final = "The store has not the block of the mark: all is read anew."
+UNKNOWN: Final = "The store has not the block up to which the layer was read: it is read anew, from where it began."
 SILENT: Final = "The layer does not answer, so blocks are made without knowing what is there."
 LIST_LOST: Final = (
     "Which batch has which blocks is not known any more, for those that were cut off; all else is as it was."
@@ -83,7 +97,8 @@ SAMPLES: Final = 65_536
 class Truth:
     """What one host knows of the layer. ``path`` is the file of the mark at which a restart begins, and with
     ``.batches`` behind its name that of the list of batches; ``start`` is the first height of the layer that is read
-    without a mark. ``journal`` is told what happens. Not safe for threads."""
+    without a mark. ``given`` is a mark that an operator gave, and is trusted in place of what the layer has pruned.
+    ``journal`` is told what happens. Not safe for threads."""
 
     def __init__(
         self,
@@ -97,13 +112,14 @@ class Truth:
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         start: int = 1,
+        given: Mark | None = None,
     ) -> None:
         self.batches = self.bytes = self.retries = self.contradictions = 0
         """Batches given to the layer, their bytes, those given again; and how often the layer overruled our chain."""
         self.lag: float | None = None
         """Seconds for which the oldest block of the newest batch was waiting for it; ``None`` before there is one."""
         self._host, self._chain_id, self._path, self._journal = host, batches.chain.chain_id, path, journal
-        self._clock, self._limits = clock, limits
+        self._clock, self._sleep, self._limits = clock, sleep, limits
         self._sign: Callable[[bytes], bytes] | None = None
         self._heads: deque[tuple[int, float]] = deque(maxlen=SAMPLES)
         self._confirmed_at = clock()
@@ -112,15 +128,51 @@ class Truth:
         if self._list.lost:
             journal("batches-lost", bytes=self._list.lost, sentence=LIST_LOST)
         genesis = host.store.standing.genesis.point
-        first = Kept(Mark(Place(max(0, start - 1), b"", b""), genesis))
-        kept = self._resumed(marks.load(path, first), first)
+        first = Kept(given or Mark(Place(max(0, start - 1), b"", b""), genesis))
         view = View(0.0, limits, self._chain_id, batches)
-        self._carrier = Carrier(layer, view, kept, clock=clock, sleep=sleep, tell=self._told)
+        self._given = given
+        self._carrier = Carrier(layer, view, None, clock=clock, sleep=sleep, tell=self._told)
+        self._awaits: Kept | None = self._resumed(marks.load(path, first), first)
+        if not self._arrive():
+            journal("mark-awaited", tip=self._awaits.final.tip, sentence=AWAITS)
         host.watch(self._watch)
 
     async def read(self) -> None:
-        """Follow the layer, until cancelled."""
+        """Follow the layer, until cancelled; from a mark that was given on, as soon as its block is held."""
+        while not self._arrive():
+            await self._sleep(PULSE)
         await self._carrier.read()
+
+    def _arrive(self) -> bool:
+        """Begin, if the node has the block at which reading begins; has it begun?"""
+        kept = self._awaits
+        if kept is None:
+            return True
+        if not follow.is_reached(self._host.node.chain, kept):
+            return False
+        self._awaits = None
+        self._carrier.read_from(kept)
+        if kept.final == self._given:
+            self._trust(kept.final)
+        if self._sign is not None:
+            self._carrier.start(self._make)
+        return True
+
+    def _trust(self, mark: Mark) -> None:
+        """What the mark names is final, as if the layer had said so."""
+        self._journal("mark-reached", tip=mark.tip, layer=mark.place.height, sentence=ARRIVED)
+        settled = follow.trusted(self._host.node.chain, mark)
+        why = self._told(settled, self._clock()) if settled is not None else None
+        if why:
+            self._carrier.refuse(why)
+
+    def mark(self) -> bytes:
+        """Where this node's reader could begin anew, for a node whose layer has pruned what it has not read: as
+        ``truth.passed`` has it. ``LocalError`` if there is none yet, or the layer is not followed any more."""
+        reader = self._carrier.reader
+        if reader.state in (IDLE, State.BROKEN):
+            raise LocalError(f"this node does not follow the layer: {self.wrong or AWAITS}. Ask another for its mark")
+        return mark_of(self._chain_id, reader.final, self._host.store)
 
     async def write(self) -> None:
         """Post what there is, until cancelled."""
@@ -138,7 +190,8 @@ class Truth:
     def post(self, sign: Callable[[bytes], bytes]) -> None:
         """From now on the host's own blocks are posted, in batches that ``sign`` signs."""
         self._sign = sign
-        self._carrier.start(self._make)
+        if self._awaits is None:
+            self._carrier.start(self._make)
 
     def batch(self, height: int) -> Batched | None:
         """The batch that has the confirmed block at this height; ``None`` if this node has not read it, or it is not
@@ -147,14 +200,17 @@ class Truth:
 
     @property
     def held(self) -> bool:
-        """Is the producer to wait? The poster says so."""
-        return self._carrier.poster.held
+        """Is the producer to wait? The poster says so; and nothing is made below the block of a mark."""
+        return self._awaits is not None or self._carrier.poster.held
 
     @property
     def wrong(self) -> str:
         """Why the layer is not followed any more; empty as long as it is."""
         reader = self._carrier.reader
-        return (reader.why or BROKE) if reader.state is State.BROKEN else ""
+        return (reader.why or self._broke(reader.final.place)) if reader.state is State.BROKEN else ""
+
+    def _broke(self, was: Place) -> str:
+        return OTHER_LAYER if self._given is not None and was == self._given.place else BROKE
 
     @property
     def waits(self) -> float:
@@ -183,7 +239,9 @@ class Truth:
             "contradictions": self.contradictions,
             "confirmed_lag_seconds": self.lag,
             "waits_seconds": self.waits,
-            "overdue": self.waits > self._limits.overdue,
+            "overdue": self._awaits is None and self.waits > self._limits.overdue,
+            "mark": str(self._given.tip) if self._given is not None else "",
+            "awaits_mark": self._awaits is not None,
         }
 
     def _resumed(self, kept: Kept, first: Kept) -> Kept:
@@ -228,7 +286,7 @@ class Truth:
                 self._journal("da-pruned", layer=height, oldest=oldest, sentence=PRUNED)
             case Broke(was, is_now, why):
                 instead = is_now.id if is_now is not None else b""
-                self._journal("da-broke", layer=was.height, was=was.id, now=instead, sentence=why or BROKE)
+                self._journal("da-broke", layer=was.height, was=was.id, now=instead, sentence=why or self._broke(was))
             case Load(read):
                 if not read:
                     self._journal("da-silent", sentence=SILENT)
@@ -274,7 +332,7 @@ class Truth:
         while self._heads and self._heads[-1][0] >= new.height:
             self._heads.pop()
         self._heads.append((new.height, now))
-        if self._sign is None:
+        if self._sign is None or self._awaits is not None:
             return
         if output.common != output.old:
             self._begin()

@@ -71,6 +71,11 @@ def orders(
             raise LocalError("this node follows no data-availability layer")
         return truth.resume()
 
+    def mark(asked: Mapping[str, Any]) -> str:
+        if truth is None:
+            raise LocalError("this node follows no data-availability layer, so it has no mark")
+        return truth.mark().decode()
+
     return {
         "status": lambda asked: reporter.report(),
         "peers": lambda asked: reporter.report()["peers"],
@@ -83,6 +88,7 @@ def orders(
         "block ban": block(False),
         "block unban": block(True),
         "posting resume": posting_resume,
+        "mark": mark,
     }
 
 

@@ -191,9 +191,17 @@ def _unconfirmed(status: Status, truth: Mapping[str, Any] | None) -> Reason | No
 def _cut_off(status: Status, truth: Mapping[str, Any] | None) -> Reason | None:
     if truth is None or not truth["cut_off"]:
         return None
-    if truth["reader"]["state"] == "lost":
+    if truth["awaits_mark"]:
+        if status.why in BEHIND:
+            return None  # that is how it gets there
         what = (
-            "does not keep any more what this node reads next. Copy the store of a node that is further, with its mark"
+            f"is read from block {truth['mark']} on, which was given as a mark, and none of its peers has that block. "
+            "They are behind, or the mark is of a branch that is not theirs: give it a peer that you trust"
+        )
+    elif truth["reader"]["state"] == "lost":
+        what = (
+            "does not keep any more what this node reads next. Give it the mark of a node that is further and that you "
+            "trust: syncfsm mark there, --mark here"
         )
     else:
         since, trouble = truth["heard_seconds"], truth["trouble"]

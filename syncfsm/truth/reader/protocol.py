@@ -42,9 +42,10 @@ def deadline(reader: Reader, limits: TruthLimits) -> float | None:
 
 
 def cut_off(reader: Reader, now: float) -> bool:
-    """Is nothing read: has the layer failed and not answered for ``UNANSWERED`` seconds, or not what comes next?"""
+    """Is nothing read: has the layer failed and not answered for ``UNANSWERED`` seconds, or not what comes next; or has
+    the reader not begun?"""
     unanswered = reader.tries > 0 and now - reader.heard >= UNANSWERED
-    return unanswered or reader.state in (LOST, BROKEN)
+    return unanswered or reader.state in (IDLE, LOST, BROKEN)
 
 
 def status(reader: Reader) -> Mapping[str, Any]:
