@@ -103,8 +103,15 @@ def flight(outage: Outage, name: str, away: Collection[str] = ()) -> float:
     """Seconds that a new block needs to reach this node from the one that is farthest from it, at most.
 
     At each hop: what is being written, then the block behind those that are made at the same moment, then the latency.
+    The others have it by the shortest way. The node itself may have any of its neighbours for a feed: until it has seen
+    that another is faster, it has its blocks from the one that brought what it missed.
     """
     burst = max((turn.count for turn in outage.turns), default=1) + LIES.get(outage.liar, 0)
+    hops = [(far, seconds) for near, far, seconds in _hops(outage, away, burst) if near == name]
+    return max((hop + _farthest(outage, feed, {*away, name}, burst) for feed, hop in hops), default=0.0)
+
+
+def _farthest(outage: Outage, name: str, away: Collection[str], burst: int) -> float:
     return max(seconds for seconds, _ in _shortest(outage, name, away, burst).values())
 
 
@@ -127,10 +134,12 @@ def links_of(outage: Outage, names: Collection[str], away: Collection[str] = ())
 
 def one_feed(outage: Outage, due: Allowed) -> bool:
     """Does a node that comes back alone get all it missed from one peer? Yes, unless that is late, and another is asked
-    too: the first block must come within ``graft_most``, each further one as soon, and all of them within ``lead``."""
+    too: the first block must come within ``graft_most``, each further one within ``graft``, as nobody knows yet how
+    long it takes, and all of them within ``lead``."""
     hop = max(_hop(outage, way, HELLO) for _, way in outage.ways())
-    first = 2 * hop + outage.weight / min(way.rate for _, way in outage.ways())
-    return not outage.liar and first < 0.9 * outage.limits.graft_most and due.seconds < outage.limits.lead
+    block, limits = outage.weight / min(way.rate for _, way in outage.ways()), outage.limits
+    in_time = 2 * hop + block < 0.9 * limits.graft_most and block < 0.9 * limits.graft
+    return not outage.liar and in_time and due.seconds < limits.lead
 
 
 def _hop(outage: Outage, way: Way, size: int) -> float:
