@@ -11,7 +11,7 @@ from syncfsm.node.registry import STANDARD as REGISTRY
 from syncfsm_spec.sync.worlds import forks, race
 from syncfsm_spec.worlds import BOTH, LARGE, NODES
 
-ENOUGH: Final = 3_000_000
+ENOUGH: Final = 2_840_000
 """States. A world of two strategies that has more with one is explored here with the other, which has fewer; both are
 by ``syncfsm check``, and at night."""
 LATER: Final = {name for name, found in recorded()["worlds"].items() if found["states"] > ENOUGH}

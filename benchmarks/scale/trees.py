@@ -1,4 +1,4 @@
-"""One tree for the chain, or one a producer: the open question of seed 003, with four producers.
+"""One tree for the chain, or one a producer: the question that the founding notes leave open, with four producers.
 
 Nodes that ship have one tree. What one a producer would come to is measured with four networks of them on the same
 lines, each with a chain and a producer of its own, which makes a block when it would have its turn. That flatters it:
