@@ -122,6 +122,7 @@ def mistakes(folder: Path) -> dict[str, tuple[tuple[str, ...], str]]:
         "no payloads": (sequencer(folder, "--payloads", str(folder / "nowhere")), "cannot read payloads from"),
         "no gates": ((*follower, "--gates", "0"), "gates is a number of peers, 1 or more, not 0"),
         "no links": ((*follower, "--links", "0"), "links is a number of peers, 1 or more, not 0"),
+        "none unconfirmed": ((*follower, "--unconfirmed", "0"), "unconfirmed is a number of blocks, 1 or more, not 0"),
         "an off that is no name": ((*follower, "--off", "seq"), "'seq' is no node id"),
         "an off that is not dialled": ((*follower, "--off", "127.0.0.1:7009"), "is none of the peers that are dialled"),
         "payloads of a follower": ((*follower, "--blocks", "3"), "only a sequencer makes blocks"),

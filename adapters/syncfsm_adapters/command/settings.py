@@ -111,10 +111,10 @@ class Settings:
         for name in ("interval", "keepalive", "silence", "batch_seconds"):
             if not isinstance(getattr(self, name), int | float) or getattr(self, name) <= 0:
                 raise LocalError(f"{name} is a number of seconds above 0, not {getattr(self, name)!r}")
-        if not isinstance(self.gates, int) or self.gates < 1:
-            raise LocalError(f"gates is a number of peers, 1 or more, not {self.gates!r}")
-        if not isinstance(self.links, int) or self.links < 1:
-            raise LocalError(f"links is a number of peers, 1 or more, not {self.links!r}")
+        for name, what in (("gates", "peers"), ("links", "peers"), ("unconfirmed", "blocks")):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise LocalError(f"{name} is a number of {what}, 1 or more, not {value!r}")
         if self.silence <= self.keepalive:
             raise LocalError(f"silence ({self.silence} s) must be longer than keepalive ({self.keepalive} s)")
         if (self.key is None) == (self.public_key is None):
