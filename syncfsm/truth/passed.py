@@ -12,10 +12,8 @@ import msgspec
 
 from syncfsm.blocks import Header
 from syncfsm.errors import LocalError
-from syncfsm.signed import SignedChain
 from syncfsm.truth.answers import Place
 from syncfsm.truth.reader.types import Mark
-from syncfsm.truth.signed import signed_by
 
 VERSION: Final = 1
 MOST_BYTES: Final = 16 * 1024
@@ -98,25 +96,6 @@ def decode(text: bytes) -> Passed:
     except ValueError:
         raise LocalError(f"the mark has something else than hexadecimal digits; {AGAIN}") from None
     return Passed(found.chain.encode(), place, Header(found.block.height, id, parent, score, found.block.bytes, proof))
-
-
-def checked(passed: Passed, chain: SignedChain) -> Mark:
-    """Where a reader of this chain begins. ``LocalError`` if the mark is of another chain or key, or is no place to
-    begin at."""
-    if passed.chain_id != chain.chain_id:
-        raise LocalError(
-            f"the mark is of chain {passed.chain_id.decode()!r}, and this node is of {chain.chain_id.decode()!r}: give "
-            "it one of its own chain"
-        )
-    fault = signed_by(chain, passed.header)
-    if fault is not None:
-        raise LocalError(
-            f"block {passed.header.point} of the mark is not signed with the key that this node follows, "
-            f"{chain.key.hex()} ({fault.rule}): the mark is of another chain of that name, or the key is wrong"
-        )
-    if passed.place.height < 1 or not passed.place.id or passed.header.height < 1:
-        raise LocalError(f"the mark names no place of a layer at which anything is confirmed; {AGAIN}")
-    return passed.mark
 
 
 def _sum(text: _Text) -> str:

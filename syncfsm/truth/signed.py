@@ -11,9 +11,11 @@ import attrs
 from msgspec.structs import replace
 
 from syncfsm.blocks import Header
-from syncfsm.errors import Fault, Penalty
+from syncfsm.errors import Fault, LocalError, Penalty
 from syncfsm.signed import HASH_BYTES, SignedChain, is_signed
 from syncfsm.truth.messages import Batch, encode
+from syncfsm.truth.passed import AGAIN, Passed
+from syncfsm.truth.reader.types import Mark
 
 _TAG: Final = b"syncfsm batch 1"
 
@@ -56,3 +58,22 @@ class SignedBatches:
         wrong = self.chain.run(headers, _NoPast(headers[0]))
         bodies = (self.chain.body(entry.header, entry.body) for entry in batch.blocks)
         return wrong or next((fault for fault in bodies if fault is not None), None)
+
+
+def checked(passed: Passed, chain: SignedChain) -> Mark:
+    """Where a reader of this chain begins. ``LocalError`` if the mark is of another chain or key, or is no place to
+    begin at."""
+    if passed.chain_id != chain.chain_id:
+        raise LocalError(
+            f"the mark is of chain {passed.chain_id.decode()!r}, and this node is of {chain.chain_id.decode()!r}: give "
+            "it one of its own chain"
+        )
+    fault = signed_by(chain, passed.header)
+    if fault is not None:
+        raise LocalError(
+            f"block {passed.header.point} of the mark is not signed with the key that this node follows, "
+            f"{chain.key.hex()} ({fault.rule}): the mark is of another chain of that name, or the key is wrong"
+        )
+    if passed.place.height < 1 or not passed.place.id or passed.header.height < 1:
+        raise LocalError(f"the mark names no place of a layer at which anything is confirmed; {AGAIN}")
+    return passed.mark

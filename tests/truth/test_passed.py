@@ -10,8 +10,9 @@ from nacl.signing import SigningKey
 from syncfsm.errors import LocalError
 from syncfsm.signed import SignedChain
 from syncfsm.truth.answers import Place
-from syncfsm.truth.passed import MOST_BYTES, Passed, checked, decode, encode
+from syncfsm.truth.passed import MOST_BYTES, Passed, decode, encode
 from syncfsm.truth.reader.types import Mark
+from syncfsm.truth.signed import checked
 from tests.truth.chain import BLOCKS, CHAIN_ID, CHECK, GENESIS, KEY
 
 PASSED = Passed(CHAIN_ID, Place(9, b"layer 9", b"layer 8"), BLOCKS[4].header)

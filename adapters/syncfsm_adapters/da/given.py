@@ -10,6 +10,7 @@ from syncfsm.errors import LocalError
 from syncfsm.signed import SignedChain
 from syncfsm.truth import passed
 from syncfsm.truth.reader.types import Mark
+from syncfsm.truth.signed import checked
 from syncfsm_adapters.host.whole import write_whole
 from syncfsm_adapters.store.base import BlockStore
 
@@ -63,6 +64,6 @@ def _read(file: Path) -> bytes:
 
 def _checked(text: bytes, file: Path, chain: SignedChain) -> Mark:
     try:
-        return passed.checked(passed.decode(text), chain)
+        return checked(passed.decode(text), chain)
     except LocalError as error:
         raise LocalError(f"{file}: {error}") from None
