@@ -1,7 +1,6 @@
 """``python -m benchmarks.scale [--json FILE] [--quick] [--only PARTS] [--nodes N] [--jobs N]``: large networks."""
 
 import argparse
-import gc
 import json
 import os
 import time
@@ -16,8 +15,7 @@ import attrs
 
 from benchmarks import environment, report
 from benchmarks.scale import budgets, heal, live, start, trees
-from benchmarks.scale.settings import QUICK, SIZES, Figures, Scale
-from syncfsm_adapters.command.exploring import ends_with_its_parent
+from benchmarks.scale.settings import QUICK, SIZES, Figures, Scale, begin
 
 Work = Callable[[], Figures]
 PARTS: Final = ("networks", "trees", "heal", "start")
@@ -48,19 +46,13 @@ def works(scale: Scale, parts: Sequence[str]) -> dict[tuple[str, ...], Work]:
 def run(scale: Scale, parts: Sequence[str], jobs: int) -> Figures:
     """Measure, ``jobs`` things at a time, each in a process of its own. Says on the way how far it is."""
     began, found = time.perf_counter(), Figures()
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), begin, max_tasks_per_child=1) as pool:
         places = {pool.submit(work): place for place, work in works(scale, parts).items()}
         for done in as_completed(places):
             _put(found, places[done], done.result())
             print(f"{time.perf_counter() - began:7.1f} s  {' '.join(places[done])}", flush=True)
     found["seconds"] = round(time.perf_counter() - began, 1)
     return found
-
-
-def _begin() -> None:
-    """In each process, first."""
-    ends_with_its_parent()
-    gc.disable()
 
 
 def _put(figures: Figures, place: tuple[str, ...], value: Figures) -> None:

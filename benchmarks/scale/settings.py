@@ -1,5 +1,6 @@
 """How large a run is, and what all its parts share."""
 
+import gc
 import resource
 import sys
 import time
@@ -17,6 +18,7 @@ from syncfsm.testing.luck import Luck
 from syncfsm.testing.scale import LargeNetwork, Overlay, percentile, random_overlay
 from syncfsm.testing.scale.network import WORK
 from syncfsm.testing.trees import GENESIS
+from syncfsm_adapters.command.exploring import ends_with_its_parent
 
 Figures = dict[str, object]
 SIZES: Final = {"1KB": 1_000, "10KB": 10_000, "100KB": 100_000}
@@ -103,6 +105,12 @@ def in_step(scale: Scale) -> LargeNetwork:
     network.join_all()
     network.run(GREETED)
     return network
+
+
+def begin() -> None:
+    """In each process that measures, first. (What begins it is a program, in which it would not be found.)"""
+    ends_with_its_parent()
+    gc.disable()
 
 
 def milliseconds(delays: Sequence[float]) -> Figures:

@@ -142,13 +142,15 @@ def _recovery(course: Course) -> dict[str, Any]:
     account, lost, back_at = course.account, course.lost, course.recovered_at
     back = next(line for line in lost.lines if line["t"] >= back_at)
     before = _before(course)
-    grown = {name: int(back[name]) - int(before[name]) for name in ("received", "repeated", "hellos")}
+    counts = ("received", "repeated", "hellos", "read")
+    grown = {name: int(back.get(name, 0)) - int(before.get(name, 0)) for name in counts}
     at = lost.at(account.cut_at)
     return {
         "seconds": round(back_at - course.carrying, 6),
         "seconds_since_mended": round(back_at - account.mended_at, 6),
         "blocks": back["height"] - at,
         "blocks_received": grown["received"],
+        "blocks_read": grown["read"],
         "gaps": gaps((before, *lost.since(account.mended_at))),
         "duplicate_blocks": grown["repeated"],
         "hellos": grown["hellos"],

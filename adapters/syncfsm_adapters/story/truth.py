@@ -92,6 +92,7 @@ def shown(plan: Plan, lines: Sequence[Line], times: Times) -> dict[str, Any]:
             "seconds_back": round(back["t"] - times.mended_at, 6),
             "gaps": gaps(window),
             "duplicates": back["repeated"] - before["repeated"],
+            "blocks_read": back.get("read", 0) - before.get("read", 0),
         },
         "equivocation": {
             "evidence": len(told & {SEQUENCER, *plan.names}),
