@@ -43,10 +43,11 @@ def add_da_flags(node: argparse.ArgumentParser) -> None:
     add("--da-namespace", metavar="NAME", help="whose batches (default: the chain's name)")
     add("--da-token", metavar="FILE", help="what the layer wants to be shown")
     add("--da-start", type=int, metavar="N", help="the layer's height at which a new node begins to read (default: 1)")
-    mark_help = (
-        "begin to read the layer at this mark, which syncfsm mark printed at a node that you trust; only a node "
+    add(
+        "--mark",
+        metavar="FILE",
+        help="a node that has not read yet begins at this mark, which syncfsm mark printed at a node that you trust",
     )
-    add("--mark", metavar="FILE", help=f"{mark_help}that has not read yet")
     add("--da-finality", type=int, metavar="N", help="so many of the layer's blocks may be taken back (default: 0)")
     add("--batch-seconds", type=float, metavar="S", help="a sequencer posts a batch every S seconds (default: 30)")
     add("--unconfirmed", type=int, metavar="N", help="a sequencer waits while N blocks are not confirmed")
