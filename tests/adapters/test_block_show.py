@@ -70,11 +70,9 @@ def test_each_confirmed_block_is_found_in_its_batch_also_when_the_layer_takes_it
 def test_a_restart_knows_what_was_read_before_it(tmp_path: Path) -> None:
     async def test() -> None:
         async with network(tmp_path) as net:
-            async with trio.open_nursery() as first:
-                before = Network(net.layer, first, tmp_path)
+            async with net.life() as before:
                 sequencer, follower = before.sequencer(), before.node("f")
                 await net.blocks(sequencer, 60, follower)
-                first.cancel_scope.cancel()
             kept = batches(follower)
             net.layer.out = True  # it reads none of it again
             held = follower.host.store
@@ -124,11 +122,9 @@ def test_a_node_that_began_somewhere_in_the_layer_says_what_it_has_not_read(tmp_
 
     async def test() -> None:
         async with network(tmp_path) as net:
-            async with trio.open_nursery() as first:
-                before = Network(net.layer, first, tmp_path)
+            async with net.life() as before:
                 sequencer = before.sequencer()
                 await net.blocks(sequencer, 60)
-                first.cancel_scope.cancel()
             (tmp_path / "s.da.batches").unlink()
             held, confirmed = sequencer.host.store, sequencer.heights[1]
             assert isinstance(held, MemoryStore)

@@ -89,25 +89,22 @@ def test_a_node_that_has_the_block_begins_at_once_and_over_restarts_goes_on_wher
             await net.blocks(sequencer, 100)
             pruned(net)
             mark = mark_of(sequencer)
-            async with trio.open_nursery() as first:
-                lost = Network(net.layer, first, tmp_path).node("late")
+            async with net.life() as first:
+                lost = first.node("late")
                 hand_over(sequencer, lost, 1, 95)
                 await trio.sleep(1)
                 assert lost.said("da-pruned")
-                first.cancel_scope.cancel()
             store = store_of(lost)
             for _ in range(2):  # killed before anything was kept, and again
-                async with trio.open_nursery() as some:
-                    again = Network(net.layer, some, tmp_path).node("late", store, given=mark)
+                async with net.life() as some:
+                    again = some.node("late", store, given=mark)
                     assert again.heights == (95, mark.tip.height, mark.tip.height)
                     assert not again.said("mark-awaited")
-                    some.cancel_scope.cancel()
-            async with trio.open_nursery() as more:
-                again = Network(net.layer, more, tmp_path).node("late", store, given=mark)
+            async with net.life() as more:
+                again = more.node("late", store, given=mark)
                 await net.blocks(sequencer, 40)
                 before = again.heights
                 assert before[2] > mark.tip.height
-                more.cancel_scope.cancel()
             last = net.node("late", store, given=mark)
             assert last.heights == before, "where it was, and not at the mark"
             assert not last.said("mark-unknown")
@@ -123,12 +120,11 @@ def test_a_node_whose_store_has_lost_its_blocks_begins_at_its_mark_again(tmp_pat
             sequencer = net.sequencer()
             await net.blocks(sequencer, 100)
             mark = mark_of(sequencer)
-            async with trio.open_nursery() as first:
-                before = Network(net.layer, first, tmp_path).node("f", given=mark)
+            async with net.life() as first:
+                before = first.node("f", given=mark)
                 hand_over(sequencer, before, 1, 95)
                 await net.blocks(sequencer, 30)
                 assert before.heights[2] > mark.tip.height
-                first.cancel_scope.cancel()
             net.layer.ledger.prune(mark.place.height)
             again = net.node("f", given=mark)
             assert again.said("mark-unknown")
@@ -144,10 +140,9 @@ def test_a_node_whose_store_has_lost_its_blocks_begins_at_its_mark_again(tmp_pat
 def test_a_sequencer_that_lost_its_store_makes_nothing_below_the_mark(tmp_path: Path) -> None:
     async def test() -> None:
         async with network(tmp_path) as net:
-            async with trio.open_nursery() as first:
-                before = Network(net.layer, first, tmp_path).sequencer("before")
+            async with net.life() as first:
+                before = first.sequencer("before")
                 await net.blocks(before, 100)
-                first.cancel_scope.cancel()
             pruned(net)
             mark = mark_of(before)
             again = net.sequencer("again", given=mark)

@@ -9,7 +9,7 @@ import trio.testing
 
 from syncfsm.events import Verdict
 from syncfsm_adapters.store import MemoryStore
-from tests.adapters.truth_nodes import BLOCK_TIME, LIMITS, Network, One, ids, in_virtual_time, network
+from tests.adapters.truth_nodes import BLOCK_TIME, LIMITS, One, ids, in_virtual_time, network
 
 
 def test_a_node_without_peers_follows_from_the_layer_alone_at_batch_delay(tmp_path: Path) -> None:
@@ -84,10 +84,9 @@ def test_a_layer_that_answers_more_slowly_than_it_makes_blocks_is_caught_up_with
 
     async def test(window: int) -> tuple[One, One, int, int]:
         async with network(tmp_path / str(window)) as net:
-            async with trio.open_nursery() as first:
-                before = Network(net.layer, first, net.folder).sequencer()
+            async with net.life() as first:
+                before = first.sequencer()
                 await net.blocks(before, 100)
-                first.cancel_scope.cancel()
             net.slow = 1.5
             store, limits = before.host.store, attrs.evolve(LIMITS, window=window, ahead=1.0)
             assert isinstance(store, MemoryStore)
@@ -179,10 +178,9 @@ def test_the_layer_has_pruned_what_comes_next(tmp_path: Path) -> None:
 def test_a_restart_goes_on_at_the_mark_and_posts_what_is_not_confirmed(tmp_path: Path) -> None:
     async def test() -> None:
         async with network(tmp_path) as net:
-            async with trio.open_nursery() as first:
-                before = Network(net.layer, first, tmp_path).sequencer()
+            async with net.life() as first:
+                before = first.sequencer()
                 await net.blocks(before, 43)
-                first.cancel_scope.cancel()
             _, confirmed, final = before.heights
             assert 0 < final < confirmed < 43
             store = before.host.store
@@ -202,11 +200,9 @@ def test_a_restart_goes_on_at_the_mark_and_posts_what_is_not_confirmed(tmp_path:
 def test_what_the_layer_took_back_while_a_node_was_down_is_not_confirmed_after_it(tmp_path: Path) -> None:
     async def test() -> None:
         async with network(tmp_path) as net:
-            async with trio.open_nursery() as first:
-                before = Network(net.layer, first, tmp_path)
+            async with net.life() as before:
                 sequencer, follower = before.sequencer(), before.node("f")
                 await net.blocks(sequencer, 43, follower)
-                first.cancel_scope.cancel()
             _, confirmed, final = follower.heights
             assert final < confirmed
             await net.layer.reorganise(net.layer.ledger.head.height - 4, False)
@@ -242,10 +238,9 @@ def test_a_sequencer_that_starts_waits_for_the_layer_and_not_for_ever(tmp_path: 
 def test_a_sequencer_that_has_lost_its_store_goes_on_with_what_the_layer_has(tmp_path: Path) -> None:
     async def test() -> None:
         async with network(tmp_path) as net:
-            async with trio.open_nursery() as first:
-                before = Network(net.layer, first, tmp_path).sequencer()
+            async with net.life() as first:
+                before = first.sequencer()
                 await net.blocks(before, 60)
-                first.cancel_scope.cancel()
             again = net.sequencer()
             assert again.truth.held
             await net.blocks(again, 40)
@@ -261,10 +256,9 @@ def test_a_mark_of_a_store_that_is_gone_is_not_followed(tmp_path: Path) -> None:
     async def test() -> None:
         async with network(tmp_path) as net:
             sequencer = net.sequencer()
-            async with trio.open_nursery() as first:
-                before = Network(net.layer, first, tmp_path).node("f")
+            async with net.life() as first:
+                before = first.node("f")
                 await net.blocks(sequencer, 60)
-                first.cancel_scope.cancel()
             assert before.heights[2] > 0
             again = net.node("f")
             await trio.sleep(1)

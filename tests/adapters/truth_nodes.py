@@ -65,6 +65,13 @@ class Network:
     slow: float = 0.0
     """Seconds that each answer of the layer takes."""
 
+    @asynccontextmanager
+    async def life(self) -> AsyncIterator["Network"]:
+        """Nodes of this layer that are all killed when it ends."""
+        async with trio.open_nursery() as nursery:
+            yield Network(self.layer, nursery, self.folder)
+            nursery.cancel_scope.cancel()
+
     def node(
         self, name: str, store: MemoryStore | None = None, limits: TruthLimits = LIMITS, given: Mark | None = None
     ) -> One:
